@@ -13,7 +13,8 @@ struct enc {
 	size_t start; /* where the record began */
 };
 
-/* header: kind[4], u16 version, u16 zero, u32 payload length, u32 CRC-32C of the payload. */
+/* header: kind[4], u16 version, u16 zero, u32 payload length, u32 CRC-32C of these 12 bytes and the
+ * payload. Failures stick in the buf: ERR_TOO_LARGE past its limit or 4 GiB, ERR_NOMEM. */
 struct enc enc_begin(struct buf *buf, const char kind[4], uint16_t version);
 void enc_end(struct enc *e); /* fills length and CRC */
 void enc_u8(struct enc *e, uint8_t v);
@@ -33,10 +34,11 @@ struct dec {
 };
 
 #define CODEC_HEADER 16
-/* Reads a header and checks kind, version <= newest, length and CRC. `rest` (may be NULL) receives
- * what follows the record. ERR_CORRUPT, ERR_VERSION. */
-MUST_USE enum err dec_begin(struct dec *d, struct str bytes, const char kind[4], uint16_t newest,
-                            struct str *rest, struct why *why);
+/* Reads a header and checks length, CRC, kind and version <= newest. `rest` (may be NULL) receives
+ * what follows the record. ERR_CORRUPT: cut short or damaged. ERR_VERSION: whole, but of another kind
+ * or newer. `bytes` must outlive the reader; after an error every read gives zero. */
+MUST_USE enum err dec_begin(struct dec *d, struct str bytes, const char kind[4], uint16_t newest, struct str *rest,
+							struct why *why);
 uint8_t dec_u8(struct dec *d);
 uint16_t dec_u16(struct dec *d);
 uint32_t dec_u32(struct dec *d);
@@ -48,4 +50,6 @@ struct str dec_str(struct dec *d); /* borrowed from the bytes */
 void dec_bytes(struct dec *d, void *out, size_t n);
 /* ERR_CORRUPT unless everything was read and no error stuck. */
 MUST_USE enum err dec_end(struct dec *d);
-static inline size_t dec_left(const struct dec *d) { return (size_t)(d->end - d->p); }
+static inline size_t dec_left(const struct dec *d) {
+	return (size_t)(d->end - d->p);
+}
