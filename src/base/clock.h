@@ -5,6 +5,8 @@
  * neither moves. Nothing outside world/ and sim/ reads a clock of its own. */
 #pragma once
 
+#include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #define NS_PER_US  INT64_C(1000)
@@ -25,8 +27,12 @@ struct clock {
 	struct wall (*wall)(struct clock *);
 };
 
-static inline struct mono clock_mono(struct clock *c) { return c->mono(c); }
-static inline struct wall clock_wall(struct clock *c) { return c->wall(c); }
+static inline struct mono clock_mono(struct clock *c) {
+	return c->mono(c);
+}
+static inline struct wall clock_wall(struct clock *c) {
+	return c->wall(c);
+}
 
 /* A clock that stands still until its owner moves it: tests and the simulation. */
 struct fake_clock {
@@ -39,7 +45,5 @@ void fake_clock_advance(struct fake_clock *c, int64_t ns);
 
 /* RFC 3339 in UTC with milliseconds: "2026-01-05T10:03:12.250Z". `out` holds 32 bytes. */
 void wall_format(struct wall t, char out[32]);
-struct str;
-#include <stdbool.h>
 /* Reads RFC 3339 (any offset, 0 to 9 fraction digits). False: not a time. */
 bool wall_parse(const char *p, size_t n, struct wall *out);

@@ -35,8 +35,8 @@ struct dec {
 #define CODEC_HEADER 16
 /* Reads a header and checks kind, version <= newest, length and CRC. `rest` (may be NULL) receives
  * what follows the record. ERR_CORRUPT, ERR_VERSION. */
-MUST_USE enum err dec_begin(struct dec *d, struct str bytes, const char kind[4], uint16_t newest,
-                            struct str *rest, struct why *why);
+MUST_USE enum err dec_begin(struct dec *d, struct str bytes, const char kind[4], uint16_t newest, struct str *rest,
+							struct why *why);
 uint8_t dec_u8(struct dec *d);
 uint16_t dec_u16(struct dec *d);
 uint32_t dec_u32(struct dec *d);
@@ -48,4 +48,6 @@ struct str dec_str(struct dec *d); /* borrowed from the bytes */
 void dec_bytes(struct dec *d, void *out, size_t n);
 /* ERR_CORRUPT unless everything was read and no error stuck. */
 MUST_USE enum err dec_end(struct dec *d);
-static inline size_t dec_left(const struct dec *d) { return (size_t)(d->end - d->p); }
+static inline size_t dec_left(const struct dec *d) {
+	return (size_t)(d->end - d->p);
+}

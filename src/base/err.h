@@ -7,30 +7,30 @@
 
 #include <stddef.h>
 
-#define MUST_USE __attribute__((warn_unused_result))
+#define MUST_USE          __attribute__((warn_unused_result))
 #define PRINTF(fmt, args) __attribute__((format(printf, fmt, args)))
 
-#define ERR_TABLE(X)                                          \
-	X(OK, "success")                                          \
-	X(ERR_NOMEM, "out of memory")                             \
-	X(ERR_INVALID, "invalid argument or malformed input")     \
-	X(ERR_AGAIN, "not now, try later")                        \
-	X(ERR_FULL, "a bounded queue or table is full")           \
-	X(ERR_NOT_FOUND, "not found")                             \
-	X(ERR_EXISTS, "exists already")                           \
-	X(ERR_CONFLICT, "a condition did not hold")               \
-	X(ERR_DENIED, "permission denied")                        \
-	X(ERR_UNREACHABLE, "peer could not be reached")           \
-	X(ERR_TIMEOUT, "no answer in time")                       \
-	X(ERR_CLOSED, "closed by the peer or by us")              \
-	X(ERR_TOO_LARGE, "larger than the limit")                 \
-	X(ERR_UNSUPPORTED, "not supported")                       \
-	X(ERR_CORRUPT, "stored data is damaged")                  \
-	X(ERR_VERSION, "written by another version")              \
-	X(ERR_GONE, "history expired; start from the beginning")  \
-	X(ERR_BUSY, "in use by another process")                  \
-	X(ERR_NOSPACE, "no space left on the device")             \
-	X(ERR_READONLY, "read-only")                              \
+#define ERR_TABLE(X)                                         \
+	X(OK, "success")                                         \
+	X(ERR_NOMEM, "out of memory")                            \
+	X(ERR_INVALID, "invalid argument or malformed input")    \
+	X(ERR_AGAIN, "not now, try later")                       \
+	X(ERR_FULL, "a bounded queue or table is full")          \
+	X(ERR_NOT_FOUND, "not found")                            \
+	X(ERR_EXISTS, "exists already")                          \
+	X(ERR_CONFLICT, "a condition did not hold")              \
+	X(ERR_DENIED, "permission denied")                       \
+	X(ERR_UNREACHABLE, "peer could not be reached")          \
+	X(ERR_TIMEOUT, "no answer in time")                      \
+	X(ERR_CLOSED, "closed by the peer or by us")             \
+	X(ERR_TOO_LARGE, "larger than the limit")                \
+	X(ERR_UNSUPPORTED, "not supported")                      \
+	X(ERR_CORRUPT, "stored data is damaged")                 \
+	X(ERR_VERSION, "written by another version")             \
+	X(ERR_GONE, "history expired; start from the beginning") \
+	X(ERR_BUSY, "in use by another process")                 \
+	X(ERR_NOSPACE, "no space left on the device")            \
+	X(ERR_READONLY, "read-only")                             \
 	X(ERR_IO, "input/output error")
 
 enum err {
@@ -57,9 +57,9 @@ enum err why_prefix(struct why *why, enum err e, const char *fmt, ...) PRINTF(3,
 
 /* Hands on ownership from a CLEANUP variable. */
 #define CLEANUP(fn) __attribute__((cleanup(fn)))
-#define TAKE(p)                      \
-	({                               \
-		__typeof__(p) took_ = (p);   \
-		(p) = NULL;                  \
-		took_;                       \
+#define TAKE(p)                    \
+	({                             \
+		__typeof__(p) took_ = (p); \
+		(p) = NULL;                \
+		took_;                     \
 	})

@@ -12,11 +12,11 @@ enum json_kind { JSON_NULL, JSON_FALSE, JSON_TRUE, JSON_NUMBER, JSON_STRING, JSO
 
 struct json {
 	enum json_kind kind;
-	uint32_t at;       /* byte in the source where the value begins */
-	uint32_t count;    /* children */
-	struct str key;    /* of a member, decoded */
-	struct str text;   /* STRING: decoded; NUMBER: as written; others: the source slice */
-	double number;     /* NUMBER */
+	uint32_t at;     /* byte in the source where the value begins */
+	uint32_t count;  /* children */
+	struct str key;  /* of a member, decoded */
+	struct str text; /* STRING: decoded; NUMBER: as written; others: the source slice */
+	double number;   /* NUMBER */
 	struct json *child, *next;
 };
 
@@ -29,11 +29,13 @@ MUST_USE enum err json_parse(struct arena *a, struct str text, const struct json
 /* Each takes NULL and answers as if absent, so that lookups can be chained. */
 const struct json *json_get(const struct json *object, const char *key);
 const struct json *json_get_str(const struct json *object, struct str key);
-const struct json *json_path(const struct json *object, const char *path); /* "metadata.labels.app": dots separate; a key with dots needs json_get */
+const struct json *
+json_path(const struct json *object,
+		  const char *path); /* "metadata.labels.app": dots separate; a key with dots needs json_get */
 const struct json *json_at(const struct json *array, size_t index);
-struct str json_str(const struct json *v);                        /* STRING, else {NULL,0} */
+struct str json_str(const struct json *v); /* STRING, else {NULL,0} */
 bool json_bool(const struct json *v, bool fallback);
-int64_t json_int(const struct json *v, int64_t fallback);         /* NUMBER, or STRING of digits */
+int64_t json_int(const struct json *v, int64_t fallback); /* NUMBER, or STRING of digits */
 double json_double(const struct json *v, double fallback);
 #define json_each(it, v) for (const struct json *it = (v) ? (v)->child : NULL; it; it = it->next)
 
@@ -55,10 +57,10 @@ void json_key_str(struct json_out *o, struct str key);
 void json_put_str(struct json_out *o, struct str s); /* invalid UTF-8 becomes U+FFFD */
 void json_put_c(struct json_out *o, const char *c);  /* NULL: null */
 void json_put_int(struct json_out *o, int64_t v);
-void json_put_double(struct json_out *o, double v);  /* shortest that reads back; NaN, inf: null */
+void json_put_double(struct json_out *o, double v); /* shortest that reads back; NaN, inf: null */
 void json_put_bool(struct json_out *o, bool v);
 void json_put_null(struct json_out *o);
-void json_put_raw(struct json_out *o, struct str json); /* one whole value, trusted */
+void json_put_raw(struct json_out *o, struct str json);        /* one whole value, trusted */
 void json_put_value(struct json_out *o, const struct json *v); /* as it was read, numbers by text */
 void json_put_wall(struct json_out *o, struct wall t);
 

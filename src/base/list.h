@@ -8,9 +8,15 @@ struct list {
 	struct list *prev, *next;
 };
 
-static inline void list_init(struct list *head) { head->prev = head->next = head; }
-static inline bool list_empty(const struct list *head) { return head->next == head; }
-static inline bool list_linked(const struct list *node) { return node->next != NULL; }
+static inline void list_init(struct list *head) {
+	head->prev = head->next = head;
+}
+static inline bool list_empty(const struct list *head) {
+	return head->next == head;
+}
+static inline bool list_linked(const struct list *node) {
+	return node->next != NULL;
+}
 static inline void list_push(struct list *head, struct list *node) { /* at the end */
 	node->prev = head->prev;
 	node->next = head;

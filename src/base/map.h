@@ -9,14 +9,14 @@
 struct map {
 	struct map_entry *entries;
 	uint32_t *slots;
-	size_t count;   /* live entries */
-	size_t used;    /* entries in the array, removed ones included */
-	size_t cap;     /* slots, a power of two; 0 before the first insert */
-	size_t max;     /* limit on live entries; 0: none */
+	size_t count; /* live entries */
+	size_t used;  /* entries in the array, removed ones included */
+	size_t cap;   /* slots, a power of two; 0 before the first insert */
+	size_t max;   /* limit on live entries; 0: none */
 };
 
 void map_init(struct map *m, size_t max);
-void map_done(struct map *m); /* the values are the owner's to free first */
+void map_done(struct map *m);                       /* the values are the owner's to free first */
 void *map_get(const struct map *m, struct str key); /* NULL: absent */
 /* Inserts or replaces; `old` (may be NULL) receives what stood there. ERR_FULL, ERR_NOMEM. */
 MUST_USE enum err map_put(struct map *m, struct str key, void *value, void **old);

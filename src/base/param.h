@@ -21,21 +21,22 @@ enum param_type {
 struct param {
 	const char *key;
 	enum param_type type;
-	size_t offset;           /* offsetof(struct x_opts, field) */
-	double min, max;         /* inclusive, in the type's base unit; both 0: unbounded */
-	const char *fallback;    /* default as text; NULL: required */
+	size_t offset;            /* offsetof(struct x_opts, field) */
+	double min, max;          /* inclusive, in the type's base unit; both 0: unbounded */
+	const char *fallback;     /* default as text; NULL: required */
 	const char *const *names; /* PARAM_ENUM: NULL-terminated */
-	bool reload;             /* may change without a restart */
-	const char *help;        /* one sentence */
+	bool reload;              /* may change without a restart */
+	const char *help;         /* one sentence */
 };
 
-#define PARAM_END { .key = NULL }
+#define PARAM_END \
+	{ .key = NULL }
 
 /* Fills every default. ERR_INVALID only if a table is wrong, which a test would have shown. */
 MUST_USE enum err param_defaults(const struct param *table, struct arena *a, void *opts, struct why *why);
 /* Sets one field from text. ERR_NOT_FOUND: no such key, *why names the nearest; ERR_INVALID. */
-MUST_USE enum err param_set(const struct param *table, struct arena *a, void *opts, struct str key,
-                            struct str value, struct why *why);
+MUST_USE enum err param_set(const struct param *table, struct arena *a, void *opts, struct str key, struct str value,
+							struct why *why);
 const struct param *param_find(const struct param *table, struct str key);
 /* The key of the table nearest to `key` by edit distance; NULL for an empty table. */
 const char *param_nearest(const struct param *table, struct str key);

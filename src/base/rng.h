@@ -8,7 +8,9 @@ struct rng {
 	uint64_t state;
 };
 
-static inline struct rng rng_seeded(uint64_t seed) { return (struct rng){ seed }; }
+static inline struct rng rng_seeded(uint64_t seed) {
+	return (struct rng){ seed };
+}
 
 static inline uint64_t rng_next(struct rng *r) {
 	uint64_t z = (r->state += UINT64_C(0x9e3779b97f4a7c15));
@@ -20,8 +22,8 @@ static inline uint64_t rng_next(struct rng *r) {
 /* A stream of its own for each `name`: parts of a program that draw from separate streams do not
  * move one another's chance. */
 struct rng rng_fork(const struct rng *r, const char *name);
-int64_t rng_below(struct rng *r, int64_t n);        /* 0..n-1; n >= 1 */
-double rng_unit(struct rng *r);                     /* [0, 1) */
+int64_t rng_below(struct rng *r, int64_t n); /* 0..n-1; n >= 1 */
+double rng_unit(struct rng *r);              /* [0, 1) */
 double rng_between(struct rng *r, double a, double b);
 double rng_normal(struct rng *r);                   /* mean 0, variance 1 (Box-Muller) */
 double rng_exponential(struct rng *r, double mean); /* mean > 0 */

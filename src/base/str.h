@@ -27,12 +27,12 @@ bool str_starts(struct str s, struct str prefix);
 bool str_ends(struct str s, struct str suffix);
 /* Splits at the first `sep`: true and both halves, or false and all of it in *head. */
 bool str_cut(struct str s, char sep, struct str *head, struct str *tail);
-struct str str_trim(struct str s); /* spaces, tabs, CR, LF at both ends */
+struct str str_trim(struct str s);                  /* spaces, tabs, CR, LF at both ends */
 struct str str_copy(struct arena *a, struct str s); /* {NULL,0} when the arena is full */
 char *str_c(struct arena *a, struct str s);         /* closed by a NUL; NULL when full */
 struct str str_printf(struct arena *a, const char *fmt, ...) PRINTF(2, 3);
-bool str_int(struct str s, int64_t *out);           /* whole slice, decimal, optional sign */
-bool str_double(struct str s, double *out);         /* whole slice; locale independent */
+bool str_int(struct str s, int64_t *out);   /* whole slice, decimal, optional sign */
+bool str_double(struct str s, double *out); /* whole slice; locale independent */
 bool str_is_utf8(struct str s);
 /* Edit distance (Levenshtein) capped at 32 bytes each: for "did you mean". */
 size_t str_distance(struct str a, struct str b);
@@ -56,7 +56,9 @@ void buf_byte(struct buf *b, unsigned char c);
 void buf_printf(struct buf *b, const char *fmt, ...) PRINTF(2, 3);
 /* Room for n more bytes, not yet counted; NULL on failure. */
 char *buf_room(struct buf *b, size_t n);
-static inline struct str buf_get(const struct buf *b) { return (struct str){ b->p, b->n }; }
+static inline struct str buf_get(const struct buf *b) {
+	return (struct str){ b->p, b->n };
+}
 
 /* Hex of n bytes, 2n characters and a NUL. */
 void hex_encode(const void *p, size_t n, char *out);
