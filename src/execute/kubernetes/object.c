@@ -49,7 +49,6 @@ static void read_manager(const struct json *meta, struct kube_object *o) {
 static void read_deployment(const struct json *j, const struct json *meta, struct kube_object *o) {
 	const struct json *spec = json_get(j, "spec"), *status = json_get(j, "status");
 	o->revision = annotation(meta, "deployment.kubernetes.io/revision");
-	o->key = annotation(json_path(spec, "template.metadata"), KUBE_ACTION_KEY);
 	o->observed = json_int(json_get(status, "observedGeneration"), 0);
 	o->wanted = json_int(json_get(spec, "replicas"), 1);
 	o->updated = json_int(json_get(status, "updatedReplicas"), 0);

@@ -10,7 +10,8 @@ const char *kube_kind_name(enum kube_kind k);
 const char *kube_kind_group(enum kube_kind k);
 const char *kube_kind_plural(enum kube_kind k);
 
-/* Annotations of ours. On a pod template or an object: the key of the last action that changed it. */
+/* Annotations of ours: on an object the key of the last action that changed it; on a pod template the
+ * moment of a restart. */
 #define KUBE_ACTION_KEY   "flyball.dev/action-key"
 #define KUBE_RESTARTED_AT "flyball.dev/restarted-at"
 
@@ -19,7 +20,7 @@ struct kube_object {
 	struct str namespace_, name, uid, resource_version;
 	struct str owner_kind, owner_name, owner_uid; /* the controller; empty: none */
 	struct str revision;                          /* of a rollout: deployment.kubernetes.io/revision */
-	struct str key;                               /* our annotation: on a Deployment's template, else the object's */
+	struct str key;                               /* our annotation: of the last action that changed it */
 	struct str node, reason;                      /* pods: "OOMKilled", "CrashLoopBackOff", "Evicted" ... */
 	struct str target_kind, target_name;          /* HPAs */
 	struct str manager;                           /* who wrote the spec last, by managedFields */
