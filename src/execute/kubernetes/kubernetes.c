@@ -171,12 +171,14 @@ static bool gone_is_done(const struct op *op, const struct kube_answer *a) {
 
 static void failed(struct kubernetes *k, struct op *op, const struct kube_answer *a) {
 	bool writing = op->step == STEP_DRY || op->step == STEP_WRITE;
+	/* A JSON patch whose `test` fails is answered 422, not 409. */
+	bool moved = a->err == ERR_CONFLICT || (a->status == 422 && op->action == ACTION_ROLLOUT_UNDO);
 	if (gone_is_done(op, a)) {
 		op->done.repeated = op->step != STEP_WRITE;
 		finish(k, op, OK);
 		return;
 	}
-	if (writing && a->err == ERR_CONFLICT && op->action != ACTION_DELETE_POD && ++op->reads < READS_MAX) {
+	if (writing && moved && op->action != ACTION_DELETE_POD && ++op->reads < READS_MAX) {
 		read(k, op, STEP_READ, effect_path(op->action, &op->plan, &op->arena));
 		return;
 	}
