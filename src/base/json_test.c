@@ -38,7 +38,7 @@ TEST(lookups_chain_through_what_is_absent) {
 	EXPECT(!json_get(NULL, "a") && !json_at(NULL, 0) && json_str(NULL).p == NULL && json_bool(NULL, true));
 	EXPECT(json_int(NULL, 7) == 7 && json_double(NULL, 7) == 7);
 	const struct json *absent = NULL;
-	json_each (it, absent) EXPECT(!it);
+	json_each(it, absent) EXPECT(!it);
 }
 
 TEST(integers_are_exact_and_fallbacks_honest) {
@@ -46,7 +46,7 @@ TEST(integers_are_exact_and_fallbacks_honest) {
 									 "9223372036854775808, true, \"4.5\"]");
 	int64_t want[] = { INT64_MAX, INT64_MIN, 42, 3, 300, -1, -1, -1, -1, -1, -1 };
 	size_t i = 0;
-	json_each (it, v) {
+	json_each(it, v) {
 		EXPECT(json_int(it, -1) == want[i]);
 		i++;
 	}
@@ -156,7 +156,7 @@ TEST(objects_of_any_size_keep_order_and_refuse_twins, .seeds = 60) {
 	const struct json *v = NULL;
 	EXPECT_OK(json_parse(t->arena, buf_get(&b), &v, NULL));
 	int i = 0;
-	json_each (m, v) {
+	json_each(m, v) {
 		EXPECT(json_int(m, -1) == i);
 		i++;
 	}

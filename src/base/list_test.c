@@ -41,7 +41,7 @@ TEST(a_list_keeps_order_through_any_moves, .seeds = 500) {
 			order[n++] = i;
 		}
 		int k = 0;
-		list_each (it, &head) {
+		list_each(it, &head) {
 			EXPECT(k < n && id_of(it) == order[k] && it->next->prev == it && it->prev->next == it);
 			k++;
 		}
@@ -58,11 +58,11 @@ TEST(the_current_one_may_go_while_walking) {
 		list_push(&head, &items[i].node);
 	}
 	int seen = 0, left = 0;
-	list_each_safe (it, &head) {
+	list_each_safe(it, &head) {
 		EXPECT(id_of(it) == seen);
 		if (seen++ % 2) list_remove(it);
 	}
-	list_each (it, &head) {
+	list_each(it, &head) {
 		EXPECT(id_of(it) == 2 * left);
 		left++;
 	}

@@ -1,0 +1,85 @@
+/* The limits people set: handlers, what is allowed, budgets, windows. One immutable generation.
+ *
+ *   handlers:
+ *     - name: restart-slow-service     # unique
+ *       kinds: [latency, errors]       # causes it answers (CLI.md's list)
+ *       services: [payment, "shop-*"]  # globs; none: all
+ *       action: rollout_restart
+ *       mode: observe                  # observe | approve | auto; observe is the default
+ *       confidence_min: 60%
+ *       severity_min: 0.5
+ *       cooldown: 5m
+ *       attempts: 2
+ *       rate: 4/1h
+ *       replicas: +1                   # scale only
+ *   policy:
+ *     paused: false
+ *     deny:  [{namespace: kube-system}, {action: rollout_undo, service: "db-*"}]
+ *     allow: []                        # empty: whatever is not denied
+ *     budget: {pods: 10, percent: 34%, window: 10m}
+ *     maintenance: [{name: release, from: 2026-01-05T22:00:00Z, to: 2026-01-06T02:00:00Z, service: "*"}]
+ *     approval: {ttl: 15m, default: reject}
+ *     verify_timeout: 5m
+ */
+#pragma once
+
+#include "base/json.h"
+#include "base/param.h"
+#include "model/action.h"
+
+enum cause_kind {
+	CAUSE_CRASH,
+	CAUSE_SATURATION,
+	CAUSE_MEMORY,
+	CAUSE_DISK,
+	CAUSE_DEPENDENCY,
+	CAUSE_ERRORS,
+	CAUSE_LATENCY,
+	CAUSE_DEPLOYMENT,
+	CAUSE_NETWORK,
+	CAUSE_UNKNOWN,
+	CAUSE_KINDS
+};
+enum control_mode { MODE_OBSERVE, MODE_APPROVE, MODE_AUTO };
+
+struct handler {
+	struct str name;
+	uint32_t kinds; /* bit per cause_kind */
+	const struct str *services;
+	size_t service_count;
+	enum action_kind action;
+	enum control_mode mode;
+	double confidence_min, severity_min;
+	int64_t cooldown_ns, attempts;
+	int64_t rate_count, rate_window_ns; /* 0: none */
+	int64_t replicas_by;                /* scale: relative */
+};
+
+struct policy_rule { /* an empty field matches everything; globs with * */
+	struct str namespace_, service, workload;
+	int action; /* -1: any */
+};
+struct maintenance {
+	struct str name, service;
+	struct wall from, to;
+};
+
+struct control_policy {
+	const struct handler *handlers;
+	size_t handler_count;
+	bool paused;
+	const struct policy_rule *deny, *allow;
+	size_t deny_count, allow_count;
+	int64_t budget_pods, budget_window_ns;
+	double budget_percent;
+	const struct maintenance *maintenance;
+	size_t maintenance_count;
+	int64_t approval_ttl_ns;
+	bool approval_default_approve;
+	int64_t verify_timeout_ns;
+};
+
+/* From the configuration's `handlers:` and `policy:` (either may be NULL: the built-in handlers, all
+ * in observe). Lies in `a`. ERR_INVALID: names line, key and the nearest valid name. */
+MUST_USE enum err control_policy_parse(struct arena *a, const struct json *handlers, const struct json *policy,
+									   struct control_policy *out, struct why *why);

@@ -1,0 +1,24 @@
+/* Wiring: the one place that knows every stage. The same for Linux and for a simulated world. */
+#pragma once
+
+#include "daemon/config.h"
+#include "world/world.h"
+
+struct daemon;
+
+/* What this process is. ROLE_API alone reads what another process left behind. */
+enum daemon_role { ROLE_INGEST = 1, ROLE_OBSERVE = 2, ROLE_CONTROL = 4, ROLE_API = 8, ROLE_ALL = 15 };
+
+/* Opens back ends, the stages of `roles` and their ports as the configuration says; it is borrowed and
+ * outlives the daemon. On any error nothing stays open. */
+MUST_USE enum err daemon_open(struct world *w, const struct config *c, unsigned roles, struct daemon **out,
+							  struct why *why);
+/* One turn of the loop: everything that is ready, then false when nothing more is. */
+bool daemon_step(struct daemon *d);
+struct mono daemon_next_due(const struct daemon *d);
+bool daemon_ready(const struct daemon *d);
+int daemon_port(const struct daemon *d, const char *what); /* "otlp_grpc" "otlp_http" "api"; the bound ones */
+/* Saves what is worth saving; true while it goes on (keep stepping). */
+bool daemon_flush(struct daemon *d);
+/* An orderly end and a crash are the same to what is durable; memory is freed. */
+void daemon_close(struct daemon *d);

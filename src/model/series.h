@@ -1,0 +1,43 @@
+/* The identity of a time series, and of what it belongs to.
+ *
+ * Identity is XXH3-128 (seed 0) over one canonical byte string: "FBID1", then the resource's
+ * attributes, the metric's name, and the point's attributes, each list sorted by key (then value),
+ * each string with its u32 little-endian length before it, each list with its u32 count. Equal in
+ * every process and version; a change of the rule is a new prefix. docs/design tells why. */
+#pragma once
+
+#include "base/hash.h"
+#include "base/str.h"
+
+struct attr {
+	struct str key, value; /* values as text: ints decimal, doubles shortest, bools true/false */
+};
+
+struct attrs {
+	const struct attr *v;
+	size_t n;
+};
+
+#define ATTRS_MAX 128 /* a resource or point with more is refused, and counted */
+
+struct series_id {
+	struct hash128 h;
+};
+
+/* Sorts both lists in place (they are the caller's) and hashes. Duplicate keys: the last wins. */
+struct series_id series_identity(struct attr *resource, size_t resource_count, struct str metric, struct attr *point,
+								 size_t point_count);
+static inline bool series_id_eq(struct series_id a, struct series_id b) {
+	return __builtin_memcmp(&a, &b, sizeof a) == 0;
+}
+struct str attrs_get(struct attrs a, const char *key); /* {NULL,0}: absent */
+
+/* How a number's points relate to one another. Settled into increments at the door (stream/). */
+enum series_kind {
+	SERIES_GAUGE,
+	SERIES_DELTA,      /* each point is the increment of its interval */
+	SERIES_CUMULATIVE, /* monotonic since start_ns; a new start or a fall is a reset */
+	SERIES_UPDOWN,     /* cumulative, not monotonic: its value is a level */
+	SERIES_HISTOGRAM_DELTA,
+	SERIES_HISTOGRAM_CUMULATIVE,
+};
