@@ -62,13 +62,14 @@ static inline bool special(unsigned char c) {
 	return c < 0x20 || c == '"' || c == '\\' || c >= 0x80;
 }
 
-/* Eight bytes at a time; a byte after the first special one may be marked by a borrow, the first never. */
+/* Eight bytes at a time: the top bit of a difference marks a quote, a backslash, a control or a byte of 0x80
+ * and above. A borrow may change the marks after the first special byte, never the first. */
 static const char *plain(const char *p, const char *end) {
 	const uint64_t ones = UINT64_C(0x0101010101010101), tops = UINT64_C(0x8080808080808080);
 	for (uint64_t w; end - p >= 8; p += 8) {
 		memcpy(&w, p, 8);
 		uint64_t quote = w ^ (ones * '"'), slash = w ^ (ones * '\\');
-		if (((quote - ones) | (slash - ones) | (w - ones * 0x20) | w) & tops) break;
+		if (((quote - ones) | (slash - ones) | (w - ones * 0x20)) & tops) break;
 	}
 	while (p < end && !special((unsigned char)*p)) p++;
 	return p;

@@ -112,6 +112,8 @@ TEST(a_mistake_is_told_with_its_byte) {
 		{ "\"\\ud800\"", "JSON, byte 1: half of a surrogate pair" },
 		{ "\"\\ude00\"", "JSON, byte 1: half of a surrogate pair" },
 		{ "\"\\ud800\\u0041\"", "JSON, byte 1: half of a surrogate pair" },
+		{ "\"\\ud800\\ue000\"", "JSON, byte 1: half of a surrogate pair" },
+		{ "\"\\udc00\\udc00\"", "JSON, byte 1: half of a surrogate pair" },
 		{ "\"\\ud800\\", "JSON, byte 1: half of a surrogate pair" },
 		{ "\"\xff\"", "JSON, byte 1: not UTF-8" },
 		{ "\"12345678\xc0\xaf\"", "JSON, byte 9: not UTF-8" },
@@ -134,6 +136,24 @@ TEST(a_mistake_is_told_with_its_byte) {
 	EXPECT_ERR(json_parse(t->arena, STR("\"a\0\""), &v, NULL), ERR_INVALID);
 	EXPECT_ERR(json_parse(t->arena, (struct str){ NULL, 0 }, &v, NULL), ERR_INVALID);
 	EXPECT_ERR(json_parse(t->arena, (struct str){ NULL, UINT32_MAX }, &v, NULL), ERR_TOO_LARGE);
+}
+
+/* Strings are read eight bytes at a time: no byte hides in any of the eight places. */
+TEST(a_wrong_byte_is_found_at_any_place, .seeds = 2000) {
+	char text[64];
+	size_t n = 1 + (size_t)rng_below(&t->rng, 50), bad = 1 + (size_t)rng_below(&t->rng, (int64_t)n);
+	text[0] = '"';
+	for (size_t i = 1; i <= n; i++) text[i] = (char)('a' + rng_below(&t->rng, 26));
+	text[n + 1] = '"';
+	const struct json *v = NULL;
+	struct why why = { "" };
+	EXPECT_OK(json_parse(t->arena, (struct str){ text, n + 2 }, &v, NULL));
+	EXPECT(v->text.n == n);
+	int c = (int)rng_below(&t->rng, 0xa0); /* 0..0x1f, 0x80..0xff: alone, none of them may stand in a string */
+	text[bad] = (char)(c < 0x20 ? c : c + 0x60);
+	EXPECT_ERR(json_parse(t->arena, (struct str){ text, n + 2 }, &v, &why), ERR_INVALID);
+	const char *what = c < 0x20 ? "a control character in a string is written \\u00.." : "not UTF-8";
+	EXPECT(str_is(str_printf(t->arena, "JSON, byte %zu: %s", bad, what), why.text));
 }
 
 TEST(depth_ends_at_64) {
@@ -341,7 +361,7 @@ TEST(no_prefix_of_an_object_passes, .seeds = 100) {
 }
 
 RUN(values_of_every_kind, lookups_chain_through_what_is_absent, integers_are_exact_and_fallbacks_honest,
-	strings_are_decoded, a_mistake_is_told_with_its_byte, depth_ends_at_64,
+	strings_are_decoded, a_mistake_is_told_with_its_byte, a_wrong_byte_is_found_at_any_place, depth_ends_at_64,
 	objects_of_any_size_keep_order_and_refuse_twins, a_small_arena_is_no_memory_not_a_crash, commas_and_quotes_are_kept,
 	strings_are_escaped_and_repaired, doubles_are_short, doubles_read_back_to_the_bit,
 	a_value_too_deep_for_its_envelope_is_an_error, written_read_and_written_is_the_same, no_prefix_of_an_object_passes)
