@@ -23,8 +23,9 @@ struct transport {
 struct transport_ops {
 	const char *scheme; /* "memory" in memory:?bytes=64MiB&shards=1 */
 	enum err (*open)(struct world *w, const struct url *u, struct transport **out, struct why *why);
-	/* The producer's end, handed to ingest as its next; lives as long as the transport. ERR_AGAIN: the
-	 * shard is full; ERR_TOO_LARGE: over BATCH_BYTES_MAX. */
+	/* A producer's end, handed to a stage as its next: each call makes one more, with completions of
+	 * its own; the transport closes them. NULL: no memory. Its put: ERR_AGAIN: the shard is full;
+	 * ERR_TOO_LARGE: over BATCH_BYTES_MAX. */
 	struct batch_sink *(*sink)(struct transport *);
 	uint32_t (*shards)(struct transport *);
 	/* The next batch that was not read yet. False: none now. */

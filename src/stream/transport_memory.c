@@ -40,12 +40,19 @@ struct finished {
 	uint64_t tag;
 };
 
-struct memory {
-	struct transport transport;
+/* A producer's end. */
+struct end {
 	struct batch_sink sink;
-	struct world *world;
+	struct list node;
+	struct memory *memory;
 	struct list finished; /* puts whose end was not polled yet; as many as a shard may hold */
 	int64_t finished_count;
+};
+
+struct memory {
+	struct transport transport;
+	struct world *world;
+	struct list ends;
 	int64_t bytes_max, batches_max; /* of one shard */
 	uint32_t shard_count;
 	struct shard shards[];
@@ -55,8 +62,8 @@ static struct memory *of(struct transport *t) {
 	return container_of(t, struct memory, transport);
 }
 
-static struct memory *of_sink(struct batch_sink *s) {
-	return container_of(s, struct memory, sink);
+static struct end *end_of(struct batch_sink *s) {
+	return container_of(s, struct end, sink);
 }
 
 /* Which shard: the high bits of a product, so that any count of shards divides the keys evenly. */
@@ -66,14 +73,16 @@ static struct shard *shard_of(struct memory *m, uint64_t key) {
 }
 
 static bool has_room(const struct memory *m, const struct shard *s, size_t n) {
-	return s->batches < m->batches_max && s->bytes + (int64_t)n <= m->bytes_max && m->finished_count < m->batches_max;
+	return s->batches < m->batches_max && s->bytes + (int64_t)n <= m->bytes_max;
 }
 
 static enum err memory_put(struct batch_sink *sink, struct str batch, uint64_t shard_key, uint64_t tag) {
-	struct memory *m = of_sink(sink);
+	struct end *end = end_of(sink);
+	struct memory *m = end->memory;
 	struct shard *s = shard_of(m, shard_key);
 	if (batch.n > BATCH_BYTES_MAX) return ERR_TOO_LARGE;
-	if (!has_room(m, s, batch.n) || FAULT(m->world, "stream.put.full")) return ERR_AGAIN;
+	if (!has_room(m, s, batch.n) || end->finished_count >= m->batches_max) return ERR_AGAIN;
+	if (FAULT(m->world, "stream.put.full")) return ERR_AGAIN;
 
 	struct held *h = malloc(sizeof *h + batch.n);
 	struct finished *f = malloc(sizeof *f);
@@ -90,16 +99,16 @@ static enum err memory_put(struct batch_sink *sink, struct str batch, uint64_t s
 	s->bytes += (int64_t)h->n;
 	if (s->bytes > s->high_water) s->high_water = s->bytes;
 	*f = (struct finished){ .tag = tag };
-	list_push(&m->finished, &f->node);
-	m->finished_count++;
+	list_push(&end->finished, &f->node);
+	end->finished_count++;
 	return OK;
 }
 
 static bool memory_put_poll(struct batch_sink *sink, struct sink_done *out) {
-	struct memory *m = of_sink(sink);
-	struct list *first = list_shift(&m->finished);
+	struct end *end = end_of(sink);
+	struct list *first = list_shift(&end->finished);
 	if (!first) return false;
-	m->finished_count--;
+	end->finished_count--;
 	struct finished *f = container_of(first, struct finished, node);
 	*out = (struct sink_done){ .tag = f->tag, .err = OK };
 	free(f);
@@ -109,7 +118,20 @@ static bool memory_put_poll(struct batch_sink *sink, struct sink_done *out) {
 static const struct batch_sink_ops sink_ops = { .put = memory_put, .poll = memory_put_poll };
 
 static struct batch_sink *memory_sink(struct transport *t) {
-	return &of(t)->sink;
+	struct end *end = calloc(1, sizeof *end);
+	if (!end) return NULL;
+	end->sink.ops = &sink_ops;
+	end->memory = of(t);
+	list_init(&end->finished);
+	list_push(&end->memory->ends, &end->node);
+	return &end->sink;
+}
+
+static void end_close(struct end *end) {
+	struct sink_done done;
+	while (memory_put_poll(&end->sink, &done)) {}
+	list_remove(&end->node);
+	free(end);
 }
 
 static uint32_t memory_shards(struct transport *t) {
@@ -124,7 +146,7 @@ static void drop(struct shard *s, struct held *h) {
 }
 
 static void sweep(struct shard *s, uint64_t position) {
-	list_each_safe (it, &s->held) {
+	list_each_safe(it, &s->held) {
 		struct held *h = container_of(it, struct held, node);
 		if (h->position > position) break;
 		drop(s, h);
@@ -166,10 +188,9 @@ static void memory_depth(struct transport *t, uint32_t shard, int64_t *batches, 
 
 static void memory_close(struct transport *t) {
 	struct memory *m = of(t);
-	struct sink_done done;
-	while (memory_put_poll(&m->sink, &done)) {}
+	list_each_safe(it, &m->ends) end_close(container_of(it, struct end, node));
 	for (uint32_t i = 0; i < m->shard_count; i++) {
-		list_each_safe (it, &m->shards[i].held) drop(&m->shards[i], container_of(it, struct held, node));
+		list_each_safe(it, &m->shards[i].held) drop(&m->shards[i], container_of(it, struct held, node));
 	}
 	free(m);
 }
@@ -198,12 +219,11 @@ static enum err memory_open(struct world *w, const struct url *u, struct transpo
 	struct memory *m = calloc(1, sizeof *m + (size_t)o.shards * sizeof *m->shards);
 	if (!m) return why_set(why, ERR_NOMEM, "stream memory: no memory for %lld shards", (long long)o.shards);
 	m->transport.ops = &transport_memory;
-	m->sink.ops = &sink_ops;
 	m->world = w;
 	m->shard_count = (uint32_t)o.shards;
 	m->bytes_max = o.bytes / o.shards;
 	m->batches_max = o.batches / o.shards > 0 ? o.batches / o.shards : 1;
-	list_init(&m->finished);
+	list_init(&m->ends);
 	for (uint32_t i = 0; i < m->shard_count; i++) {
 		list_init(&m->shards[i].held);
 		m->shards[i].unread = &m->shards[i].held;

@@ -131,6 +131,21 @@ TEST(a_producer_that_never_looks_is_refused_in_the_end) {
 	transport_close(tr);
 }
 
+TEST(each_producer_hears_of_its_own_puts_only) {
+	struct transport *tr = opened(t, "memory:");
+	struct batch_sink *a = transport_sink(tr), *b = transport_sink(tr);
+	struct sink_done done;
+	EXPECT(a != b);
+	EXPECT_OK(a->ops->put(a, STR("x"), 1, 11));
+	EXPECT_OK(b->ops->put(b, STR("y"), 1, 22));
+	EXPECT(b->ops->poll(b, &done) && done.tag == 22 && !b->ops->poll(b, &done));
+	EXPECT(a->ops->poll(a, &done) && done.tag == 11 && !a->ops->poll(a, &done));
+	struct transport_batch got;
+	EXPECT(transport_poll(tr, 0, &got) && str_is(got.bytes, "x"));
+	EXPECT(transport_poll(tr, 0, &got) && str_is(got.bytes, "y"));
+	transport_close(tr);
+}
+
 TEST(a_batch_over_the_limit_is_refused_for_good) {
 	struct transport *tr = opened(t, "memory:");
 	struct batch_sink *sink = transport_sink(tr);
@@ -181,4 +196,5 @@ TEST(a_wrong_url_says_what_is_right) {
 
 RUN(batches_of_one_key_keep_their_order_and_none_is_lost, only_what_was_read_can_be_let_go,
 	what_is_held_stays_bounded_and_a_refusal_is_not_for_ever, a_producer_that_never_looks_is_refused_in_the_end,
-	a_batch_over_the_limit_is_refused_for_good, the_world_may_make_it_full, a_wrong_url_says_what_is_right)
+	each_producer_hears_of_its_own_puts_only, a_batch_over_the_limit_is_refused_for_good, the_world_may_make_it_full,
+	a_wrong_url_says_what_is_right)
