@@ -52,5 +52,6 @@ struct api_opts {
 
 MUST_USE enum err api_open(const struct api_opts *o, struct api **out, struct why *why);
 bool api_step(struct api *a);
+struct mono api_next_due(const struct api *a); /* INT64_MAX: never */
 int api_port(const struct api *a);
 void api_close(struct api *a);

@@ -45,5 +45,6 @@ void fake_clock_advance(struct fake_clock *c, int64_t ns);
 
 /* RFC 3339 in UTC with milliseconds: "2026-01-05T10:03:12.250Z". `out` holds 32 bytes. */
 void wall_format(struct wall t, char out[32]);
-/* Reads RFC 3339 (any offset, 0 to 9 fraction digits). False: not a time. */
+/* Reads RFC 3339 (any offset, 0 to 9 fraction digits; a leap second is the second after it). False: not a
+ * time, or outside 1677-09-21..2262-04-11, which int64_t nanoseconds cannot hold; *out is untouched. */
 bool wall_parse(const char *p, size_t n, struct wall *out);

@@ -13,7 +13,8 @@ struct enc {
 	size_t start; /* where the record began */
 };
 
-/* header: kind[4], u16 version, u16 zero, u32 payload length, u32 CRC-32C of the payload. */
+/* header: kind[4], u16 version, u16 zero, u32 payload length, u32 CRC-32C of these 12 bytes and the
+ * payload. Failures stick in the buf: ERR_TOO_LARGE past its limit or 4 GiB, ERR_NOMEM. */
 struct enc enc_begin(struct buf *buf, const char kind[4], uint16_t version);
 void enc_end(struct enc *e); /* fills length and CRC */
 void enc_u8(struct enc *e, uint8_t v);
@@ -33,8 +34,9 @@ struct dec {
 };
 
 #define CODEC_HEADER 16
-/* Reads a header and checks kind, version <= newest, length and CRC. `rest` (may be NULL) receives
- * what follows the record. ERR_CORRUPT, ERR_VERSION. */
+/* Reads a header and checks length, CRC, kind and version <= newest. `rest` (may be NULL) receives
+ * what follows the record. ERR_CORRUPT: cut short or damaged. ERR_VERSION: whole, but of another kind
+ * or newer. `bytes` must outlive the reader; after an error every read gives zero. */
 MUST_USE enum err dec_begin(struct dec *d, struct str bytes, const char kind[4], uint16_t newest, struct str *rest,
 							struct why *why);
 uint8_t dec_u8(struct dec *d);

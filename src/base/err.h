@@ -5,6 +5,7 @@
  * unread. What only a bug may do is an assert, kept in release builds. */
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #define MUST_USE          __attribute__((warn_unused_result))

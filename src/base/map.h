@@ -18,8 +18,10 @@ struct map {
 void map_init(struct map *m, size_t max);
 void map_done(struct map *m);                       /* the values are the owner's to free first */
 void *map_get(const struct map *m, struct str key); /* NULL: absent */
-/* Inserts or replaces; `old` (may be NULL) receives what stood there. ERR_FULL, ERR_NOMEM. */
+/* Inserts or replaces; `old` (may be NULL) receives what stood there, NULL where nothing did. `value` is
+ * not NULL. ERR_FULL, ERR_NOMEM: nothing has changed, `old` included. */
 MUST_USE enum err map_put(struct map *m, struct str key, void *value, void **old);
 void *map_remove(struct map *m, struct str key); /* what stood there, or NULL */
-/* for (size_t i = 0; map_next(m, &i, &key, &value);) ; removing the current one is allowed. */
+/* for (size_t i = 0; map_next(m, &i, &key, &value);) ; removing the current one is allowed (its key
+ * goes with it), inserting is not. `key` and `value` may be NULL. */
 bool map_next(const struct map *m, size_t *i, struct str *key, void **value);

@@ -9,6 +9,7 @@
 struct metrics_out {
 	struct buf *buf;
 	const char *family; /* the one that is open */
+	bool counter;       /* it is a counter: samples end in _total */
 };
 
 struct metrics_out metrics_out(struct buf *buf);

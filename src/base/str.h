@@ -25,20 +25,25 @@ bool str_is(struct str a, const char *c);
 int str_cmp(struct str a, struct str b);
 bool str_starts(struct str s, struct str prefix);
 bool str_ends(struct str s, struct str suffix);
-/* Splits at the first `sep`: true and both halves, or false and all of it in *head. */
+/* Splits at the first `sep`: true and both halves, or false and all of it in *head, *tail empty. */
 bool str_cut(struct str s, char sep, struct str *head, struct str *tail);
 struct str str_trim(struct str s);                  /* spaces, tabs, CR, LF at both ends */
 struct str str_copy(struct arena *a, struct str s); /* {NULL,0} when the arena is full */
 char *str_c(struct arena *a, struct str s);         /* closed by a NUL; NULL when full */
 struct str str_printf(struct arena *a, const char *fmt, ...) PRINTF(2, 3);
-bool str_int(struct str s, int64_t *out);   /* whole slice, decimal, optional sign */
-bool str_double(struct str s, double *out); /* whole slice; locale independent */
+bool str_int(struct str s, int64_t *out); /* whole slice, decimal, optional sign */
+/* Whole slice; locale independent; no hexadecimal, no inf, no nan. False, too, for what no finite double
+ * is near and for more than STR_NUMBER_MAX characters. */
+bool str_double(struct str s, double *out);
+#define STR_NUMBER_MAX 511
 bool str_is_utf8(struct str s);
+/* Bytes of the UTF-8 sequence that s begins with, 1..4; 0: empty or malformed. */
+size_t str_utf8(struct str s);
 /* Edit distance (Levenshtein) capped at 32 bytes each: for "did you mean". */
 size_t str_distance(struct str a, struct str b);
 
-/* A growing buffer. The first failure (limit, memory) sticks in `err`; later calls do nothing, so
- * one check at the end is enough. Done by its owner. */
+/* A growing buffer. The first failure (ERR_TOO_LARGE: the limit; ERR_NOMEM) sticks in `err`; later
+ * calls do nothing, so one check at the end is enough. Not closed by a NUL. Done by its owner. */
 struct buf {
 	char *p;
 	size_t n, cap;
@@ -47,8 +52,8 @@ struct buf {
 };
 
 void buf_init(struct buf *b, size_t max);
-void buf_done(struct buf *b); /* takes NULL */
-void buf_clear(struct buf *b);
+void buf_done(struct buf *b);  /* takes NULL */
+void buf_clear(struct buf *b); /* empties it, forgets its failure, keeps its memory */
 void buf_add(struct buf *b, const void *p, size_t n);
 void buf_str(struct buf *b, struct str s);
 void buf_c(struct buf *b, const char *c);
@@ -60,9 +65,11 @@ static inline struct str buf_get(const struct buf *b) {
 	return (struct str){ b->p, b->n };
 }
 
-/* Hex of n bytes, 2n characters and a NUL. */
+/* Hex of n bytes, 2n lower-case characters and a NUL. */
 void hex_encode(const void *p, size_t n, char *out);
+/* False unless s is 2n hex digits; then nothing is written. */
 bool hex_decode(struct str s, void *out, size_t n);
-/* Standard base64 (RFC 4648 section 4). Decoding takes both padded and unpadded. */
+/* Standard base64 (RFC 4648 section 4). Decoding takes both padded and unpadded, and appends;
+ * ERR_INVALID (also for stray bits in the last character) leaves `out` as it was. */
 void base64_encode(struct buf *out, struct str in);
 enum err base64_decode(struct buf *out, struct str in);

@@ -98,4 +98,8 @@ struct bus_admin_ops {
 	void (*stats)(struct bus *, struct str queue, struct bus_stats *out);             /* as of the last commit */
 };
 
+static inline void bus_close(struct bus *b) {
+	if (b) b->ops->close(b);
+}
+
 MUST_USE enum err bus_open(struct world *w, struct str url, struct bus **out, struct why *why);

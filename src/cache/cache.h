@@ -55,4 +55,8 @@ struct cache_ops {
 	void (*close)(struct cache *); /* the last handle closes the back end */
 };
 
+static inline void cache_close(struct cache *c) {
+	if (c) c->ops->close(c);
+}
+
 MUST_USE enum err cache_open(struct world *w, struct str url, struct cache **out, struct why *why);

@@ -21,6 +21,8 @@ struct ingest_opts {
 	int grpc_port, http_port; /* 4317, 4318; 0: any free; -1: off */
 	int64_t body_max;         /* bytes decompressed, 64 MiB */
 	int64_t requests_max;     /* in progress at once; further ones are told to wait */
+	int64_t connections_max;  /* to a port */
+	bool assume_unsampled;    /* spans without a threshold count as one each */
 	int64_t memory_max;       /* bytes of bodies held at once over all requests */
 };
 
@@ -28,6 +30,8 @@ struct ingest_opts {
 MUST_USE enum err ingest_open(struct ingest_opts o, struct ingest **out, struct why *why);
 /* Takes what came, answers what is done; false: there was nothing to do. Never waits. */
 bool ingest_step(struct ingest *in);
+/* When time alone makes something ready (a request to give up); INT64_MAX: never. */
+struct mono ingest_next_due(const struct ingest *in);
 int ingest_grpc_port(const struct ingest *in);
 int ingest_http_port(const struct ingest *in);
 void ingest_metrics(const struct ingest *in, struct metrics_out *m);

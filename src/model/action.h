@@ -19,6 +19,11 @@ struct target {
 	struct str pod; /* delete_pod: which one; empty: the executor's choice of the sick one */
 };
 
+/* `services:` NAME: {namespace, workload, kind} of the configuration: where telemetry does not tell. */
+struct service_map {
+	struct str service, namespace_, workload, kind;
+};
+
 /* What the executor found: the object, its identity, and what it would do. Frozen into the intent. */
 struct plan {
 	struct str namespace_, kind, name, uid; /* "shop" "Deployment" "payment" */

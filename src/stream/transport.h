@@ -21,7 +21,8 @@ struct transport {
 struct transport_ops {
 	const char *scheme; /* "memory" in memory:?bytes=64MiB&shards=1 */
 	enum err (*open)(struct world *w, const struct url *u, struct transport **out, struct why *why);
-	/* The producer's end, handed to ingest as its next. */
+	/* A producer's end, handed to a stage as its next: each call makes one more, with completions of
+	 * its own; the transport closes them. */
 	struct batch_sink *(*sink)(struct transport *);
 	uint32_t (*shards)(struct transport *);
 	bool (*poll)(struct transport *, uint32_t shard, struct transport_batch *out);
