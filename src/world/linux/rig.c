@@ -24,7 +24,7 @@ int64_t rig_now(struct rig *r) {
 }
 
 void rig_turn(struct rig *r) {
-	world_linux_wait(r->linux_, (struct mono){ rig_now(r) + 2 * NS_PER_MS });
+	world_linux_wait(r->linux_, (struct mono){ rig_now(r) + NS_PER_MS });
 }
 
 struct http_server *rig_listen(struct rig *r, struct http_listen o) {
