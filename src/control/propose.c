@@ -170,21 +170,36 @@ static void give_up(struct control *c, struct action_row *act) {
 	if (in) in->look = true;
 }
 
-/* Asks the executor what it would do now; for a row that waits, once more. */
-void propose_ask(struct control *c, struct action_row *act) {
-	act->asked_now = false;
-	if (!c->executor) {
-		propose_planned(c, act, NULL);
-		return;
-	}
-	enum err e = c->executor->ops->plan(c->executor, act->kind, &act->telemetry, act->replicas_by,
-										tag_make(c, TAG_PLAN, act->serial));
+static void plan_of(struct control *c, struct action_row *act, enum action_kind kind, int64_t replicas) {
+	enum err e =
+		c->executor->ops->plan(c->executor, kind, &act->telemetry, replicas, tag_make(c, TAG_PLAN, act->serial));
 	if (e) {
 		act->asked_now = true;
 		act->again.ns = c->now.ns + retry_ns(act->tries++);
 		return;
 	}
 	act->call = CALL_PLAN;
+}
+
+/* Asks the executor what it would do now; for a row that waits, once more. */
+void propose_ask(struct control *c, struct action_row *act) {
+	act->asked_now = false;
+	act->replicas_now = 0;
+	if (!c->executor) {
+		propose_planned(c, act, NULL);
+		return;
+	}
+	/* A wish for replicas is absolute: the plan of a restart, which only reads, tells how many there are. */
+	plan_of(c, act, act->kind == ACTION_SCALE ? ACTION_ROLLOUT_RESTART : act->kind, 0);
+}
+
+/* True: the plan that came was only the look before the wish. */
+static bool wish(struct control *c, struct action_row *act, const struct exec_done *done) {
+	if (act->kind != ACTION_SCALE || !done || done->err || act->replicas_now) return false;
+	act->replicas_now = done->plan->replicas > 0 ? done->plan->replicas : 1;
+	int64_t replicas = act->replicas_now + act->replicas_by;
+	plan_of(c, act, ACTION_SCALE, replicas > 0 ? replicas : 1);
+	return true;
 }
 
 static struct history_query counted(const struct control *c, const struct action_row *act) {
@@ -252,6 +267,7 @@ void propose_planned(struct control *c, struct action_row *act, const struct exe
 		not_planned(c, act, done);
 		return;
 	}
+	if (wish(c, act, done)) return;
 	act->tries = 0;
 	arena_reset(&act->plan_arena);
 	act->plan = (struct plan){ 0 };
@@ -297,7 +313,7 @@ static struct gate_facts facts(struct control *c, struct action_row *act, const 
 							.pause_count = c->pause_count,
 							.key = act->key.hex,
 							.history = &c->history,
-							.target_id = action_target_id(act),
+							.where = { action_target_id(act), action_place_id(act) },
 							.incident = str_of(act->incident),
 							.action = str_of(act->id),
 							.attempt = act->attempt,

@@ -147,6 +147,21 @@ uint64_t action_target_id(const struct action_row *act) {
 	return hash64((struct str){ name, (size_t)n < sizeof name ? (size_t)n : sizeof name - 1 });
 }
 
+uint64_t action_place_id(const struct action_row *act) {
+	char name[600];
+	struct str ns = act->planned ? act->plan.namespace_ : act->telemetry.namespace_;
+	int n = snprintf(name, sizeof name, "%.*s/%.*s", STR_ARG(ns), STR_ARG(act->telemetry.service));
+	return hash64((struct str){ name, (size_t)n < sizeof name ? (size_t)n : sizeof name - 1 });
+}
+
+bool action_way_back(const struct action_row *act) {
+	CLEANUP(arena_done) struct arena scratch;
+	arena_init(&scratch, 0);
+	const struct json *v;
+	if (!act->planned || !act->plan.undo.n || json_parse(&scratch, act->plan.undo, &v, NULL)) return false;
+	return v->kind == JSON_OBJECT && v->count && !json_get(v, "none");
+}
+
 struct str row_text(struct arena *a, struct str s) {
 	return s.n ? str_copy(a, s) : (struct str){ 0 };
 }
