@@ -97,7 +97,7 @@ void answer_take(struct rig *r, struct answer *a, size_t count, const struct htt
 		a->err = e->err;
 		why_set(&a->why, e->err, "%s", e->why);
 		break;
-	default: EXPECT(!"an event of a client");
+	default: test_fail(t, __FILE__, __LINE__, "a client has no such event");
 	}
 }
 
@@ -131,7 +131,7 @@ static void take_part(struct rig *r, struct asked *a, const struct http_event *e
 		a->err = e->err;
 		why_set(&a->why, e->err, "%s", e->why);
 		break;
-	default: EXPECT(!"an event of a server");
+	default: test_fail(t, __FILE__, __LINE__, "a server has no such event here");
 	}
 }
 
