@@ -27,6 +27,14 @@ void rig_turn(struct rig *r) {
 	world_linux_wait(r->linux_, (struct mono){ rig_now(r) + NS_PER_MS });
 }
 
+int rig_idle_turns(struct rig *r) {
+	for (int i = 0; i < 20; i++) rig_turn(r); /* what is under way arrives */
+	int64_t until = rig_now(r) + 300 * NS_PER_MS;
+	int turns = 0;
+	for (; rig_now(r) < until; turns++) world_linux_wait(r->linux_, (struct mono){ until });
+	return turns;
+}
+
 struct http_server *rig_listen(struct rig *r, struct http_listen o) {
 	struct t *t = r->t;
 	struct http_server *s = NULL;
