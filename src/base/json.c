@@ -373,7 +373,7 @@ enum err json_parse(struct arena *a, struct str text, const struct json **out, s
 
 const struct json *json_get_str(const struct json *object, struct str key) {
 	if (!object || object->kind != JSON_OBJECT) return NULL;
-	json_each (m, object) {
+	json_each(m, object) {
 		if (str_eq(m->key, key)) return m;
 	}
 	return NULL;
@@ -385,7 +385,7 @@ const struct json *json_get(const struct json *object, const char *key) {
 
 const struct json *json_at(const struct json *array, size_t index) {
 	if (!array || array->kind != JSON_ARRAY || index >= array->count) return NULL;
-	json_each (v, array) {
+	json_each(v, array) {
 		if (index-- == 0) return v;
 	}
 	return NULL;

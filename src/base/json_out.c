@@ -178,7 +178,7 @@ void json_put_wall(struct json_out *o, struct wall t) {
 static void put_children(struct json_out *o, const struct json *v) {
 	bool object = v->kind == JSON_OBJECT;
 	begin(o, object);
-	json_each (child, v) {
+	json_each(child, v) {
 		if (object) json_key_str(o, child->key);
 		json_put_value(o, child);
 	}

@@ -76,7 +76,7 @@ static enum err set_all(const struct parse *p, const struct json *node, const st
 	if (node->kind != JSON_OBJECT)
 		return at_line(p, why_set(p->why, ERR_INVALID, "'" STR_FMT "' takes keys and values", STR_ARG(node->key)),
 					   node);
-	json_each (m, node) {
+	json_each(m, node) {
 		if (!scalar(m))
 			return at_line(p, why_set(p->why, ERR_INVALID, "'" STR_FMT "' takes one value", STR_ARG(m->key)), m);
 		enum err e = param_set(table, p->a, into, m->key, m->text, p->why);
@@ -117,7 +117,7 @@ static enum err read_services(const struct parse *p, const struct json *node, st
 		return at_line(p, why_set(p->why, ERR_INVALID, "'services' is NAME: {namespace, workload, kind}"), node);
 	struct service_map *all = arena_array(p->a, struct service_map, node->count ? node->count : 1);
 	if (!all) return ERR_NOMEM;
-	json_each (m, node) {
+	json_each(m, node) {
 		struct service_fields f = { .kind = STR("Deployment") };
 		enum err e = set_all(p, m, service_params, &f);
 		if (e) return e;
@@ -153,7 +153,7 @@ static enum err read_tokens(const struct parse *p, const struct json *node, stru
 		return at_line(p, why_set(p->why, ERR_INVALID, "'tokens' is a list of {name, role, sha256}"), node);
 	struct api_token *all = arena_array(p->a, struct api_token, node->count ? node->count : 1);
 	if (!all) return ERR_NOMEM;
-	json_each (m, node) {
+	json_each(m, node) {
 		struct token_fields f = { 0 };
 		struct api_token *token = &all[c->token_count];
 		enum err e = set_all(p, m, token_params, &f);
@@ -208,7 +208,7 @@ enum err config_parse(struct arena *a, struct str text, const char *file, struct
 	if (e) return e == ERR_NOMEM ? e : why_prefix(why, e, "%s", file);
 	if (root->kind != JSON_NULL && root->kind != JSON_OBJECT)
 		return why_set(why, ERR_INVALID, "%s:%u: keys and values were expected, like 'listen:'", file, root->at);
-	json_each (m, root) {
+	json_each(m, root) {
 		e = read_member(&p, m, &c);
 		if (e) return e;
 	}

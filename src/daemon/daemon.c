@@ -15,6 +15,7 @@
 struct daemon {
 	struct world *world;
 	const struct config *config;
+	unsigned roles;
 	struct state *state, *observe_state, *control_state, *api_state;
 	struct bus *bus, *observe_bus, *control_bus, *api_bus;
 	struct cache *cache, *observe_cache, *control_cache;
@@ -130,6 +131,7 @@ static enum err open_stores(struct daemon *d, struct why *why) {
 }
 
 static enum err open_observer(struct daemon *d, struct why *why) {
+	if (!(d->roles & ROLE_OBSERVE)) return OK;
 	struct observer_opts o = {
 		.clock = d->world->clock,
 		.transport = d->transport,
@@ -152,11 +154,12 @@ static enum err open_executor(struct daemon *d, struct why *why) {
 		.services = d->config->services,
 		.service_count = d->config->service_count,
 	};
-	if (!d->config->target.n) return OK;
+	if (!(d->roles & ROLE_CONTROL) || !d->config->target.n) return OK;
 	return executor_open(&s, d->config->target, &d->executor, why);
 }
 
 static enum err open_control(struct daemon *d, struct why *why) {
+	if (!(d->roles & ROLE_CONTROL)) return OK;
 	struct rng rng = rng_fork(&d->world->rng, "control");
 	char id[ULID_LEN + 1];
 	struct process *p = d->world->process;
@@ -180,7 +183,7 @@ static enum err open_control(struct daemon *d, struct why *why) {
 
 static enum err open_ingest(struct daemon *d, struct why *why) {
 	const struct config *c = d->config;
-	if (c->otlp_grpc < 0 && c->otlp_http < 0) return OK;
+	if (!(d->roles & ROLE_INGEST) || (c->otlp_grpc < 0 && c->otlp_http < 0)) return OK;
 	struct ingest_opts o = {
 		.servers = d->world->servers,
 		.next = d->transport->ops->sink(d->transport),
@@ -200,7 +203,7 @@ static enum err open_ingest(struct daemon *d, struct why *why) {
 
 static enum err open_api(struct daemon *d, struct why *why) {
 	const struct config *c = d->config;
-	if (c->api < 0) return OK;
+	if (!(d->roles & ROLE_API) || c->api < 0) return OK;
 	struct api_opts o = {
 		.servers = d->world->servers,
 		.address = c->address,
@@ -208,7 +211,7 @@ static enum err open_api(struct daemon *d, struct why *why) {
 		.clock = d->world->clock,
 		.bus = d->api_bus,
 		.state = d->api_state,
-		.commands = control_commands(d->control),
+		.commands = d->control ? control_commands(d->control) : NULL,
 		.tokens = c->tokens,
 		.token_count = c->token_count,
 		.read_needs_token = c->read_needs_token,
@@ -220,11 +223,12 @@ static enum err open_api(struct daemon *d, struct why *why) {
 	return api_open(&o, &d->api, why);
 }
 
-enum err daemon_open(struct world *w, const struct config *c, struct daemon **out, struct why *why) {
+enum err daemon_open(struct world *w, const struct config *c, unsigned roles, struct daemon **out, struct why *why) {
 	struct daemon *d = calloc(1, sizeof *d);
 	if (!d) return ERR_NOMEM;
 	d->world = w;
 	d->config = c;
+	d->roles = roles;
 	enum err e = open_stores(d, why);
 	if (!e) e = open_observer(d, why);
 	if (!e) e = open_executor(d, why);
@@ -247,8 +251,8 @@ enum err daemon_open(struct world *w, const struct config *c, struct daemon **ou
 bool daemon_step(struct daemon *d) {
 	bool did = false;
 	if (d->ingest) did |= ingest_step(d->ingest);
-	did |= observer_step(d->observer);
-	did |= control_step(d->control);
+	if (d->observer) did |= observer_step(d->observer);
+	if (d->control) did |= control_step(d->control);
 	if (d->api) did |= api_step(d->api);
 	return did;
 }
@@ -258,8 +262,9 @@ static struct mono earlier(struct mono a, struct mono b) {
 }
 
 struct mono daemon_next_due(const struct daemon *d) {
-	struct mono due = earlier(observer_next_due(d->observer), control_next_due(d->control));
-	due = earlier(due, d->observe_bus->ops->next_due(d->observe_bus));
+	struct mono due = d->observe_bus->ops->next_due(d->observe_bus);
+	if (d->observer) due = earlier(due, observer_next_due(d->observer));
+	if (d->control) due = earlier(due, control_next_due(d->control));
 	due = earlier(due, d->control_bus->ops->next_due(d->control_bus));
 	if (d->executor) due = earlier(due, d->executor->ops->next_due(d->executor));
 	if (d->ingest) due = earlier(due, ingest_next_due(d->ingest));
@@ -282,7 +287,7 @@ int daemon_port(const struct daemon *d, const char *what) {
 }
 
 bool daemon_flush(struct daemon *d) {
-	return observer_flush(d->observer);
+	return d->observer && observer_flush(d->observer);
 }
 
 void daemon_close(struct daemon *d) {

@@ -1,0 +1,51 @@
+/* What every verb is given, and what it answers: an exit code (CLI.md).
+ *
+ * 0 done; 1 a negative answer; 2 wrong usage or bad input; 3 a server or back end could not be
+ * reached; 4 refused by policy. Results go to standard output, everything else to standard error. */
+#pragma once
+
+#include "base/json.h"
+#include "cli/args.h"
+#include "cli/out.h"
+#include "world/linux/linux.h"
+
+enum exit_code { EXIT_DONE = 0, EXIT_NEGATIVE = 1, EXIT_USAGE = 2, EXIT_UNREACHABLE = 3, EXIT_REFUSED = 4 };
+
+struct cli {
+	struct world_linux *linux;
+	struct world *world;
+	struct arena arena; /* of the whole run */
+	struct args args;
+	enum out_format format;
+	bool color, quiet, verbose, terminal; /* terminal: standard output is one */
+	uint64_t seed;
+	struct str server, token;
+	const struct verb *verb;
+};
+
+struct verb {
+	const char *name;    /* "incidents", "config check" */
+	const char *usage;   /* "[ID]" */
+	const char *summary; /* one sentence */
+	const char *example;
+	const struct option *options;
+	int (*run)(struct cli *);
+};
+
+/* Every verb, ended by one without a name. A verb that does not work yet is not in it. */
+extern const struct verb verbs[];
+extern const struct option common_options[];
+
+/* Prints "flyball: ..." to standard error and answers `code`. */
+int cli_fail(const struct cli *c, int code, const char *fmt, ...) PRINTF(3, 4);
+/* The exit code for what an operation answered. */
+int cli_code(enum err e);
+/* Writes to standard output; a closed pipe ends quietly. */
+int cli_print(const struct cli *c, struct str text);
+/* The whole file (or standard input for "-"), at most `max` bytes, into the arena. */
+MUST_USE enum err cli_read(struct cli *c, struct str path, size_t max, struct str *out, struct why *why);
+
+/* One request to the daemon. `body` empty: GET, else POST. On success the answer is parsed into the
+ * arena. Answers EXIT_DONE, or the exit code after having printed what is wrong. */
+int client_get(struct cli *c, struct str path, const struct json **out);
+int client_post(struct cli *c, struct str path, struct str body, const struct json **out);

@@ -1,0 +1,106 @@
+#include <string.h>
+
+#include "cli/cli.h"
+
+#define ANSWER_MAX (64 << 20)
+
+struct exchange {
+	int status;
+	struct buf body;
+	enum err err;
+	char why[200];
+	bool over;
+};
+
+static void take(struct exchange *x, const struct http_event *e) {
+	if (e->kind == HTTP_RESPONSE) x->status = e->status;
+	if (e->kind == HTTP_BODY) buf_str(&x->body, e->body);
+	if (e->kind == HTTP_END || e->kind == HTTP_FAILED) x->over = true;
+	if (e->kind != HTTP_FAILED) return;
+	x->err = e->err;
+	snprintf(x->why, sizeof x->why, "%s", e->why ? e->why : err_text(e->err));
+}
+
+static enum err exchange(struct cli *c, const struct http_request *r, struct exchange *x, struct why *why) {
+	struct http_client *client = NULL;
+	uint64_t id = 0;
+	enum err e = c->world->clients->open(c->world->clients, 1, &client);
+	if (!e) e = http_client_submit(client, r, &id, why);
+	while (!e && !x->over) {
+		struct http_event event;
+		while (!x->over && http_client_poll(client, &event)) take(x, &event);
+		if (x->over) break;
+		if (c->world->process->ops->stopping(c->world->process)) e = why_set(why, ERR_CLOSED, "interrupted");
+		struct mono now = clock_mono(c->world->clock);
+		world_linux_wait(c->linux, (struct mono){ now.ns + NS_PER_SEC });
+	}
+	http_client_close(client);
+	if (!e && x->err) e = why_set(why, x->err, "%s", x->why);
+	return e;
+}
+
+/* What the server said went wrong, as a sentence. */
+static struct str reason(struct cli *c, const struct exchange *x) {
+	const struct json *body = NULL;
+	if (json_parse(&c->arena, str_copy(&c->arena, buf_get(&x->body)), &body, NULL)) return STR("");
+	const struct json *e = json_get(body, "error");
+	struct str s = json_str(e);
+	return s.p ? s : json_str(json_get(e, "message"));
+}
+
+static int answered(struct cli *c, struct str path, struct exchange *x, const struct json **out) {
+	struct why why = { "" };
+	if (x->status / 100 != 2) {
+		struct str words = reason(c, x);
+		int code = x->status == 401 || x->status == 403 || x->status == 409 ? EXIT_REFUSED
+				   : x->status == 404                                       ? EXIT_NEGATIVE
+				   : x->status >= 500                                       ? EXIT_UNREACHABLE
+																			: EXIT_USAGE;
+		return cli_fail(c, code, STR_FMT " answered %d%s" STR_FMT, STR_ARG(path), x->status, words.n ? ": " : "",
+						STR_ARG(words));
+	}
+	struct str text = str_copy(&c->arena, buf_get(&x->body));
+	if (json_parse(&c->arena, text, out, &why))
+		return cli_fail(c, EXIT_UNREACHABLE, STR_FMT " did not answer JSON (%s); is --server a Flyball?",
+						STR_ARG(c->server), why.text);
+	return EXIT_DONE;
+}
+
+static int call(struct cli *c, struct str method, struct str path, struct str body, const struct json **out) {
+	struct http_header headers[2];
+	size_t n = 0;
+	struct why why = { "" };
+	struct exchange x = { 0 };
+
+	if (c->token.n)
+		headers[n++] =
+			(struct http_header){ STR("authorization"), str_printf(&c->arena, "Bearer " STR_FMT, STR_ARG(c->token)) };
+	if (body.n) headers[n++] = (struct http_header){ STR("content-type"), STR("application/json") };
+	struct http_request r = {
+		.method = method,
+		.url = str_printf(&c->arena, STR_FMT STR_FMT, STR_ARG(c->server), STR_ARG(path)),
+		.headers = headers,
+		.header_count = n,
+		.body = body,
+		.connect_timeout_ns = 5 * NS_PER_SEC,
+		.timeout_ns = 60 * NS_PER_SEC,
+		.answer_max = ANSWER_MAX,
+	};
+	buf_init(&x.body, ANSWER_MAX);
+	enum err e = exchange(c, &r, &x, &why);
+	int code = e ? cli_fail(c, e == ERR_INVALID ? EXIT_USAGE : EXIT_UNREACHABLE,
+							"cannot reach " STR_FMT
+							": %s; is `flyball run` up there? --server or FLYBALL_SERVER names another",
+							STR_ARG(c->server), why.text[0] ? why.text : err_text(e))
+				 : answered(c, path, &x, out);
+	buf_done(&x.body);
+	return code;
+}
+
+int client_get(struct cli *c, struct str path, const struct json **out) {
+	return call(c, STR("GET"), path, (struct str){ 0 }, out);
+}
+
+int client_post(struct cli *c, struct str path, struct str body, const struct json **out) {
+	return call(c, STR("POST"), path, body.n ? body : STR("{}"), out);
+}

@@ -1,0 +1,111 @@
+#include <stdio.h>
+
+#include "bus/pattern.h"
+#include "cli/cli.h"
+#include "cli/verbs.h"
+
+#define RULES_MAX (64 << 20)
+
+static int bad(struct cli *c, const char *file, const struct why *why, enum err e) {
+	return cli_fail(c, EXIT_USAGE, "%s: %s", file, why->text[0] ? why->text : err_text(e));
+}
+
+/* The rules file: one object, name to pattern. */
+static int read_rules(struct cli *c, struct str path, const struct json **out) {
+	struct str text = { 0 };
+	struct why why = { "" };
+	enum err e = cli_read(c, path, RULES_MAX, &text, &why);
+	if (!e) e = json_parse(&c->arena, text, out, &why);
+	if (e) return bad(c, str_c(&c->arena, path), &why, e);
+	if ((*out)->kind != JSON_OBJECT)
+		return cli_fail(c, EXIT_USAGE, STR_FMT ": rules are {\"name\": {pattern}, ...}", STR_ARG(path));
+	return EXIT_DONE;
+}
+
+static enum err compile(struct cli *c, const struct json *rule, struct pattern **out, struct why *why) {
+	return pattern_compile(&c->arena, rule->text, out, why);
+}
+
+int verb_rules_check(struct cli *c) {
+	static const struct out_column columns[] = {
+		{ "RULE", "rule" }, { "OK", "ok" }, { "REASON", "reason" }, COLUMN_END
+	};
+	const struct json *rules = NULL, *rows = NULL;
+	bool all = true;
+	struct buf b;
+	if (c->args.positional_count != 1) return cli_fail(c, EXIT_USAGE, "rules check takes one FILE");
+	int code = read_rules(c, c->args.positional[0], &rules);
+	if (code) return code;
+	buf_init(&b, 0);
+	struct json_out o = json_out(&b);
+	json_begin_array(&o);
+	json_each(rule, rules) {
+		struct pattern *p = NULL;
+		struct why why = { "" };
+		enum err e = compile(c, rule, &p, &why);
+		all &= e == OK;
+		json_begin_object(&o);
+		json_kv_str(&o, "rule", rule->key);
+		json_kv_bool(&o, "ok", e == OK);
+		json_kv_c(&o, "reason", e ? (why.text[0] ? why.text : err_text(e)) : NULL);
+		json_end_object(&o);
+	}
+	json_end_array(&o);
+	if (json_parse(&c->arena, buf_get(&b), &rows, NULL) == OK) {
+		struct buf printed;
+		buf_init(&printed, 0);
+		out_rows(&printed, c->format, columns, rows);
+		cli_print(c, buf_get(&printed));
+		buf_done(&printed);
+	}
+	buf_done(&b);
+	return all ? EXIT_DONE : EXIT_NEGATIVE;
+}
+
+int verb_rules_test(struct cli *c) {
+	static const struct out_column columns[] = {
+		{ "RULE", "rule" }, { "MATCHES", "matches" }, { "FAILED", "failed" }, COLUMN_END
+	};
+	const struct json *rules = NULL, *event = NULL, *rows = NULL;
+	struct str text = { 0 };
+	struct why why = { "" };
+	struct buf b, printed;
+	bool any = false;
+	if (c->args.positional_count != 2) return cli_fail(c, EXIT_USAGE, "rules test takes FILE EVENT");
+	int code = read_rules(c, c->args.positional[0], &rules);
+	if (code) return code;
+	enum err e = cli_read(c, c->args.positional[1], RULES_MAX, &text, &why);
+	if (!e) e = json_parse(&c->arena, text, &event, &why);
+	if (e) return bad(c, str_c(&c->arena, c->args.positional[1]), &why, e);
+	buf_init(&b, 0);
+	buf_init(&printed, 0);
+	struct json_out o = json_out(&b);
+	json_begin_array(&o);
+	json_each(rule, rules) {
+		struct pattern *p = NULL;
+		e = compile(c, rule, &p, &why);
+		if (e) {
+			code = cli_fail(c, EXIT_USAGE, "rule '" STR_FMT "': %s", STR_ARG(rule->key), why.text);
+			break;
+		}
+		bool matches = pattern_match(p, event);
+		any |= matches;
+		json_begin_object(&o);
+		json_kv_str(&o, "rule", rule->key);
+		json_kv_bool(&o, "matches", matches);
+		json_key(&o, "failed");
+		if (matches)
+			json_put_null(&o);
+		else
+			json_put_str(&o, pattern_explain(p, event, &c->arena));
+		json_end_object(&o);
+	}
+	json_end_array(&o);
+	if (!code && json_parse(&c->arena, buf_get(&b), &rows, NULL) == OK) {
+		out_rows(&printed, c->format, columns, rows);
+		cli_print(c, buf_get(&printed));
+	}
+	buf_done(&b);
+	buf_done(&printed);
+	return code ? code : any ? EXIT_DONE : EXIT_NEGATIVE;
+}

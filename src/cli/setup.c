@@ -1,0 +1,49 @@
+#include "cli/setup.h"
+
+#define CONFIG_MAX (4 << 20)
+
+static const char *const usual[] = { "flyball.yaml", "/etc/flyball/flyball.yaml" };
+
+enum err setup_config(struct cli *c, struct config *out, struct why *why) {
+	struct str path = args_get(&c->args, "config"), text = { 0 };
+	struct disk *disk = c->world->disk;
+
+	for (size_t i = 0; !path.p && i < sizeof usual / sizeof *usual; i++) {
+		bool there = false;
+		if (disk->ops->exists(disk, usual[i], &there) == OK && there) path = str_of(usual[i]);
+	}
+	if (path.p) {
+		enum err e = cli_read(c, path, CONFIG_MAX, &text, why);
+		if (e) return e;
+	}
+	return config_parse(&c->arena, text, path.p ? str_c(&c->arena, path) : "(defaults)", out, why);
+}
+
+static struct str usual_state(struct cli *c) {
+	struct process *p = c->world->process;
+	struct str xdg = p->ops->env(p, "XDG_STATE_HOME"), home = p->ops->env(p, "HOME");
+	if (p->ops->privileged(p)) return STR("/var/lib/flyball");
+	if (xdg.n) return str_printf(&c->arena, STR_FMT "/flyball", STR_ARG(xdg));
+	return str_printf(&c->arena, STR_FMT "/.local/state/flyball", STR_ARG(home));
+}
+
+/* "sqlite://" and an absolute path. */
+static struct str database(struct cli *c, struct str dir, const char *name) {
+	return str_printf(&c->arena, "sqlite://" STR_FMT "/%s", STR_ARG(dir), name);
+}
+
+enum err setup_state(struct cli *c, struct config *out, struct why *why) {
+	struct str dir = args_get(&c->args, "state");
+	char full[4096];
+	if (!dir.n) dir = usual_state(c);
+	enum err e = c->world->disk->ops->make_dir(c->world->disk, str_c(&c->arena, dir));
+	if (e)
+		return why_set(why, e, "state directory " STR_FMT ": %s; give another with --state DIR", STR_ARG(dir),
+					   err_text(e));
+	if (!world_linux_absolute(c->linux, str_c(&c->arena, dir), full, sizeof full))
+		return why_set(why, ERR_INVALID, "state directory " STR_FMT ": the path is too long", STR_ARG(dir));
+	dir = str_copy(&c->arena, str_of(full));
+	if (!out->state.n) out->state = database(c, dir, "state.db");
+	if (!out->bus.n) out->bus = database(c, dir, "bus.db");
+	return OK;
+}
