@@ -30,14 +30,13 @@ MUST_USE enum err json_parse(struct arena *a, struct str text, const struct json
 /* Each takes NULL and answers as if absent, so that lookups can be chained. */
 const struct json *json_get(const struct json *object, const char *key);
 const struct json *json_get_str(const struct json *object, struct str key);
-const struct json *json_path(const struct json *object,
-							 const char *path); /* "metadata.labels.app": dots separate, a number is an array's index; a
-												   key with dots needs json_get */
+/* "metadata.labels.app": dots separate, a number is an array's index; a key with dots needs json_get. */
+const struct json *json_path(const struct json *object, const char *path);
 const struct json *json_at(const struct json *array, size_t index);
 struct str json_str(const struct json *v); /* STRING, else {NULL,0} */
 bool json_bool(const struct json *v, bool fallback);
-int64_t json_int(const struct json *v,
-				 int64_t fallback); /* NUMBER without a fraction (3, 3.0, 3e2), or STRING of digits */
+/* NUMBER without a fraction (3, 3.0, 3e2), or STRING of digits. */
+int64_t json_int(const struct json *v, int64_t fallback);
 double json_double(const struct json *v, double fallback); /* NUMBER */
 #define json_each(it, v) for (const struct json *it = (v) ? (v)->child : NULL; it; it = it->next)
 
@@ -65,8 +64,8 @@ void json_put_double(struct json_out *o, double v); /* shortest that reads back;
 void json_put_bool(struct json_out *o, bool v);
 void json_put_null(struct json_out *o);
 void json_put_raw(struct json_out *o, struct str json); /* one whole value, trusted */
-void json_put_value(struct json_out *o,
-					const struct json *v); /* as it was read, numbers by text, without spaces; NULL: null */
+/* As it was read, numbers by text, without spaces; NULL: null. */
+void json_put_value(struct json_out *o, const struct json *v);
 void json_put_wall(struct json_out *o, struct wall t);
 
 /* key and value in one call. */

@@ -234,6 +234,11 @@ void log_event(struct log *log, enum log_level level, const char *event, const c
 	log->write(log, level, event, (struct str){ l.p, l.n });
 }
 
+void log_plain(struct log *log, enum log_level level, const char *event) {
+	if (!log || level < log->level) return;
+	log->write(log, level, event, STR(""));
+}
+
 static const char *const levels[] = { "debug", "info", "warn", "error" };
 
 const char *log_level_name(enum log_level level) {

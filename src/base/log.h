@@ -23,6 +23,9 @@ struct log {
  * A NULL string is "-". `log` may be NULL. */
 void log_event(struct log *log, enum log_level level, const char *event, const char *fmt, ...) PRINTF(4, 5);
 
+/* An event without fields. */
+void log_plain(struct log *log, enum log_level level, const char *event);
+
 /* The fields alone, appended. */
 void log_fields(struct buf *out, const char *fmt, va_list ap);
 

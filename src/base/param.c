@@ -117,7 +117,7 @@ static void format_real(double v, struct buf *out) {
 /* The percent whose hundredth is v again. 0.07 * 100 is 7.000000000000001, and "7" is wanted. */
 static void format_percent(double v, struct buf *out) {
 	char text[40];
-	for (int digits = 1; digits <= 17; digits++) {
+	for (int digits = 3; digits <= 17; digits++) {
 		double back;
 		snprintf(text, sizeof text, "%.*g", digits, v * 100);
 		if (str_double(str_of(text), &back) && back / 100 == v) break;

@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include "cli/cli.h"
+#include "daemon/daemon.h"
 #include "daemon/version.h"
 
 const struct option common_options[] = {
@@ -156,6 +157,7 @@ static int run(struct cli *c, const struct verb *v, int argc, char **argv) {
 	arena_init(&c->arena, 0);
 	e = settle_options(c, &why);
 	int code = e ? cli_fail(c, cli_code(e), "%s", why.text) : v->run(c);
+	daemon_close(c->local);
 	arena_done(&c->arena);
 	world_linux_close(c->linux);
 	return code;

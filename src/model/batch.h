@@ -3,15 +3,16 @@
  * One codec record "FBBT" version 1 (base/codec.h), inside it items, each u8 type, u32 length, body.
  * A batch stands alone: it carries the resources and series that its points name. Unknown item
  * types of the same version are skipped (they carry their length); a new meaning is a new type.
- * docs/design/batch-format.md has every field. */
+ * docs/design/0002-batch-format.md has every field. */
 #pragma once
 
 #include "base/clock.h"
 #include "base/codec.h"
 #include "model/series.h"
 
-#define BATCH_VERSION   1
-#define BATCH_BYTES_MAX (4 * 1024 * 1024)
+#define BATCH_VERSION    1
+#define BATCH_BYTES_MAX  (4 * 1024 * 1024)
+#define BATCH_BOUNDS_MAX 1024 /* of one histogram; a point with more is refused at the door */
 
 enum batch_item {
 	BATCH_RESOURCE = 1, /* attributes of a source */
@@ -42,18 +43,18 @@ struct batch_series {
 struct batch_point {
 	uint32_t series;
 	struct wall start, at; /* start: 0 when the sender gave none */
-	double value;
-	bool no_value; /* the source says: nothing was recorded (OTLP flag, Prometheus stale marker) */
+	double value;          /* finite; 0 with no_value */
+	bool no_value;         /* the source says: nothing was recorded (OTLP flag, Prometheus stale marker) */
 };
 struct batch_histogram {
 	uint32_t series;
 	struct wall start, at;
-	uint64_t count;
+	uint64_t count;                 /* the sum of all counts */
 	double sum;                     /* NaN when absent */
-	const unsigned char *bounds_le; /* bound_count doubles, little-endian, unaligned; batch_f64 reads */
-	const unsigned char *counts_le; /* bound_count + 1 u64 */
-	uint32_t bound_count;
-	bool no_value;
+	const unsigned char *bounds_le; /* bound_count doubles, finite and rising; little-endian, unaligned: batch_f64 */
+	const unsigned char *counts_le; /* bound_count + 1 u64: batch_u64 */
+	uint32_t bound_count;           /* 0: only count and sum are known, in one bucket */
+	bool no_value;                  /* then count and bound_count are 0 */
 };
 struct batch_span {
 	uint32_t resource;
@@ -61,7 +62,7 @@ struct batch_span {
 	enum span_kind kind;
 	enum span_status status;
 	struct wall start, end;
-	double weight; /* how many spans this one stands for (1 / sampling probability); 0: unknown */
+	double weight; /* how many spans this one stands for (1 / sampling probability, >= 1); 0: unknown */
 	struct str name;
 	struct attrs attrs; /* those that entities and edges are made of; the rest was left at the door */
 };
@@ -90,14 +91,19 @@ struct batch_change {
 	struct str revision; /* of the workload after it */
 };
 
-/* Writing. Errors stick in the buffer (ERR_TOO_LARGE past BATCH_BYTES_MAX). */
+/* Writing. Errors stick in the buffer (ERR_TOO_LARGE past BATCH_BYTES_MAX). What the reader would
+ * refuse (an index that was not given out, a kind out of range, over ATTRS_MAX attributes, a value
+ * that is not finite) is a bug of the caller: assert. */
 struct batch_writer {
 	struct enc enc;
 	uint32_t resources, series, items;
 };
+/* `received`: when the sender's request was whole, by our clock. */
 void batch_begin(struct batch_writer *w, struct buf *buf, struct wall received);
 uint32_t batch_put_resource(struct batch_writer *w, struct attrs attrs);         /* its index */
 uint32_t batch_put_series(struct batch_writer *w, const struct batch_series *s); /* index is given */
+/* The same, with name and attributes as the canonical bytes that series_namer_id gave; `s`'s are not read. */
+uint32_t batch_put_series_canonical(struct batch_writer *w, const struct batch_series *s, struct str tail);
 void batch_put_point(struct batch_writer *w, const struct batch_point *p);
 /* bounds and counts as host arrays. */
 void batch_put_histogram(struct batch_writer *w, const struct batch_histogram *h, const double *bounds,
@@ -106,7 +112,16 @@ void batch_put_span(struct batch_writer *w, const struct batch_span *s);
 void batch_put_log(struct batch_writer *w, const struct batch_log *l);
 void batch_put_pod(struct batch_writer *w, const struct batch_pod *p);
 void batch_put_change(struct batch_writer *w, const struct batch_change *c);
+/* ERR_TOO_LARGE, ERR_NOMEM: nothing of the buffer is a batch. */
 MUST_USE enum err batch_end(struct batch_writer *w);
+
+/* Before a put that may not fit, and back to it: what was put since is gone, and so is its error. */
+struct batch_mark {
+	size_t n;
+	uint32_t resources, series, items;
+};
+struct batch_mark batch_mark(const struct batch_writer *w);
+void batch_back(struct batch_writer *w, struct batch_mark m);
 
 /* Reading: everything is checked (lengths, indices, kinds) before it is handed out. */
 struct batch_record {
@@ -126,10 +141,13 @@ struct batch_reader {
 	struct dec dec;
 	struct wall received;
 	uint32_t resources, series;
+	uint32_t skipped;               /* items of a type that this program does not know */
 	struct attr scratch[ATTRS_MAX]; /* of the current record */
 };
+/* ERR_CORRUPT, ERR_VERSION (base/codec.h); ERR_TOO_LARGE. */
 MUST_USE enum err batch_open(struct batch_reader *r, struct str bytes, struct why *why);
-/* OK and a record; ERR_NOT_FOUND at the end; ERR_CORRUPT. Slices point into the bytes, attrs into the reader. */
+/* OK and a record; ERR_NOT_FOUND at the end; ERR_CORRUPT, which sticks. Slices point into the bytes, attrs into
+ * the reader. */
 MUST_USE enum err batch_next(struct batch_reader *r, struct batch_record *out);
 double batch_f64(const unsigned char *le, uint32_t i);
 uint64_t batch_u64(const unsigned char *le, uint32_t i);
