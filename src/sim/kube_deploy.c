@@ -54,7 +54,7 @@ static int64_t max_unavailable(const struct doc *d) {
 }
 
 static const struct doc *set_doc(const struct kube *k, const char *key) {
-	struct kube_state *s = *key ? kube_find(k, KUBE_REPLICASETS, key) : NULL;
+	struct sim_kube_state *s = *key ? sim_kube_find(k, KUBE_REPLICASETS, key) : NULL;
 	return s ? s->doc : NULL;
 }
 
@@ -98,19 +98,20 @@ static bool is_older(const struct doc *a, const struct doc *b) {
 }
 
 static struct sets find_sets(struct kube *k, const struct doc *d) {
-	struct kube_table *t = &k->tables[KUBE_REPLICASETS];
+	struct sim_kube_table *t = &k->tables[KUBE_REPLICASETS];
 	struct sets s = { must_array(t->count + 1, sizeof *s.keys), 0, "" };
 	const struct doc **docs = must_array(t->count + 1, sizeof *docs);
 	const char *uid = doc_c(doc_path(d, "metadata.uid"));
 	for (size_t i = 0; i < t->count; i++) {
-		const struct doc *set = t->entries[i].state->doc, *owner = kube_owner(set, "Deployment");
+		const struct doc *set = t->entries[i].state->doc, *owner = sim_kube_owner(set, "Deployment");
 		if (!owner || strcmp(doc_c(doc_get(owner, "uid")), uid)) continue;
 		size_t at = s.count++;
 		for (; at > 0 && is_older(set, docs[at - 1]); at--) docs[at] = docs[at - 1];
 		docs[at] = set;
 	}
 	for (size_t i = 0; i < s.count; i++) {
-		kube_key(s.keys[i], doc_c(doc_path(docs[i], "metadata.namespace")), doc_c(doc_path(docs[i], "metadata.name")));
+		sim_kube_key(s.keys[i], doc_c(doc_path(docs[i], "metadata.namespace")),
+					 doc_c(doc_path(docs[i], "metadata.name")));
 		if (!*s.new &&same_template(docs[i], doc_path(d, "spec.template"))) memcpy(s.new, s.keys[i], sizeof s.new);
 	}
 	free(docs);
@@ -193,11 +194,11 @@ static void create_set(struct kube *k, const struct doc *d, struct sets *s) {
 	annotate(d, set, highest_revision(k, s, true) + 1);
 	s->new[0] = '\0';
 	doc_set_int(spec, "replicas", new_replicas(k, d, s));
-	struct kube_call c = { "deployment-controller", "kube-controller-manager", NULL, false, false, true };
-	struct kube_reply r = { 0 };
-	kube_do_create(k, KUBE_REPLICASETS, ns, set, &c, &r);
-	kube_reply_done(&r);
-	kube_key(s->new, ns, name);
+	struct sim_kube_call c = { "deployment-controller", "kube-controller-manager", NULL, false, false, true };
+	struct sim_kube_reply r = { 0 };
+	sim_kube_do_create(k, KUBE_REPLICASETS, ns, set, &c, &r);
+	sim_kube_reply_done(&r);
+	sim_kube_key(s->new, ns, name);
 	memcpy(s->keys[s->count++], s->new, sizeof s->new); /* room was made for one more */
 }
 
@@ -207,17 +208,17 @@ static void scale_set(struct kube *k, const struct doc *d, const char *key, int6
 	struct doc *now = doc_copy(set);
 	doc_set_int(doc_make(now, "spec"), "replicas", replicas);
 	annotate(d, now, revision_of(set));
-	kube_write_as(k, KUBE_REPLICASETS, now, "kube-controller-manager", NULL);
+	sim_kube_write_as(k, KUBE_REPLICASETS, now, "kube-controller-manager", NULL);
 }
 
 static void set_revision_on(struct kube *k, const char *key, int64_t revision) {
 	char text[24];
-	struct kube_state *state = kube_find(k, KUBE_DEPLOYMENTS, key);
+	struct sim_kube_state *state = sim_kube_find(k, KUBE_DEPLOYMENTS, key);
 	if (!state) return;
 	snprintf(text, sizeof text, "%lld", (long long)revision);
 	struct doc *now = doc_copy(state->doc);
 	doc_set_c(doc_make(doc_make(now, "metadata"), "annotations"), REVISION, text);
-	kube_write_as(k, KUBE_DEPLOYMENTS, now, "kube-controller-manager", NULL);
+	sim_kube_write_as(k, KUBE_DEPLOYMENTS, now, "kube-controller-manager", NULL);
 }
 
 /* The new set, found or made, with the highest revision; and the deployment's annotation of it. */
@@ -229,7 +230,7 @@ static void ensure_new_set(struct kube *k, const char *key, const struct doc *d,
 		int64_t revision = revision_of(set), others = highest_revision(k, s, false);
 		struct doc *now = doc_copy(set);
 		annotate(d, now, others >= revision ? others + 1 : revision);
-		kube_write_as(k, KUBE_REPLICASETS, now, "kube-controller-manager", NULL);
+		sim_kube_write_as(k, KUBE_REPLICASETS, now, "kube-controller-manager", NULL);
 	}
 	set_revision_on(k, key, revision_of(set_doc(k, s->new)));
 }
@@ -394,28 +395,28 @@ static bool is_complete(const struct kube *k, const struct doc *d, const struct 
 static void progress(struct kube *k, struct doc *now, const struct doc *before, const struct sets *s) {
 	char message[300], time[32];
 	const char *name = strrchr(*s->new ? s->new : "/", '/') + 1;
-	struct doc *c = kube_condition(now, "Progressing");
+	struct doc *c = sim_kube_condition(now, "Progressing");
 	const struct doc *a = doc_get(before, "status"), *b = doc_get(now, "status");
 	static const char *const watched[] = { "updatedReplicas", "readyReplicas", "availableReplicas", "replicas" };
 	bool moved = false;
 	for (size_t i = 0; i < 4; i++)
 		moved = moved || doc_int(doc_get(a, watched[i]), 0) != doc_int(doc_get(b, watched[i]), 0);
-	kube_time(k, time);
+	sim_kube_time(k, time);
 	if (is_complete(k, now, s)) {
 		if (strcmp(doc_c(doc_get(c, "reason")), "NewReplicaSetAvailable")) doc_set_c(c, "lastUpdateTime", time);
 		snprintf(message, sizeof message, "ReplicaSet \"%s\" has successfully progressed.", name);
-		kube_set_condition(k, now, "Progressing", "True", "NewReplicaSetAvailable", message);
+		sim_kube_set_condition(k, now, "Progressing", "True", "NewReplicaSetAvailable", message);
 	} else if (moved || !doc_get(c, "status") || !strcmp(doc_c(doc_get(c, "reason")), "NewReplicaSetAvailable")) {
 		doc_set_c(c, "lastUpdateTime", time);
 		snprintf(message, sizeof message, "ReplicaSet \"%s\" is progressing.", name);
-		kube_set_condition(k, now, "Progressing", "True", "ReplicaSetUpdated", message);
+		sim_kube_set_condition(k, now, "Progressing", "True", "ReplicaSetUpdated", message);
 	} else {
 		struct wall since = { 0 };
 		struct str text = doc_str(doc_get(c, "lastUpdateTime"));
 		int64_t deadline = doc_int(doc_path(now, "spec.progressDeadlineSeconds"), 600) * NS_PER_SEC;
 		if (!wall_parse(text.p, text.n, &since) || k->o.epoch.ns + k->o.queue->now_ns - since.ns < deadline) return;
 		snprintf(message, sizeof message, "ReplicaSet \"%s\" has timed out progressing.", name);
-		kube_set_condition(k, now, "Progressing", "False", "ProgressDeadlineExceeded", message);
+		sim_kube_set_condition(k, now, "Progressing", "False", "ProgressDeadlineExceeded", message);
 	}
 }
 
@@ -427,7 +428,7 @@ static void set_or_drop(struct doc *status, const char *field, int64_t v) {
 }
 
 static void write_status(struct kube *k, const char *key, const struct sets *s) {
-	struct kube_state *state = kube_find(k, KUBE_DEPLOYMENTS, key);
+	struct sim_kube_state *state = sim_kube_find(k, KUBE_DEPLOYMENTS, key);
 	if (!state) return;
 	struct doc *now = doc_copy(state->doc), *status = doc_make(now, "status");
 	int64_t available = status_sum(k, s, "availableReplicas"), wanted = doc_int(doc_path(now, "spec.replicas"), 1);
@@ -439,12 +440,12 @@ static void write_status(struct kube *k, const char *key, const struct sets *s) 
 	set_or_drop(status, "availableReplicas", available);
 	set_or_drop(status, "unavailableReplicas", missing > 0 ? missing : 0);
 	bool enough = available >= wanted - max_unavailable(now);
-	kube_set_condition(k, now, "Available", enough ? "True" : "False",
-					   enough ? "MinimumReplicasAvailable" : "MinimumReplicasUnavailable",
-					   enough ? "Deployment has minimum availability."
-							  : "Deployment does not have minimum availability.");
+	sim_kube_set_condition(k, now, "Available", enough ? "True" : "False",
+						   enough ? "MinimumReplicasAvailable" : "MinimumReplicasUnavailable",
+						   enough ? "Deployment has minimum availability."
+								  : "Deployment does not have minimum availability.");
 	progress(k, now, state->doc, s);
-	kube_write_as(k, KUBE_DEPLOYMENTS, now, "kube-controller-manager", "status");
+	sim_kube_write_as(k, KUBE_DEPLOYMENTS, now, "kube-controller-manager", "status");
 }
 
 static void clean_up(struct kube *k, const struct doc *d, struct sets *s) {
@@ -452,7 +453,7 @@ static void clean_up(struct kube *k, const struct doc *d, struct sets *s) {
 	int64_t surplus = (int64_t)s->count - 1 - keep;
 	for (size_t i = 0; i < s->count && surplus > 0; i++) {
 		if (is_new(s, i) || spec_of(k, s->keys[i]) || status_of(k, s->keys[i], "replicas")) continue;
-		kube_erase(k, KUBE_REPLICASETS, s->keys[i]);
+		sim_kube_erase(k, KUBE_REPLICASETS, s->keys[i]);
 		surplus--;
 	}
 }
@@ -462,12 +463,12 @@ static void deadline_moment(void *self, uint64_t arg) {
 	struct kube *k = self;
 	(void)arg;
 	for (size_t i = 0; i < k->tables[KUBE_DEPLOYMENTS].count; i++)
-		if (!kube_rolled_out(k->tables[KUBE_DEPLOYMENTS].entries[i].state->doc))
-			kube_work_add(&k->work[KUBE_DEPLOYER], k->tables[KUBE_DEPLOYMENTS].entries[i].key);
+		if (!sim_kube_rolled_out(k->tables[KUBE_DEPLOYMENTS].entries[i].state->doc))
+			sim_kube_work_add(&k->work[KUBE_DEPLOYER], k->tables[KUBE_DEPLOYMENTS].entries[i].key);
 }
 
-void kube_reconcile_deployment(struct kube *k, const char *key) {
-	struct kube_state *state = kube_hold(kube_find(k, KUBE_DEPLOYMENTS, key));
+void sim_kube_reconcile_deployment(struct kube *k, const char *key) {
+	struct sim_kube_state *state = sim_kube_hold(sim_kube_find(k, KUBE_DEPLOYMENTS, key));
 	if (!state) return;
 	const struct doc *d = state->doc;
 	struct sets s = find_sets(k, d);
@@ -488,5 +489,5 @@ void kube_reconcile_deployment(struct kube *k, const char *key) {
 	}
 	write_status(k, key, &s);
 	free(s.keys);
-	kube_drop(state);
+	sim_kube_drop(state);
 }
