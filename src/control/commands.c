@@ -9,10 +9,10 @@
 
 #define WORDS_MAX 1024
 
-static const char *const names[] = { [COMMAND_APPROVE] = "approve", [COMMAND_REJECT] = "reject",
-									 [COMMAND_UNDO] = "undo",		[COMMAND_PAUSE] = "pause",
-									 [COMMAND_RESUME] = "resume",	[COMMAND_ACK] = "ack",
-									 [COMMAND_WRONG] = "wrong",		[COMMAND_MUTE] = "mute" };
+static const char *const names[] = {
+	[COMMAND_APPROVE] = "approve", [COMMAND_REJECT] = "reject", [COMMAND_UNDO] = "undo",   [COMMAND_PAUSE] = "pause",
+	[COMMAND_RESUME] = "resume",   [COMMAND_ACK] = "ack",       [COMMAND_WRONG] = "wrong", [COMMAND_MUTE] = "mute"
+};
 
 /* ---- the port ---- */
 
@@ -114,20 +114,22 @@ static void approve(struct control *c, struct work *w, struct action_row *act) {
 static void reject(struct control *c, struct work *w, struct action_row *act) {
 	if (act->state != ACTION_WAITING) {
 		char why[160];
-		snprintf(why, sizeof why, "action %s is %s: there is nothing to reject", act->id, action_state_name(act->state));
+		snprintf(why, sizeof why, "action %s is %s: there is nothing to reject", act->id,
+				 action_state_name(act->state));
 		refuse(c, w, ERR_CONFLICT, why);
 		return;
 	}
 	act->end = END_REJECTED;
 	struct str why = w->order.why.n ? w->order.why : STR("no reason was given");
-	done_with(c, w,
-			  action_move(c, act, ACTION_REFUSED,
-						  str_printf(&act->arena, "rejected by " STR_FMT ": " STR_FMT, STR_ARG(w->order.by), STR_ARG(why))),
-			  "refused");
+	done_with(
+		c, w,
+		action_move(c, act, ACTION_REFUSED,
+					str_printf(&act->arena, "rejected by " STR_FMT ": " STR_FMT, STR_ARG(w->order.by), STR_ARG(why))),
+		"refused");
 }
 
 static void undo(struct control *c, struct work *w, struct action_row *act) {
-	bool way_back = act->planned && act->plan.undo.n && !str_is(act->plan.undo, "null") && !str_is(act->plan.undo, "{}");
+	bool way_back = action_way_back(act);
 	if (!lifecycle_undoable(act->state) || act->changes || !way_back || !c->executor) {
 		char why[200];
 		snprintf(why, sizeof why, "action %s is %s%s: it cannot be undone now", act->id, action_state_name(act->state),
@@ -138,7 +140,8 @@ static void undo(struct control *c, struct work *w, struct action_row *act) {
 	act->undo_from = act->state == ACTION_VERIFIED ? ACTION_VERIFIED : ACTION_INEFFECTIVE;
 	act->asked_undo_by = row_text(&act->arena, w->order.by);
 	done_with(c, w,
-			  action_move(c, act, ACTION_UNDOING, str_printf(&act->arena, "undo asked for by " STR_FMT, STR_ARG(w->order.by))),
+			  action_move(c, act, ACTION_UNDOING,
+						  str_printf(&act->arena, "undo asked for by " STR_FMT, STR_ARG(w->order.by))),
 			  "undoing");
 }
 
