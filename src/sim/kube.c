@@ -40,7 +40,7 @@ void sim_kube_work_add(struct sim_kube_work *w, const char *key) {
 	sim_queue_in(w->kube->o.queue, delay, work_moment, w, 0);
 }
 
-static void add_owner(struct kube *k, const struct doc *d, const char *kind, enum sim_kube_controller c) {
+static void add_owner(struct sim_kube *k, const struct doc *d, const char *kind, enum sim_kube_controller c) {
 	char key[260];
 	const struct doc *owner = sim_kube_owner(d, kind);
 	if (!owner) return;
@@ -48,7 +48,8 @@ static void add_owner(struct kube *k, const struct doc *d, const char *kind, enu
 	sim_kube_work_add(&k->work[c], key);
 }
 
-void sim_kube_object_changed(struct kube *k, enum sim_kube_type t, const struct doc *before, const struct doc *now) {
+void sim_kube_object_changed(struct sim_kube *k, enum sim_kube_type t, const struct doc *before,
+							 const struct doc *now) {
 	char key[260];
 	const struct doc *d = now ? now : before, *meta = doc_get(d, "metadata");
 	sim_kube_key(key, doc_c(doc_get(meta, "namespace")), doc_c(doc_get(meta, "name")));
@@ -104,7 +105,7 @@ bool sim_kube_condition_is(const struct doc *object, const char *type, const cha
 	return false;
 }
 
-void sim_kube_set_condition(struct kube *k, struct doc *object, const char *type, const char *status,
+void sim_kube_set_condition(struct sim_kube *k, struct doc *object, const char *type, const char *status,
 							const char *reason, const char *message) {
 	struct doc *c = sim_kube_condition(object, type);
 	char time[32];
@@ -135,7 +136,7 @@ bool sim_kube_rolled_out(const struct doc *d) {
 
 /* ---- life ---- */
 
-static void add_node(struct kube *k, int i) {
+static void add_node(struct sim_kube *k, int i) {
 	struct buf b;
 	buf_init(&b, 0);
 	buf_printf(
@@ -150,7 +151,7 @@ static void add_node(struct kube *k, int i) {
 	buf_done(&b);
 }
 
-static void add_namespaces(struct kube *k) {
+static void add_namespaces(struct sim_kube *k) {
 	static const char *const names[] = { "default", "kube-system" };
 	for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
 		struct buf b;
@@ -162,16 +163,16 @@ static void add_namespaces(struct kube *k) {
 	}
 }
 
-struct kube *sim_kube_new(const struct sim_kube_opts *o) {
+struct sim_kube *sim_kube_new(const struct sim_kube_opts *o) {
 	static const struct {
-		void (*reconcile)(struct kube *, const char *);
+		void (*reconcile)(struct sim_kube *, const char *);
 		int64_t delay_ns; /* from a change to the controller's look at it: informer and queue */
 	} controllers[KUBE_CONTROLLERS] = {
 		[KUBE_DEPLOYER] = { sim_kube_reconcile_deployment, 8 * NS_PER_MS },
 		[KUBE_REPLICATOR] = { sim_kube_reconcile_replicaset, 8 * NS_PER_MS },
 		[KUBE_SCHEDULER] = { sim_kube_schedule_pod, 15 * NS_PER_MS },
 	};
-	struct kube *k = must_alloc(sizeof *k);
+	struct sim_kube *k = must_alloc(sizeof *k);
 	k->o = *o;
 	k->rng = o->rng;
 	if (!k->o.history_max) k->o.history_max = HISTORY_MAX;
@@ -190,7 +191,7 @@ struct kube *sim_kube_new(const struct sim_kube_opts *o) {
 	return k;
 }
 
-void sim_kube_free(struct kube *k) {
+void sim_kube_free(struct sim_kube *k) {
 	if (!k) return;
 	assert(list_empty(&k->watchers) && "its servers stop before the cluster goes");
 	sim_kube_compact(k);

@@ -14,7 +14,7 @@
 #include "sim/queue.h"
 #include "sim/trace.h"
 
-struct kube;
+struct sim_kube;
 
 enum sim_kube_type {
 	KUBE_NAMESPACES,
@@ -59,30 +59,30 @@ struct sim_kube_opts {
 	int64_t history_max; /* changes kept for watches of each type; older ones are 410 Gone */
 };
 
-struct kube *sim_kube_new(const struct sim_kube_opts *o);
-void sim_kube_free(struct kube *k);
+struct sim_kube *sim_kube_new(const struct sim_kube_opts *o);
+void sim_kube_free(struct sim_kube *k);
 
 /* ---- for the runtime: containers' reports; a uid that is gone is ignored ---- */
-void sim_kube_pod_running(struct kube *k, const char *uid);
-void sim_kube_pod_ready(struct kube *k, const char *uid, bool ready);
+void sim_kube_pod_running(struct sim_kube *k, const char *uid);
+void sim_kube_pod_ready(struct sim_kube *k, const char *uid, bool ready);
 /* The process ended by itself or was killed: "OOMKilled" 137, "Error" 1, "Completed" 0. It comes back after the
  * kubelet's back-off (at once, then 10 s, doubling up to 5 min; forgotten after 10 min of running). */
-void sim_kube_pod_exited(struct kube *k, const char *uid, const char *reason, int code);
+void sim_kube_pod_exited(struct sim_kube *k, const char *uid, const char *reason, int code);
 
 /* ---- for worlds, checkers and the story ---- */
 
 /* Creates an object as the manager "setup" would: ERR_INVALID, ERR_EXISTS. */
-MUST_USE enum err sim_kube_create(struct kube *k, enum sim_kube_type t, struct str json, struct why *why);
+MUST_USE enum err sim_kube_create(struct sim_kube *k, enum sim_kube_type t, struct str json, struct why *why);
 /* People and pipelines of the world: a strategic merge patch under a manager's name. */
-MUST_USE enum err sim_kube_change(struct kube *k, enum sim_kube_type t, const char *ns, const char *name,
+MUST_USE enum err sim_kube_change(struct sim_kube *k, enum sim_kube_type t, const char *ns, const char *name,
 								  const char *manager, struct str patch, struct why *why);
-const struct doc *sim_kube_object(const struct kube *k, enum sim_kube_type t, const char *ns, const char *name);
+const struct doc *sim_kube_object(const struct sim_kube *k, enum sim_kube_type t, const char *ns, const char *name);
 /* for (size_t i = 0; (d = sim_kube_next(k, KUBE_PODS, &i));) in order of namespace and name. */
-const struct doc *sim_kube_next(const struct kube *k, enum sim_kube_type t, size_t *i);
-size_t sim_kube_count(const struct kube *k, enum sim_kube_type t);
-uint64_t sim_kube_version(const struct kube *k);
+const struct doc *sim_kube_next(const struct sim_kube *k, enum sim_kube_type t, size_t *i);
+size_t sim_kube_count(const struct sim_kube *k, enum sim_kube_type t);
+uint64_t sim_kube_version(const struct sim_kube *k);
 /* Forgets history, as etcd's compaction does: watches from before are told 410. */
-void sim_kube_compact(struct kube *k);
+void sim_kube_compact(struct sim_kube *k);
 /* The Deployment's rollout is complete, as `kubectl rollout status` sees it. */
 bool sim_kube_rolled_out(const struct doc *deployment);
 
@@ -98,11 +98,11 @@ struct sim_kube_effect {
 	int64_t generation;
 };
 /* Every write through the API that was not a dry run and was accepted, in order. */
-const struct sim_kube_effect *sim_kube_effects(const struct kube *k, size_t *count);
+const struct sim_kube_effect *sim_kube_effects(const struct sim_kube *k, size_t *count);
 
 /* Breaks the server on purpose, to show that a checker finds it. */
 struct sim_kube_mutations {
 	bool ignore_preconditions; /* uid and resourceVersion are not looked at */
 	bool apply_twice;          /* each accepted spec change counts and happens twice */
 };
-struct sim_kube_mutations *sim_kube_mutations(struct kube *k);
+struct sim_kube_mutations *sim_kube_mutations(struct sim_kube *k);

@@ -74,7 +74,7 @@ static void do_patch(struct sim_kube_exchange *x, const struct doc *body, struct
 
 void sim_kube_edit(struct sim_kube_exchange *x) {
 	const struct sim_kube_route *t = &x->route;
-	struct kube *k = x->s->kube;
+	struct sim_kube *k = x->s->kube;
 	struct why why = { "" };
 	struct doc *body = x->q->body.n ? body_doc(x, &why) : NULL;
 	struct sim_kube_reply r = { 0 };

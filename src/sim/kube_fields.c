@@ -271,7 +271,7 @@ static void conflicts(const struct doc *mine, const struct doc *theirs, const st
 			struct doc *sub = doc_set(taken, c->key, doc_new(JSON_OBJECT));
 			conflicts(c, there, new, old, other, longer, sub, causes);
 			if (!sub->child) doc_remove(taken, c->key);
-		} else if (!doc_equal(new, old)) {
+		} else if (is_leaf(c) && is_leaf(there) && !doc_equal(new, old)) {
 			doc_set(taken, c->key, doc_new(JSON_OBJECT));
 			push_cause(causes, other, longer);
 		}

@@ -46,8 +46,8 @@ struct sim_kube_table {
 
 /* A controller's queue of keys: each once, worked one after another. */
 struct sim_kube_work {
-	struct kube *kube;
-	void (*reconcile)(struct kube *k, const char *key);
+	struct sim_kube *kube;
+	void (*reconcile)(struct sim_kube *k, const char *key);
 	char **keys;
 	size_t count, cap;
 	bool asked;
@@ -57,14 +57,14 @@ enum sim_kube_controller { KUBE_DEPLOYER, KUBE_REPLICATOR, KUBE_SCHEDULER, KUBE_
 
 struct sim_kube_container { /* what the kubelet knows of a pod */
 	struct list link;
-	struct kube *kube;
+	struct sim_kube *kube;
 	struct sim_kube_pod pod;
 	bool running, stopping;
 	int64_t started_ns, back_off_ns;
 	uint64_t generation; /* of its timers */
 };
 
-struct kube {
+struct sim_kube {
 	struct sim_kube_opts o;
 	struct rng rng;
 	uint64_t version;
@@ -82,20 +82,20 @@ struct kube {
 };
 
 /* ---- sim_kube_store.c ---- */
-void sim_kube_time(const struct kube *k, char out[32]); /* now, RFC 3339, seconds */
-void sim_kube_uid(struct kube *k, char out[37]);
-void sim_kube_suffix(struct kube *k, char *out, size_t n); /* n characters as generated names have */
+void sim_kube_time(const struct sim_kube *k, char out[32]); /* now, RFC 3339, seconds */
+void sim_kube_uid(struct sim_kube *k, char out[37]);
+void sim_kube_suffix(struct sim_kube *k, char *out, size_t n); /* n characters as generated names have */
 void sim_kube_key(char out[260], const char *ns, const char *name);
-struct sim_kube_state *sim_kube_find(const struct kube *k, enum sim_kube_type t, const char *key);
+struct sim_kube_state *sim_kube_find(const struct sim_kube *k, enum sim_kube_type t, const char *key);
 /* Stores `doc` (the store's from now on) over `before` (NULL: new): version, generation, history, watchers,
  * controllers. A doc equal to what is there changes nothing. Gives the state that is there then. */
-struct sim_kube_state *sim_kube_store(struct kube *k, enum sim_kube_type t, struct doc *doc);
-void sim_kube_erase(struct kube *k, enum sim_kube_type t, const char *key);
+struct sim_kube_state *sim_kube_store(struct sim_kube *k, enum sim_kube_type t, struct doc *doc);
+void sim_kube_erase(struct sim_kube *k, enum sim_kube_type t, const char *key);
 /* The kept changes of a type, oldest first; NULL: no more. Versions up to sim_kube_compacted are forgotten. */
-const struct sim_kube_change *sim_kube_change_at(const struct kube *k, enum sim_kube_type t, size_t i);
-uint64_t sim_kube_compacted(const struct kube *k, enum sim_kube_type t);
+const struct sim_kube_change *sim_kube_change_at(const struct sim_kube *k, enum sim_kube_type t, size_t i);
+uint64_t sim_kube_compacted(const struct sim_kube *k, enum sim_kube_type t);
 /* The states of a type as they were at `version` (ERR_GONE), newest where 0; released by sim_kube_drop each. */
-MUST_USE enum err sim_kube_snapshot(struct kube *k, enum sim_kube_type t, uint64_t version,
+MUST_USE enum err sim_kube_snapshot(struct sim_kube *k, enum sim_kube_type t, uint64_t version,
 									struct sim_kube_state ***out, size_t *count);
 
 /* ---- sim_kube_write.c ---- */
@@ -114,31 +114,31 @@ enum sim_kube_patch_kind { KUBE_MERGE, KUBE_STRATEGIC, KUBE_JSON, KUBE_APPLY };
 void sim_kube_reply_done(struct sim_kube_reply *r);
 bool sim_kube_refuse(struct sim_kube_reply *r, int code, const char *reason, const char *fmt, ...)
 	PRINTF(4, 5); /* false */
-void sim_kube_do_create(struct kube *k, enum sim_kube_type t, const char *ns, struct doc *object,
+void sim_kube_do_create(struct sim_kube *k, enum sim_kube_type t, const char *ns, struct doc *object,
 						const struct sim_kube_call *c, struct sim_kube_reply *r);
-void sim_kube_do_update(struct kube *k, enum sim_kube_type t, const char *ns, const char *name, struct doc *object,
+void sim_kube_do_update(struct sim_kube *k, enum sim_kube_type t, const char *ns, const char *name, struct doc *object,
 						const struct sim_kube_call *c, struct sim_kube_reply *r);
-void sim_kube_do_patch(struct kube *k, enum sim_kube_type t, const char *ns, const char *name,
+void sim_kube_do_patch(struct sim_kube *k, enum sim_kube_type t, const char *ns, const char *name,
 					   enum sim_kube_patch_kind kind, const struct doc *patch, const struct sim_kube_call *c,
 					   struct sim_kube_reply *r);
-void sim_kube_do_delete(struct kube *k, enum sim_kube_type t, const char *ns, const char *name,
+void sim_kube_do_delete(struct sim_kube *k, enum sim_kube_type t, const char *ns, const char *name,
 						const struct doc *options, const struct sim_kube_call *c, struct sim_kube_reply *r);
 /* sim_kube_scale.c */
-void sim_kube_do_scale(struct kube *k, enum sim_kube_type t, const char *ns, const char *name,
+void sim_kube_do_scale(struct sim_kube *k, enum sim_kube_type t, const char *ns, const char *name,
 					   enum sim_kube_patch_kind kind, const struct doc *patch, const struct sim_kube_call *c,
 					   struct sim_kube_reply *r); /* patch NULL: get */
-void sim_kube_do_evict(struct kube *k, const char *ns, const char *name, const struct doc *eviction,
+void sim_kube_do_evict(struct sim_kube *k, const char *ns, const char *name, const struct doc *eviction,
 					   const struct sim_kube_call *c, struct sim_kube_reply *r);
 
 /* ---- controllers ---- */
 void sim_kube_work_add(struct sim_kube_work *w, const char *key);
-void sim_kube_object_changed(struct kube *k, enum sim_kube_type t, const struct doc *before, const struct doc *now);
-void sim_kube_reconcile_deployment(struct kube *k, const char *key);
-void sim_kube_reconcile_replicaset(struct kube *k, const char *key);
-void sim_kube_schedule_pod(struct kube *k, const char *key);
-void sim_kube_pod_deleted(struct kube *k, const struct doc *pod, int64_t grace_ns); /* DELETE was asked for */
+void sim_kube_object_changed(struct sim_kube *k, enum sim_kube_type t, const struct doc *before, const struct doc *now);
+void sim_kube_reconcile_deployment(struct sim_kube *k, const char *key);
+void sim_kube_reconcile_replicaset(struct sim_kube *k, const char *key);
+void sim_kube_schedule_pod(struct sim_kube *k, const char *key);
+void sim_kube_pod_deleted(struct sim_kube *k, const struct doc *pod, int64_t grace_ns); /* DELETE was asked for */
 /* A change by the controller manager, the scheduler or a kubelet; `doc` is consumed. */
-struct sim_kube_state *sim_kube_write_as(struct kube *k, enum sim_kube_type t, struct doc *doc, const char *manager,
+struct sim_kube_state *sim_kube_write_as(struct sim_kube *k, enum sim_kube_type t, struct doc *doc, const char *manager,
 										 const char *subresource);
 bool sim_kube_labels_match(const struct doc *selector, const struct doc *labels); /* matchLabels, matchExpressions */
 const struct doc *sim_kube_owner(const struct doc *object, const char *kind); /* its controller's reference, or NULL */
@@ -146,5 +146,5 @@ bool sim_kube_pod_is_ready(const struct doc *pod);
 struct doc *sim_kube_condition(struct doc *object,
 							   const char *type); /* made where it is missing, in status.conditions */
 bool sim_kube_condition_is(const struct doc *object, const char *type, const char *status);
-void sim_kube_set_condition(struct kube *k, struct doc *object, const char *type, const char *status,
+void sim_kube_set_condition(struct sim_kube *k, struct doc *object, const char *type, const char *status,
 							const char *reason, const char *message);

@@ -8,20 +8,20 @@
 #define BACK_OFF_MAX   (300 * NS_PER_SEC)
 #define BACK_OFF_RESET (600 * NS_PER_SEC) /* of running: then the next failure is the first again */
 
-static struct sim_kube_state *pod_state(struct kube *k, const struct sim_kube_pod *pod) {
+static struct sim_kube_state *pod_state(struct sim_kube *k, const struct sim_kube_pod *pod) {
 	char key[260];
 	sim_kube_key(key, pod->namespace_, pod->name);
 	struct sim_kube_state *s = sim_kube_find(k, KUBE_PODS, key);
 	return s && !strcmp(doc_c(doc_path(s->doc, "metadata.uid")), pod->uid) ? s : NULL;
 }
 
-static struct sim_kube_container *container_of_uid(const struct kube *k, const char *uid) {
+static struct sim_kube_container *container_of_uid(const struct sim_kube *k, const char *uid) {
 	return map_get(&k->by_uid, str_of(uid));
 }
 
 /* ---- scheduling ---- */
 
-static size_t pods_on(const struct kube *k, const char *node) {
+static size_t pods_on(const struct sim_kube *k, const char *node) {
 	size_t n = 0;
 	for (size_t i = 0; i < k->tables[KUBE_PODS].count; i++)
 		n += !strcmp(doc_c(doc_path(k->tables[KUBE_PODS].entries[i].state->doc, "spec.nodeName")), node);
@@ -29,7 +29,7 @@ static size_t pods_on(const struct kube *k, const char *node) {
 }
 
 /* The node with the fewest pods that takes any; NULL: none. */
-static const char *emptiest_node(const struct kube *k) {
+static const char *emptiest_node(const struct sim_kube *k) {
 	const char *best = NULL;
 	size_t least = 110;
 	for (size_t i = 0; i < k->tables[KUBE_NODES].count; i++) {
@@ -52,7 +52,7 @@ static int64_t quantity(const char *text) { /* "512Mi", "1Gi", "1000000" */
 	return v;
 }
 
-static struct sim_kube_container *container_new(struct kube *k, const struct doc *pod) {
+static struct sim_kube_container *container_new(struct sim_kube *k, const struct doc *pod) {
 	struct sim_kube_container *c = must_alloc(sizeof *c);
 	const struct doc *meta = doc_get(pod, "metadata"), *owner = sim_kube_owner(pod, "ReplicaSet");
 	const struct doc *first = doc_at(doc_path(pod, "spec.containers"), 0);
@@ -103,7 +103,7 @@ static struct doc *container_status(struct doc *pod, const struct sim_kube_conta
 	return s;
 }
 
-static void set_ready(struct kube *k, struct doc *pod, bool ready) {
+static void set_ready(struct sim_kube *k, struct doc *pod, bool ready) {
 	const char *reason = ready ? "" : "ContainersNotReady", *status = ready ? "True" : "False";
 	sim_kube_set_condition(k, pod, "Ready", status, reason, ready ? "" : "containers with unready status");
 	sim_kube_set_condition(k, pod, "ContainersReady", status, reason, ready ? "" : "containers with unready status");
@@ -116,7 +116,7 @@ static void set_waiting(struct doc *s, const char *reason) {
 	doc_set_bool(s, "started", false);
 }
 
-static void write_pod(struct kube *k, struct doc *pod) {
+static void write_pod(struct sim_kube *k, struct doc *pod) {
 	sim_kube_write_as(k, KUBE_PODS, pod, "kubelet", "status");
 }
 
@@ -127,7 +127,7 @@ static void ask_start(struct sim_kube_container *c, int64_t delay_ns) {
 	sim_queue_in(c->kube->o.queue, delay_ns, start_moment, c->kube, ++c->generation);
 }
 
-static struct sim_kube_container *by_generation(struct kube *k, uint64_t generation) {
+static struct sim_kube_container *by_generation(struct sim_kube *k, uint64_t generation) {
 	list_each(it, &k->containers) {
 		struct sim_kube_container *c = container_of(it, struct sim_kube_container, link);
 		if (c->generation == generation) return c;
@@ -135,7 +135,7 @@ static struct sim_kube_container *by_generation(struct kube *k, uint64_t generat
 	return NULL;
 }
 
-void sim_kube_schedule_pod(struct kube *k, const char *key) {
+void sim_kube_schedule_pod(struct sim_kube *k, const char *key) {
 	struct sim_kube_state *state = sim_kube_find(k, KUBE_PODS, key);
 	if (!state || doc_path(state->doc, "spec.nodeName") || doc_path(state->doc, "metadata.deletionTimestamp")) return;
 	struct doc *pod = doc_copy(state->doc);
@@ -167,12 +167,12 @@ void sim_kube_schedule_pod(struct kube *k, const char *key) {
 }
 
 static void start_moment(void *self, uint64_t arg) {
-	struct kube *k = self;
+	struct sim_kube *k = self;
 	struct sim_kube_container *c = by_generation(k, arg);
 	if (c && !c->stopping) k->o.runtime->start(k->o.runtime_self, &c->pod);
 }
 
-void sim_kube_pod_running(struct kube *k, const char *uid) {
+void sim_kube_pod_running(struct sim_kube *k, const char *uid) {
 	struct sim_kube_container *c = container_of_uid(k, uid);
 	struct sim_kube_state *state = c ? pod_state(k, &c->pod) : NULL;
 	char time[32];
@@ -188,7 +188,7 @@ void sim_kube_pod_running(struct kube *k, const char *uid) {
 	write_pod(k, pod);
 }
 
-void sim_kube_pod_ready(struct kube *k, const char *uid, bool ready) {
+void sim_kube_pod_ready(struct sim_kube *k, const char *uid, bool ready) {
 	struct sim_kube_container *c = container_of_uid(k, uid);
 	struct sim_kube_state *state = c ? pod_state(k, &c->pod) : NULL;
 	if (!state || !c->running) return;
@@ -200,7 +200,7 @@ void sim_kube_pod_ready(struct kube *k, const char *uid, bool ready) {
 
 /* ---- ends ---- */
 
-static void pod_is_gone(struct kube *k, struct sim_kube_container *c) {
+static void pod_is_gone(struct sim_kube *k, struct sim_kube_container *c) {
 	char key[260];
 	struct sim_kube_state *state = pod_state(k, &c->pod);
 	sim_kube_key(key, c->pod.namespace_, c->pod.name);
@@ -208,7 +208,8 @@ static void pod_is_gone(struct kube *k, struct sim_kube_container *c) {
 	if (state) sim_kube_erase(k, KUBE_PODS, key);
 }
 
-static struct doc *terminated(const struct kube *k, const struct sim_kube_container *c, const char *reason, int code) {
+static struct doc *terminated(const struct sim_kube *k, const struct sim_kube_container *c, const char *reason,
+							  int code) {
 	char time[32];
 	struct doc *t = doc_new(JSON_OBJECT);
 	doc_set_int(t, "exitCode", code);
@@ -220,7 +221,7 @@ static struct doc *terminated(const struct kube *k, const struct sim_kube_contai
 	return t;
 }
 
-void sim_kube_pod_exited(struct kube *k, const char *uid, const char *reason, int code) {
+void sim_kube_pod_exited(struct sim_kube *k, const char *uid, const char *reason, int code) {
 	struct sim_kube_container *c = container_of_uid(k, uid);
 	struct sim_kube_state *state = c ? pod_state(k, &c->pod) : NULL;
 	if (!state) return;
@@ -241,14 +242,14 @@ void sim_kube_pod_exited(struct kube *k, const char *uid, const char *reason, in
 }
 
 static void grace_is_over(void *self, uint64_t arg) {
-	struct kube *k = self;
+	struct sim_kube *k = self;
 	struct sim_kube_container *c = by_generation(k, arg);
 	if (!c || !c->stopping) return;
 	k->o.runtime->kill(k->o.runtime_self, &c->pod);
 	pod_is_gone(k, c);
 }
 
-void sim_kube_pod_deleted(struct kube *k, const struct doc *pod, int64_t grace_ns) {
+void sim_kube_pod_deleted(struct sim_kube *k, const struct doc *pod, int64_t grace_ns) {
 	struct sim_kube_container *c = container_of_uid(k, doc_c(doc_path(pod, "metadata.uid")));
 	if (!c) return;
 	if (!grace_ns) {

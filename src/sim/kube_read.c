@@ -102,7 +102,7 @@ static uint64_t stale_version(struct sim_kube_exchange *x) {
 }
 
 void sim_kube_list(struct sim_kube_exchange *x) {
-	struct kube *k = x->s->kube;
+	struct sim_kube *k = x->s->kube;
 	const char *token = sim_kube_query(x, "continue"), *start = NULL,
 			   *version_text = sim_kube_query(x, "resourceVersion");
 	uint64_t version = 0;

@@ -16,7 +16,7 @@ static bool is_active(const struct doc *pod) {
 	return !doc_path(pod, "metadata.deletionTimestamp") && strcmp(phase, "Failed") && strcmp(phase, "Succeeded");
 }
 
-static struct pods pods_of(struct kube *k, const struct doc *rs) {
+static struct pods pods_of(struct sim_kube *k, const struct doc *rs) {
 	struct pods p = { must_array(k->tables[KUBE_PODS].count, sizeof *p.all), 0 };
 	const char *uid = doc_c(doc_path(rs, "metadata.uid"));
 	for (size_t i = 0; i < k->tables[KUBE_PODS].count; i++) {
@@ -27,7 +27,7 @@ static struct pods pods_of(struct kube *k, const struct doc *rs) {
 	return p;
 }
 
-static void create_pod(struct kube *k, const struct doc *rs) {
+static void create_pod(struct sim_kube *k, const struct doc *rs) {
 	char name[200], suffix[8];
 	struct doc *pod = doc_new(JSON_OBJECT), *meta = doc_make(pod, "metadata"), *owner;
 	const struct doc *template = doc_path(rs, "spec.template"), *tm = doc_get(template, "metadata");
@@ -103,7 +103,7 @@ static int64_t rank(const struct pods *p, const struct doc *a, const struct doc 
 	return strcmp(doc_c(doc_path(b, "metadata.creationTimestamp")), doc_c(doc_path(a, "metadata.creationTimestamp")));
 }
 
-static void delete_pods(struct kube *k, struct pods *p, size_t n) {
+static void delete_pods(struct sim_kube *k, struct pods *p, size_t n) {
 	for (size_t i = 1; i < p->count; i++) { /* insertion: few, and stable */
 		const struct doc *pod = p->all[i];
 		size_t at = i;
@@ -124,7 +124,7 @@ static void delete_pods(struct kube *k, struct pods *p, size_t n) {
 	free(names);
 }
 
-static void write_status(struct kube *k, const char *key) {
+static void write_status(struct sim_kube *k, const char *key) {
 	struct sim_kube_state *state = sim_kube_find(k, KUBE_REPLICASETS, key);
 	if (!state) return;
 	struct doc *now = doc_copy(state->doc), *status = doc_make(now, "status");
@@ -143,7 +143,7 @@ static void write_status(struct kube *k, const char *key) {
 	sim_kube_write_as(k, KUBE_REPLICASETS, now, "kube-controller-manager", "status");
 }
 
-void sim_kube_reconcile_replicaset(struct kube *k, const char *key) {
+void sim_kube_reconcile_replicaset(struct sim_kube *k, const char *key) {
 	struct sim_kube_state *state = sim_kube_hold(sim_kube_find(k, KUBE_REPLICASETS, key));
 	if (!state) return;
 	int64_t wanted = doc_int(doc_path(state->doc, "spec.replicas"), 0);

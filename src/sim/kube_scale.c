@@ -32,8 +32,9 @@ static struct doc *scale_of(const struct doc *d) {
 }
 
 /* The workload with the patched scale's replicas and preconditions. */
-static void scale_write(struct kube *k, enum sim_kube_type t, const char *ns, const char *name, const struct doc *live,
-						const struct doc *scale, const struct sim_kube_call *c, struct sim_kube_reply *r) {
+static void scale_write(struct sim_kube *k, enum sim_kube_type t, const char *ns, const char *name,
+						const struct doc *live, const struct doc *scale, const struct sim_kube_call *c,
+						struct sim_kube_reply *r) {
 	struct doc *now = doc_copy(live), *meta = doc_make(now, "metadata");
 	struct sim_kube_call call = *c;
 	const char *version = doc_c(doc_path(scale, "metadata.resourceVersion"));
@@ -49,7 +50,7 @@ static void scale_write(struct kube *k, enum sim_kube_type t, const char *ns, co
 	doc_free(written);
 }
 
-void sim_kube_do_scale(struct kube *k, enum sim_kube_type t, const char *ns, const char *name,
+void sim_kube_do_scale(struct sim_kube *k, enum sim_kube_type t, const char *ns, const char *name,
 					   enum sim_kube_patch_kind kind, const struct doc *patch, const struct sim_kube_call *c,
 					   struct sim_kube_reply *r) {
 	const struct doc *live = sim_kube_object(k, t, ns, name);
@@ -94,7 +95,7 @@ static int64_t share(const struct doc *v, int64_t whole, int64_t fallback) {
 	return doc_int(v, fallback);
 }
 
-static bool budget_allows(const struct kube *k, const struct doc *pdb, const struct doc *pod) {
+static bool budget_allows(const struct sim_kube *k, const struct doc *pdb, const struct doc *pod) {
 	int64_t healthy = 0, expected = 0;
 	for (size_t i = 0; i < k->tables[KUBE_PODS].count; i++) {
 		const struct doc *p = k->tables[KUBE_PODS].entries[i].state->doc;
@@ -108,7 +109,7 @@ static bool budget_allows(const struct kube *k, const struct doc *pdb, const str
 	return !is_healthy(pod) ? healthy >= wanted : healthy > wanted;
 }
 
-void sim_kube_do_evict(struct kube *k, const char *ns, const char *name, const struct doc *eviction,
+void sim_kube_do_evict(struct sim_kube *k, const char *ns, const char *name, const struct doc *eviction,
 					   const struct sim_kube_call *c, struct sim_kube_reply *r) {
 	const struct doc *pod = sim_kube_object(k, KUBE_PODS, ns, name);
 	int budgets = 0;

@@ -31,7 +31,7 @@ struct sim_kube_server_counts {
 };
 
 struct sim_kube_server {
-	struct kube *kube;
+	struct sim_kube *kube;
 	const struct sim_kube_user *users; /* borrowed */
 	size_t user_count;
 	int port;

@@ -23,21 +23,21 @@ const char *sim_kube_api_version(enum sim_kube_type t) {
 
 /* ---- names, times ---- */
 
-void sim_kube_time(const struct kube *k, char out[32]) {
+void sim_kube_time(const struct sim_kube *k, char out[32]) {
 	struct wall now = { k->o.epoch.ns + k->o.queue->now_ns };
 	wall_format((struct wall){ now.ns / NS_PER_SEC * NS_PER_SEC }, out);
 	char *dot = strchr(out, '.');
 	if (dot) memcpy(dot, "Z", 2); /* the API server's times have no fraction */
 }
 
-void sim_kube_uid(struct kube *k, char out[37]) {
+void sim_kube_uid(struct sim_kube *k, char out[37]) {
 	uint64_t a = rng_next(&k->rng), b = rng_next(&k->rng);
 	snprintf(out, 37, "%08x-%04x-4%03x-%04x-%012llx", (unsigned)(a >> 32), (unsigned)(a >> 16 & 0xffff),
 			 (unsigned)(a & 0xfff), (unsigned)(0x8000 | (b >> 48 & 0x3fff)), (unsigned long long)(b & 0xffffffffffff));
 }
 
 /* apimachinery's util/rand: no vowels, no digits that look like letters. */
-void sim_kube_suffix(struct kube *k, char *out, size_t n) {
+void sim_kube_suffix(struct sim_kube *k, char *out, size_t n) {
 	static const char letters[] = "bcdfghjklmnpqrstvwxz2456789";
 	for (size_t i = 0; i < n; i++) out[i] = letters[rng_below(&k->rng, sizeof letters - 1)];
 	out[n] = '\0';
@@ -104,7 +104,7 @@ static bool is_at(const struct sim_kube_table *t, size_t at, const char *key) {
 	return at < t->count && !strcmp(t->entries[at].key, key);
 }
 
-struct sim_kube_state *sim_kube_find(const struct kube *k, enum sim_kube_type t, const char *key) {
+struct sim_kube_state *sim_kube_find(const struct sim_kube *k, enum sim_kube_type t, const char *key) {
 	const struct sim_kube_table *table = &k->tables[t];
 	size_t at = place_of(table, key);
 	return is_at(table, at, key) ? table->entries[at].state : NULL;
@@ -120,11 +120,11 @@ static void table_insert(struct sim_kube_table *t, size_t at, const char *key, s
 	t->count++;
 }
 
-static struct sim_kube_change *change_at(const struct kube *k, const struct sim_kube_table *t, size_t i) {
+static struct sim_kube_change *change_at(const struct sim_kube *k, const struct sim_kube_table *t, size_t i) {
 	return &t->history[(t->first + i) % (size_t)k->o.history_max];
 }
 
-static void forget_oldest(struct kube *k, struct sim_kube_table *t) {
+static void forget_oldest(struct sim_kube *k, struct sim_kube_table *t) {
 	struct sim_kube_change *c = change_at(k, t, 0);
 	t->compacted = c->version;
 	sim_kube_drop(c->before);
@@ -134,7 +134,7 @@ static void forget_oldest(struct kube *k, struct sim_kube_table *t) {
 	t->length--;
 }
 
-static void remember(struct kube *k, enum sim_kube_type type, struct sim_kube_change change) {
+static void remember(struct sim_kube *k, enum sim_kube_type type, struct sim_kube_change change) {
 	struct sim_kube_table *t = &k->tables[type];
 	if (t->length == (size_t)k->o.history_max) forget_oldest(k, t);
 	*change_at(k, t, t->length++) = change;
@@ -142,7 +142,7 @@ static void remember(struct kube *k, enum sim_kube_type type, struct sim_kube_ch
 	if (k->changed) k->changed(k->changed_self);
 }
 
-void sim_kube_compact(struct kube *k) {
+void sim_kube_compact(struct sim_kube *k) {
 	for (int t = 0; t < KUBE_TYPES; t++)
 		while (k->tables[t].length) forget_oldest(k, &k->tables[t]);
 }
@@ -163,7 +163,7 @@ static void set_generation(enum sim_kube_type t, const struct doc *before, struc
 	doc_set_int(meta, "generation", rises ? old + 1 : old);
 }
 
-struct sim_kube_state *sim_kube_store(struct kube *k, enum sim_kube_type t, struct doc *doc) {
+struct sim_kube_state *sim_kube_store(struct sim_kube *k, enum sim_kube_type t, struct doc *doc) {
 	char key[260];
 	struct sim_kube_table *table = &k->tables[t];
 	key_of(key, t, doc);
@@ -190,7 +190,7 @@ struct sim_kube_state *sim_kube_store(struct kube *k, enum sim_kube_type t, stru
 	return now;
 }
 
-void sim_kube_erase(struct kube *k, enum sim_kube_type t, const char *key) {
+void sim_kube_erase(struct sim_kube *k, enum sim_kube_type t, const char *key) {
 	struct sim_kube_table *table = &k->tables[t];
 	size_t at = place_of(table, key);
 	if (!is_at(table, at, key)) return;
@@ -205,7 +205,7 @@ void sim_kube_erase(struct kube *k, enum sim_kube_type t, const char *key) {
 }
 
 /* The table as it was: what is there now, less what came since, plus what was there before a change. */
-enum err sim_kube_snapshot(struct kube *k, enum sim_kube_type type, uint64_t version, struct sim_kube_state ***out,
+enum err sim_kube_snapshot(struct sim_kube *k, enum sim_kube_type type, uint64_t version, struct sim_kube_state ***out,
 						   size_t *count) {
 	struct sim_kube_table *t = &k->tables[type];
 	if (version && version < t->compacted) return ERR_GONE;
@@ -235,39 +235,39 @@ enum err sim_kube_snapshot(struct kube *k, enum sim_kube_type type, uint64_t ver
 
 /* ---- looking ---- */
 
-const struct sim_kube_change *sim_kube_change_at(const struct kube *k, enum sim_kube_type t, size_t i) {
+const struct sim_kube_change *sim_kube_change_at(const struct sim_kube *k, enum sim_kube_type t, size_t i) {
 	return i < k->tables[t].length ? change_at(k, &k->tables[t], i) : NULL;
 }
 
-uint64_t sim_kube_compacted(const struct kube *k, enum sim_kube_type t) {
+uint64_t sim_kube_compacted(const struct sim_kube *k, enum sim_kube_type t) {
 	return k->tables[t].compacted;
 }
 
-const struct doc *sim_kube_object(const struct kube *k, enum sim_kube_type t, const char *ns, const char *name) {
+const struct doc *sim_kube_object(const struct sim_kube *k, enum sim_kube_type t, const char *ns, const char *name) {
 	char key[260];
 	sim_kube_key(key, sim_kube_types[t].namespaced ? ns : "", name);
 	struct sim_kube_state *s = sim_kube_find(k, t, key);
 	return s ? s->doc : NULL;
 }
 
-const struct doc *sim_kube_next(const struct kube *k, enum sim_kube_type t, size_t *i) {
+const struct doc *sim_kube_next(const struct sim_kube *k, enum sim_kube_type t, size_t *i) {
 	const struct sim_kube_table *table = &k->tables[t];
 	return *i < table->count ? table->entries[(*i)++].state->doc : NULL;
 }
 
-size_t sim_kube_count(const struct kube *k, enum sim_kube_type t) {
+size_t sim_kube_count(const struct sim_kube *k, enum sim_kube_type t) {
 	return k->tables[t].count;
 }
 
-uint64_t sim_kube_version(const struct kube *k) {
+uint64_t sim_kube_version(const struct sim_kube *k) {
 	return k->version;
 }
 
-const struct sim_kube_effect *sim_kube_effects(const struct kube *k, size_t *count) {
+const struct sim_kube_effect *sim_kube_effects(const struct sim_kube *k, size_t *count) {
 	*count = k->effect_count;
 	return k->effects;
 }
 
-struct sim_kube_mutations *sim_kube_mutations(struct kube *k) {
+struct sim_kube_mutations *sim_kube_mutations(struct sim_kube *k) {
 	return &k->mutations;
 }

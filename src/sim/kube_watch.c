@@ -54,7 +54,7 @@ static void put_error(struct buf *b, int code, const char *reason, const char *m
 
 /* Sends what came since its position. False: the watch is over and freed. */
 bool sim_kube_watch_pump(struct sim_kube_server *s, struct sim_kube_watch *w) {
-	struct kube *k = s->kube;
+	struct sim_kube *k = s->kube;
 	int64_t now = s->host->queue->now_ns;
 	bool last = now >= w->deadline_ns;
 	uint64_t position = w->position;
@@ -87,7 +87,7 @@ bool sim_kube_watch_pump(struct sim_kube_server *s, struct sim_kube_watch *w) {
 }
 
 static uint64_t initial_events(struct sim_kube_exchange *x, struct sim_kube_watch *w, struct buf *b) {
-	struct kube *k = x->s->kube;
+	struct sim_kube *k = x->s->kube;
 	struct sim_kube_table *t = &k->tables[w->type];
 	for (size_t i = 0; i < t->count; i++)
 		if (watched(w, t->entries[i].state->doc)) put_event(b, "ADDED", sim_kube_json(t->entries[i].state));

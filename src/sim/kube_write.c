@@ -142,8 +142,8 @@ static bool valid(enum sim_kube_type t, const struct doc *before, const struct d
 
 /* ---- admitting a new state ---- */
 
-static void record(struct kube *k, enum sim_kube_verb verb, enum sim_kube_type t, const struct sim_kube_state *before,
-				   const struct doc *now, const struct sim_kube_call *c) {
+static void record(struct sim_kube *k, enum sim_kube_verb verb, enum sim_kube_type t,
+				   const struct sim_kube_state *before, const struct doc *now, const struct sim_kube_call *c) {
 	if (k->effect_count == KUBE_EFFECTS_MAX) return; /* a world that long has told its story */
 	if (k->effect_count == k->effect_cap) {
 		k->effect_cap = k->effect_cap ? 2 * k->effect_cap : 64;
@@ -168,7 +168,7 @@ static void record(struct kube *k, enum sim_kube_verb verb, enum sim_kube_type t
 }
 
 static struct sim_kube_manager manager_of(const struct sim_kube_call *c, enum sim_kube_type t, char time[32],
-										  const struct kube *k) {
+										  const struct sim_kube *k) {
 	sim_kube_time(k, time);
 	return (struct sim_kube_manager){ c->manager, c->subresource ? c->subresource : "", time, sim_kube_api_version(t) };
 }
@@ -205,7 +205,7 @@ static struct doc *only_its_part(const struct doc *before, struct doc *now, cons
 	return now;
 }
 
-static bool preconditions_hold(struct kube *k, enum sim_kube_type t, const char *name, const struct doc *before,
+static bool preconditions_hold(struct sim_kube *k, enum sim_kube_type t, const char *name, const struct doc *before,
 							   const char *uid, const char *version, struct sim_kube_reply *r) {
 	const struct doc *meta = doc_get(before, "metadata");
 	char what[200];
@@ -222,7 +222,7 @@ static bool preconditions_hold(struct kube *k, enum sim_kube_type t, const char 
 }
 
 /* Stores, or only shows, what was admitted. `now` is consumed. */
-static void finish(struct kube *k, enum sim_kube_verb verb, enum sim_kube_type t, struct sim_kube_state *before,
+static void finish(struct sim_kube *k, enum sim_kube_verb verb, enum sim_kube_type t, struct sim_kube_state *before,
 				   struct doc *now, const struct sim_kube_call *c, struct sim_kube_reply *r) {
 	r->code = before ? 200 : 201;
 	if (c->dry_run) {
@@ -238,7 +238,7 @@ static void finish(struct kube *k, enum sim_kube_verb verb, enum sim_kube_type t
 	sim_kube_drop(hold);
 }
 
-static void admit(struct kube *k, enum sim_kube_verb verb, enum sim_kube_type t, struct sim_kube_state *before,
+static void admit(struct sim_kube *k, enum sim_kube_verb verb, enum sim_kube_type t, struct sim_kube_state *before,
 				  struct doc *now, bool applied, const struct sim_kube_call *c, struct sim_kube_reply *r) {
 	const char *name = doc_c(doc_path(before->doc, "metadata.name"));
 	const struct doc *meta = doc_get(now, "metadata");
@@ -268,7 +268,7 @@ static void admit(struct kube *k, enum sim_kube_verb verb, enum sim_kube_type t,
 
 /* ---- create, update, patch ---- */
 
-static void new_identity(struct kube *k, enum sim_kube_type t, const char *ns, struct doc *object) {
+static void new_identity(struct sim_kube *k, enum sim_kube_type t, const char *ns, struct doc *object) {
 	char uid[37], time[32], name[300];
 	struct doc *meta = doc_make(object, "metadata");
 	sim_kube_uid(k, uid);
@@ -287,7 +287,7 @@ static void new_identity(struct kube *k, enum sim_kube_type t, const char *ns, s
 	doc_set_c(object, "kind", sim_kube_types[t].kind);
 }
 
-void sim_kube_do_create(struct kube *k, enum sim_kube_type t, const char *ns, struct doc *object,
+void sim_kube_do_create(struct sim_kube *k, enum sim_kube_type t, const char *ns, struct doc *object,
 						const struct sim_kube_call *c, struct sim_kube_reply *r) {
 	char key[260], time[32];
 	new_identity(k, t, ns, object);
@@ -307,13 +307,13 @@ void sim_kube_do_create(struct kube *k, enum sim_kube_type t, const char *ns, st
 	doc_free(object);
 }
 
-static struct sim_kube_state *find(struct kube *k, enum sim_kube_type t, const char *ns, const char *name) {
+static struct sim_kube_state *find(struct sim_kube *k, enum sim_kube_type t, const char *ns, const char *name) {
 	char key[260];
 	sim_kube_key(key, sim_kube_types[t].namespaced ? ns : "", name);
 	return sim_kube_find(k, t, key);
 }
 
-void sim_kube_do_update(struct kube *k, enum sim_kube_type t, const char *ns, const char *name, struct doc *object,
+void sim_kube_do_update(struct sim_kube *k, enum sim_kube_type t, const char *ns, const char *name, struct doc *object,
 						const struct sim_kube_call *c, struct sim_kube_reply *r) {
 	struct sim_kube_state *before = find(k, t, ns, name);
 	if (!before) {
@@ -327,7 +327,7 @@ void sim_kube_do_update(struct kube *k, enum sim_kube_type t, const char *ns, co
 	admit(k, KUBE_UPDATE, t, before, object, false, c, r);
 }
 
-static void apply(struct kube *k, enum sim_kube_type t, const char *ns, const char *name, const struct doc *config,
+static void apply(struct sim_kube *k, enum sim_kube_type t, const char *ns, const char *name, const struct doc *config,
 				  const struct sim_kube_call *c, struct sim_kube_reply *r) {
 	struct sim_kube_state *before = find(k, t, ns, name);
 	struct doc *result = NULL, *causes = doc_new(JSON_ARRAY);
@@ -361,7 +361,7 @@ static enum err patched(struct doc **object, enum sim_kube_patch_kind kind, cons
 	return OK;
 }
 
-void sim_kube_do_patch(struct kube *k, enum sim_kube_type t, const char *ns, const char *name,
+void sim_kube_do_patch(struct sim_kube *k, enum sim_kube_type t, const char *ns, const char *name,
 					   enum sim_kube_patch_kind kind, const struct doc *patch, const struct sim_kube_call *c,
 					   struct sim_kube_reply *r) {
 	if (kind == KUBE_APPLY) {
@@ -387,7 +387,7 @@ void sim_kube_do_patch(struct kube *k, enum sim_kube_type t, const char *ns, con
 /* ---- delete ---- */
 
 /* What the garbage collector does in the background: what is owned goes with its owner. */
-static void delete_owned(struct kube *k, const char *uid) {
+static void delete_owned(struct sim_kube *k, const char *uid) {
 	static const enum sim_kube_type kinds[] = { KUBE_REPLICASETS, KUBE_PODS };
 	for (size_t n = 0; n < 2; n++) {
 		for (size_t i = 0; i < k->tables[kinds[n]].count;) {
@@ -411,7 +411,7 @@ static void delete_owned(struct kube *k, const char *uid) {
 }
 
 /* A pod that runs somewhere gets its time; true: it stays for now, marked. */
-static bool delete_gracefully(struct kube *k, struct sim_kube_state *before, int64_t grace_s,
+static bool delete_gracefully(struct sim_kube *k, struct sim_kube_state *before, int64_t grace_s,
 							  struct sim_kube_reply *r) {
 	if (!doc_path(before->doc, "spec.nodeName") || grace_s == 0) return false;
 	char time[32];
@@ -442,7 +442,8 @@ static struct doc *deleted_status(enum sim_kube_type t, const struct doc *d) {
 	return s;
 }
 
-static void delete_now(struct kube *k, enum sim_kube_type t, struct sim_kube_state *before, struct sim_kube_reply *r) {
+static void delete_now(struct sim_kube *k, enum sim_kube_type t, struct sim_kube_state *before,
+					   struct sim_kube_reply *r) {
 	char key[260], uid[37];
 	const struct doc *meta = doc_get(before->doc, "metadata");
 	sim_kube_key(key, sim_kube_types[t].namespaced ? doc_c(doc_get(meta, "namespace")) : "",
@@ -454,7 +455,7 @@ static void delete_now(struct kube *k, enum sim_kube_type t, struct sim_kube_sta
 	if (t == KUBE_DEPLOYMENTS || t == KUBE_REPLICASETS) delete_owned(k, uid);
 }
 
-void sim_kube_do_delete(struct kube *k, enum sim_kube_type t, const char *ns, const char *name,
+void sim_kube_do_delete(struct sim_kube *k, enum sim_kube_type t, const char *ns, const char *name,
 						const struct doc *options, const struct sim_kube_call *c, struct sim_kube_reply *r) {
 	struct sim_kube_state *before = find(k, t, ns, name);
 	if (!before) {
@@ -486,7 +487,7 @@ void sim_kube_do_delete(struct kube *k, enum sim_kube_type t, const char *ns, co
 
 /* ---- writes from within ---- */
 
-struct sim_kube_state *sim_kube_write_as(struct kube *k, enum sim_kube_type t, struct doc *doc, const char *manager,
+struct sim_kube_state *sim_kube_write_as(struct sim_kube *k, enum sim_kube_type t, struct doc *doc, const char *manager,
 										 const char *subresource) {
 	char time[32], key[260];
 	sim_kube_key(key, sim_kube_types[t].namespaced ? doc_c(doc_path(doc, "metadata.namespace")) : "",
@@ -498,7 +499,7 @@ struct sim_kube_state *sim_kube_write_as(struct kube *k, enum sim_kube_type t, s
 	return sim_kube_store(k, t, doc);
 }
 
-enum err sim_kube_create(struct kube *k, enum sim_kube_type t, struct str json, struct why *why) {
+enum err sim_kube_create(struct sim_kube *k, enum sim_kube_type t, struct str json, struct why *why) {
 	struct doc *d = doc_parse(json, why);
 	struct sim_kube_reply r = { 0 };
 	struct sim_kube_call c = { "setup", "kubectl-create", NULL, false, false, true };
@@ -511,8 +512,8 @@ enum err sim_kube_create(struct kube *k, enum sim_kube_type t, struct str json, 
 	return e;
 }
 
-enum err sim_kube_change(struct kube *k, enum sim_kube_type t, const char *ns, const char *name, const char *manager,
-						 struct str patch, struct why *why) {
+enum err sim_kube_change(struct sim_kube *k, enum sim_kube_type t, const char *ns, const char *name,
+						 const char *manager, struct str patch, struct why *why) {
 	struct doc *d = doc_parse(patch, why);
 	struct sim_kube_reply r = { 0 };
 	struct sim_kube_call c = { "people", manager, NULL, false, false, true };
