@@ -153,8 +153,7 @@ static void set_version(struct doc *d, uint64_t version) {
 	doc_set_c(doc_make(d, "metadata"), "resourceVersion", text);
 }
 
-/* A spec that changed is a new generation (registry strategies' PrepareForUpdate). */
-static void set_generation(enum sim_kube_type t, const struct doc *before, struct doc *now) {
+void sim_kube_set_generation(enum sim_kube_type t, const struct doc *before, struct doc *now) {
 	if (t == KUBE_EVENTS || t == KUBE_NAMESPACES || t == KUBE_NODES) return;
 	struct doc *meta = doc_make(now, "metadata");
 	int64_t old = doc_int(doc_path(before, "metadata.generation"), 0);
@@ -169,7 +168,7 @@ struct sim_kube_state *sim_kube_store(struct sim_kube *k, enum sim_kube_type t, 
 	key_of(key, t, doc);
 	size_t at = place_of(table, key);
 	struct sim_kube_state *before = is_at(table, at, key) ? table->entries[at].state : NULL;
-	set_generation(t, before ? before->doc : NULL, doc);
+	sim_kube_set_generation(t, before ? before->doc : NULL, doc);
 	if (before) {
 		set_version(doc, before->version);
 		if (doc_equal(before->doc, doc)) {

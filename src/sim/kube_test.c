@@ -9,7 +9,15 @@
 
 /* ---- a cluster whose containers start after two seconds and stop at once ---- */
 
+struct later {
+	struct rig *r;
+	char uid[37];
+	int what; /* 0 running, 1 ready, 2 exited */
+};
+
 struct rig {
+	struct later later[2000];
+	size_t later_count;
 	struct sim_queue queue;
 	struct sim_trace trace;
 	struct sim_kube *kube;
@@ -24,23 +32,17 @@ struct rig {
 	struct http_client *client;
 };
 
-struct later {
-	struct rig *r;
-	char uid[37];
-	int what; /* 0 running, 1 ready, 2 exited */
-};
-
 static void later_moment(void *self, uint64_t arg) {
 	struct later *l = self;
 	(void)arg;
 	if (l->what == 0) sim_kube_pod_running(l->r->kube, l->uid);
 	if (l->what == 1) sim_kube_pod_ready(l->r->kube, l->uid, true);
 	if (l->what == 2) sim_kube_pod_exited(l->r->kube, l->uid, "Completed", 0);
-	free(l);
 }
 
 static void later(struct rig *r, const char *uid, int what, int64_t ns) {
-	struct later *l = must_alloc(sizeof *l);
+	assert(r->later_count < sizeof r->later / sizeof *r->later);
+	struct later *l = &r->later[r->later_count++];
 	*l = (struct later){ .r = r, .what = what };
 	snprintf(l->uid, sizeof l->uid, "%s", uid);
 	sim_queue_in(&r->queue, ns, later_moment, l, 0);
@@ -75,7 +77,6 @@ static void rig_init(struct rig *r, uint64_t seed) {
 static void rig_done(struct rig *r) {
 	sim_kube_free(r->kube);
 	sim_trace_done(&r->trace);
-	while (sim_queue_next(&r->queue, INT64_MAX - 1)) break;
 	sim_queue_done(&r->queue);
 }
 
@@ -115,7 +116,8 @@ static int64_t ready_pods(const struct rig *r, int64_t *all) {
 static int64_t wanted_pods(const struct rig *r) {
 	const struct doc *d;
 	int64_t sum = 0;
-	for (size_t i = 0; (d = sim_kube_next(r->kube, KUBE_REPLICASETS, &i));) sum += doc_int(doc_path(d, "spec.replicas"), 0);
+	for (size_t i = 0; (d = sim_kube_next(r->kube, KUBE_REPLICASETS, &i));)
+		sum += doc_int(doc_path(d, "spec.replicas"), 0);
 	return sum;
 }
 

@@ -226,6 +226,7 @@ static void finish(struct sim_kube *k, enum sim_kube_verb verb, enum sim_kube_ty
 				   struct doc *now, const struct sim_kube_call *c, struct sim_kube_reply *r) {
 	r->code = before ? 200 : 201;
 	if (c->dry_run) {
+		sim_kube_set_generation(t, before ? before->doc : NULL, now);
 		r->object = now;
 		return;
 	}
