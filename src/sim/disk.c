@@ -270,7 +270,7 @@ static enum err file_size(struct file *file, int64_t *out) {
 
 static enum disk_lock strongest_other(const struct handle *h) {
 	enum disk_lock most = DISK_UNLOCKED;
-	list_each (it, &h->inode->handles) {
+	list_each(it, &h->inode->handles) {
 		const struct handle *other = container_of(it, struct handle, link);
 		if (other != h && other->level > most) most = other->level;
 	}

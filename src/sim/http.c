@@ -17,7 +17,7 @@ struct sim_web *sim_web_new(struct sim_net *net) {
 
 void sim_web_free(struct sim_web *w) {
 	if (!w) return;
-	list_each_safe (it, &w->messages) sim_message_free(container_of(it, struct sim_message, all));
+	list_each_safe(it, &w->messages) sim_message_free(container_of(it, struct sim_message, all));
 	for (uint32_t i = 0; i < w->slot_count; i++) free(w->slots[i]);
 	free(w->slots);
 	free(w->generation);
@@ -174,7 +174,7 @@ void sim_message_cut(struct sim_web *w, struct sim_message *m, enum sim_fate fat
 /* ---- inboxes ---- */
 
 void sim_inbox_drop(struct list *inbox, uint64_t exchange) {
-	list_each_safe (it, inbox) {
+	list_each_safe(it, inbox) {
 		struct sim_message *m = container_of(it, struct sim_message, link);
 		if (!exchange || m->exchange == exchange) sim_message_free(m);
 	}
@@ -255,8 +255,8 @@ void sim_client_end(struct sim_web *w, struct sim_client *c, bool told) {
 }
 
 void sim_ports_die(struct sim_ports *p, bool told) {
-	list_each_safe (it, &p->server_list) sim_server_end(p->web, container_of(it, struct sim_server, link), told);
-	list_each_safe (it, &p->client_list) sim_client_end(p->web, container_of(it, struct sim_client, link), told);
+	list_each_safe(it, &p->server_list) sim_server_end(p->web, container_of(it, struct sim_server, link), told);
+	list_each_safe(it, &p->client_list) sim_client_end(p->web, container_of(it, struct sim_client, link), told);
 	if (!told) p->web->net->host[p->host].ports = NULL; /* not even a refusal comes back */
 }
 

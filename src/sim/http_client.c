@@ -50,7 +50,7 @@ static bool parse_address(struct str url, struct address *out) {
 static struct sim_server *listener(struct sim_web *w, uint32_t from, uint32_t host, int port) {
 	struct sim_ports *p = w->net->host[host].ports;
 	if (!p) return NULL;
-	list_each (it, &p->server_list) {
+	list_each(it, &p->server_list) {
 		struct sim_server *s = container_of(it, struct sim_server, link);
 		if (s->listen.port == port && (!s->loopback || from == host)) return s;
 	}

@@ -108,7 +108,7 @@ static void server_close(struct http_server *server) {
 static const struct http_server_ops server_ops = { server_poll, server_reply, server_send, server_port, server_close };
 
 static bool port_is_taken(const struct sim_ports *p, int port) {
-	list_each (it, &p->server_list)
+	list_each(it, &p->server_list)
 		if (container_of(it, struct sim_server, link)->listen.port == port) return true;
 	return false;
 }
