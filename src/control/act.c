@@ -23,10 +23,10 @@ void action_entered(struct control *c, struct action_row *act) {
 	if (act->state != ACTION_WAITING) act->again.ns = 0;
 	switch (act->state) {
 	case ACTION_WAITING:
-		act->deadline = act->times[TIME_EXPIRES].ns
-							? control_deadline(c, act->times[TIME_ASKED],
-											   act->times[TIME_EXPIRES].ns - act->times[TIME_ASKED].ns)
-							: (struct mono){ INT64_MAX };
+		act->deadline =
+			act->times[TIME_EXPIRES].ns
+				? control_deadline(c, act->times[TIME_ASKED], act->times[TIME_EXPIRES].ns - act->times[TIME_ASKED].ns)
+				: (struct mono){ INT64_MAX };
 		break;
 	case ACTION_CLAIMED: act->deadline = control_deadline(c, act->times[TIME_CLAIMED], verify); break;
 	case ACTION_ACTING: act->deadline = control_deadline(c, act->times[TIME_ACTING], verify); break;
@@ -59,6 +59,7 @@ void action_remember(struct control *c, const struct action_row *act) {
 	p->handler = hash64(act->handler);
 	p->service = hash64(act->telemetry.service);
 	p->target = action_target_id(act);
+	p->place = action_place_id(act);
 	p->kind = act->kind;
 	p->state = act->state;
 	p->end = act->end;
@@ -88,7 +89,7 @@ void action_remember(struct control *c, const struct action_row *act) {
 }
 
 static const enum action_time time_of_state[ACTION_STATES] = {
-	[ACTION_CLAIMED] = TIME_CLAIMED, [ACTION_ACTING] = TIME_ACTING,		[ACTION_APPLIED] = TIME_APPLIED,
+	[ACTION_CLAIMED] = TIME_CLAIMED,   [ACTION_ACTING] = TIME_ACTING,     [ACTION_APPLIED] = TIME_APPLIED,
 	[ACTION_VERIFYING] = TIME_SETTLED, [ACTION_VERIFIED] = TIME_VERIFIED, [ACTION_UNDOING] = TIME_UNDOING,
 };
 
@@ -142,24 +143,22 @@ static struct str verification(struct action_row *act, bool ok, struct wall sinc
 	return buf.err ? (struct str){ 0 } : row_text(&act->arena, buf_get(&buf));
 }
 
-static bool undo_known(const struct action_row *act) {
-	return act->plan.undo.n && !str_is(act->plan.undo, "null") && !str_is(act->plan.undo, "{}");
-}
-
 /* It did not help. What made it worse is taken back where there is a way back. */
 static void in_vain(struct control *c, struct action_row *act, const struct incident_row *in, struct str why) {
 	if (in && in->severity_now >= act->severity + WORSE_BY) act->worse = true;
 	act->verification = verification(act, false, (struct wall){ 0 }, in ? in->end_signals : (struct str){ 0 });
-	if (act->worse && undo_known(act)) {
+	if (act->worse && action_way_back(act)) {
 		act->undo_from = ACTION_INEFFECTIVE;
-		action_move(c, act, ACTION_UNDOING, str_printf(&act->arena, STR_FMT "; it got worse: taken back", STR_ARG(why)));
+		action_move(c, act, ACTION_UNDOING,
+					str_printf(&act->arena, STR_FMT "; it got worse: taken back", STR_ARG(why)));
 		return;
 	}
 	action_move(c, act, ACTION_INEFFECTIVE, why);
 }
 
 static void verified(struct control *c, struct action_row *act, const struct incident_row *in) {
-	bool before = in->in_band_since.ns && act->times[TIME_ACTING].ns && in->in_band_since.ns < act->times[TIME_ACTING].ns;
+	bool before =
+		in->in_band_since.ns && act->times[TIME_ACTING].ns && in->in_band_since.ns < act->times[TIME_ACTING].ns;
 	act->verification = verification(act, true, in->in_band_since, in->end_signals);
 	action_move(c, act, ACTION_VERIFIED,
 				before ? STR("the signals are back, with values; they were on their way before the action took effect")
@@ -232,17 +231,19 @@ static bool step_acting(struct control *c, struct action_row *act, const struct 
 	bool over = !in || in->how != HOW_OPEN || in->wrong.at.ns;
 	if (over || c->now.ns >= act->deadline.ns) {
 		act->end = over ? END_OVER : END_NONE;
-		action_move(c, act, ACTION_FAILED,
-					str_printf(&act->arena, "%s; %s",
-							   over ? "the incident ended before the call was confirmed" : "the call was never confirmed",
-							   unknown ? "whether it took effect is not known" : "nothing was called"));
+		action_move(
+			c, act, ACTION_FAILED,
+			str_printf(&act->arena, "%s; %s",
+					   over ? "the incident ended before the call was confirmed" : "the call was never confirmed",
+					   unknown ? "whether it took effect is not known" : "nothing was called"));
 		return true;
 	}
 	if (control_paused(c, act)) {
 		act->again.ns = c->now.ns + NS_PER_SEC;
 		return false;
 	}
-	enum err e = c->executor->ops->apply(c->executor, act->kind, &act->plan, &act->key, tag_make(c, TAG_APPLY, act->serial));
+	enum err e =
+		c->executor->ops->apply(c->executor, act->kind, &act->plan, &act->key, tag_make(c, TAG_APPLY, act->serial));
 	if (e) {
 		act->again.ns = c->now.ns + retry_ns(act->tries++);
 		return false;
@@ -276,7 +277,8 @@ static bool step_undoing(struct control *c, struct action_row *act) {
 		act->again.ns = c->now.ns + NS_PER_SEC;
 		return false;
 	}
-	enum err e = c->executor->ops->undo(c->executor, act->kind, &act->plan, &act->key, tag_make(c, TAG_UNDO, act->serial));
+	enum err e =
+		c->executor->ops->undo(c->executor, act->kind, &act->plan, &act->key, tag_make(c, TAG_UNDO, act->serial));
 	if (e) {
 		act->again.ns = c->now.ns + retry_ns(act->tries++);
 		return false;
@@ -362,7 +364,8 @@ static void on_undone(struct control *c, struct action_row *act, const struct ex
 	else if (passing(done->err))
 		again(c, act);
 	else
-		action_move(c, act, act->undo_from, str_printf(&act->arena, "the undo was refused: " STR_FMT, STR_ARG(words(done))));
+		action_move(c, act, act->undo_from,
+					str_printf(&act->arena, "the undo was refused: " STR_FMT, STR_ARG(words(done))));
 }
 
 void action_done(struct control *c, const struct exec_done *done) {

@@ -9,10 +9,10 @@
 
 #define WORDS_MAX 1024
 
-static const char *const names[] = { [COMMAND_APPROVE] = "approve", [COMMAND_REJECT] = "reject",
-									 [COMMAND_UNDO] = "undo",		[COMMAND_PAUSE] = "pause",
-									 [COMMAND_RESUME] = "resume",	[COMMAND_ACK] = "ack",
-									 [COMMAND_WRONG] = "wrong",		[COMMAND_MUTE] = "mute" };
+static const char *const names[] = {
+	[COMMAND_APPROVE] = "approve", [COMMAND_REJECT] = "reject", [COMMAND_UNDO] = "undo",   [COMMAND_PAUSE] = "pause",
+	[COMMAND_RESUME] = "resume",   [COMMAND_ACK] = "ack",       [COMMAND_WRONG] = "wrong", [COMMAND_MUTE] = "mute"
+};
 
 /* ---- the port ---- */
 
@@ -114,20 +114,22 @@ static void approve(struct control *c, struct work *w, struct action_row *act) {
 static void reject(struct control *c, struct work *w, struct action_row *act) {
 	if (act->state != ACTION_WAITING) {
 		char why[160];
-		snprintf(why, sizeof why, "action %s is %s: there is nothing to reject", act->id, action_state_name(act->state));
+		snprintf(why, sizeof why, "action %s is %s: there is nothing to reject", act->id,
+				 action_state_name(act->state));
 		refuse(c, w, ERR_CONFLICT, why);
 		return;
 	}
 	act->end = END_REJECTED;
 	struct str why = w->order.why.n ? w->order.why : STR("no reason was given");
-	done_with(c, w,
-			  action_move(c, act, ACTION_REFUSED,
-						  str_printf(&act->arena, "rejected by " STR_FMT ": " STR_FMT, STR_ARG(w->order.by), STR_ARG(why))),
-			  "refused");
+	done_with(
+		c, w,
+		action_move(c, act, ACTION_REFUSED,
+					str_printf(&act->arena, "rejected by " STR_FMT ": " STR_FMT, STR_ARG(w->order.by), STR_ARG(why))),
+		"refused");
 }
 
 static void undo(struct control *c, struct work *w, struct action_row *act) {
-	bool way_back = act->planned && act->plan.undo.n && !str_is(act->plan.undo, "null") && !str_is(act->plan.undo, "{}");
+	bool way_back = action_way_back(act);
 	if (!lifecycle_undoable(act->state) || act->changes || !way_back || !c->executor) {
 		char why[200];
 		snprintf(why, sizeof why, "action %s is %s%s: it cannot be undone now", act->id, action_state_name(act->state),
@@ -138,7 +140,8 @@ static void undo(struct control *c, struct work *w, struct action_row *act) {
 	act->undo_from = act->state == ACTION_VERIFIED ? ACTION_VERIFIED : ACTION_INEFFECTIVE;
 	act->asked_undo_by = row_text(&act->arena, w->order.by);
 	done_with(c, w,
-			  action_move(c, act, ACTION_UNDOING, str_printf(&act->arena, "undo asked for by " STR_FMT, STR_ARG(w->order.by))),
+			  action_move(c, act, ACTION_UNDOING,
+						  str_printf(&act->arena, "undo asked for by " STR_FMT, STR_ARG(w->order.by))),
 			  "undoing");
 }
 
@@ -200,7 +203,8 @@ static struct str pause_value(struct change *ch, const struct command *cmd, stru
 static bool scope_ok(struct str scope) {
 	struct str kind, name;
 	if (!scope.n) return true;
-	if (!str_cut(scope, '/', &kind, &name) || !name.n) return false;
+	if (!str_cut(scope, '/', &kind, &name)) return true; /* a namespace */
+	if (!name.n) return false;
 	return str_is(kind, "service") || str_is(kind, "namespace") || str_is(kind, "handler");
 }
 
@@ -209,7 +213,7 @@ static void pause_or_resume(struct control *c, struct work *w) {
 	struct wall until = { cmd->for_ns > 0 ? c->wall.ns + cmd->for_ns : 0 };
 	bool on = cmd->kind == COMMAND_PAUSE;
 	if (!scope_ok(cmd->scope)) {
-		refuse(c, w, ERR_INVALID, "a scope is empty, service/NAME, namespace/NAME or handler/NAME");
+		refuse(c, w, ERR_INVALID, "a scope is empty, a namespace, service/NAME, namespace/NAME or handler/NAME");
 		return;
 	}
 	if (!on && !pause_known(c, cmd->scope)) {

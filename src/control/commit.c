@@ -7,7 +7,6 @@
 #include "control/rows_json.h"
 
 #define CHANGE_BYTES_MAX (64 * 1024)
-#define COMMIT_TRIES	 5
 
 /* ---- making ---- */
 
@@ -97,10 +96,9 @@ static bool put_claim(struct control *c, const struct action_row *act) {
 
 /* A later change of the same item takes the earlier one's place. */
 static bool put_extra(struct control *c, const struct change *ch) {
-	struct state_write w = { .effect = ch->value.n ? STATE_PUT : STATE_REMOVE,
-							 .key = ch->key,
-							 .value = ch->value,
-							 .expires = ch->expires };
+	struct state_write w = {
+		.effect = ch->value.n ? STATE_PUT : STATE_REMOVE, .key = ch->key, .value = ch->value, .expires = ch->expires
+	};
 	for (size_t i = 0; i < c->write_count; i++)
 		if (str_eq(c->writes[i].key, ch->key)) {
 			c->writes[i] = w;
@@ -116,7 +114,7 @@ static bool put_note(struct control *c, const struct change *ch, const struct no
 							 .kind = str_of(n->kind),
 							 .by = n->by,
 							 .action = ch->act ? str_of(ch->act->id) : (struct str){ 0 },
-							 .incident = ch->in	   ? str_of(ch->in->id)
+							 .incident = ch->in    ? str_of(ch->in->id)
 										 : ch->act ? str_of(ch->act->incident)
 												   : (struct str){ 0 },
 							 .body = n->body };
@@ -174,14 +172,14 @@ static bool batch_make(struct control *c) {
 /* ---- the transaction's way ---- */
 
 static bool submit(struct control *c) {
-	c->writes[0] = lease_guard(c->lease); /* the lease may have been renewed since */
 	enum err e = state_transact(c->state, c->writes, c->write_count, tag_make(c, TAG_COMMIT, 0));
 	if (e == ERR_FULL || e == ERR_AGAIN) {
 		c->commit_again.ns = c->now.ns + 10 * NS_PER_MS;
 		return false;
 	}
 	if (e) {
-		log_event(c->log, LOG_ERROR, "control.commit_refused", "err=%s writes=%lld", err_name(e), (long long)c->write_count);
+		log_event(c->log, LOG_ERROR, "control.commit_refused", "err=%s writes=%lld", err_name(e),
+				  (long long)c->write_count);
 		control_forget(c, RETRY_NS_MIN, "a transaction was refused");
 		return true;
 	}
@@ -215,7 +213,6 @@ static void change_durable(struct control *c, struct change *ch) {
 static void committed(struct control *c) {
 	if (c->next_head.seq != c->head.seq) c->head_version++;
 	c->head = c->next_head;
-	c->commit_tries = 0;
 	c->n.commits++;
 	while (!list_empty(&c->flight)) change_durable(c, container_of(c->flight.next, struct change, node));
 }
@@ -227,11 +224,6 @@ void commit_take(struct control *c, const struct state_done *done) {
 		return;
 	}
 	if (done->err == ERR_CONFLICT) c->n.conflicts++;
-	/* The guard fails also while our own renewal overtakes us: the lease is still ours, say it again. */
-	if (done->err == ERR_CONFLICT && done->failed == 0 && c->commit_tries++ < COMMIT_TRIES) {
-		c->commit_again.ns = c->now.ns + 10 * NS_PER_MS;
-		return;
-	}
 	log_event(c->log, LOG_WARN, "control.commit_failed", "err=%s item=%lld why=%s", err_name(done->err),
 			  (long long)done->failed, done->why ? done->why : "");
 	control_forget(c, done->err == ERR_CONFLICT ? 0 : RETRY_NS_MIN, err_text(done->err));
@@ -249,6 +241,5 @@ void commit_drop(struct control *c) {
 	while (!list_empty(&c->flight)) change_drop(c, container_of(c->flight.next, struct change, node));
 	while (!list_empty(&c->changes)) change_drop(c, container_of(c->changes.next, struct change, node));
 	c->flying = false;
-	c->commit_tries = 0;
 	c->commit_again = (struct mono){ 0 };
 }

@@ -5,27 +5,27 @@
  * image is thrown away and read back. So no path needs to undo anything in memory. */
 #pragma once
 
-#include "control/audit.h"
 #include "control/control.h"
 #include "control/rows.h"
+#include "model/audit.h"
 #include "model/signal.h"
 #include "store/lease.h"
 
-#define QUEUE_NAME		 "control"
-#define LEASE_TERM_NS	 (5 * NS_PER_SEC)
-#define INBOX_MAX		 256	  /* events and commands taken in and not done; more wait on the bus */
-#define COMMANDS_MAX	 64		  /* further ones are told ERR_FULL */
-#define PAUSES_MAX		 32
-#define STALE_MAX		 4096	  /* entities with stale signals; further ones are counted, not kept */
-#define LOAD_PAGE		 32
-#define NOTES_MAX		 2		  /* audit entries of one change */
-#define KEEP_ROWS_NS	 (90 * NS_PER_DAY)
-#define KEEP_KEYS_NS	 (30 * NS_PER_DAY)
-#define HEAD_LOG_NS		 NS_PER_MIN
-#define RETRY_NS_MIN	 NS_PER_SEC
-#define RETRY_NS_MAX	 (30 * NS_PER_SEC)
-#define WORSE_BY		 0.1	  /* more severity than when it was decided: the action made it worse */
-#define FLYBALL			 "flyball" /* who, where no person did it */
+#define QUEUE_NAME    "control"
+#define LEASE_TERM_NS (5 * NS_PER_SEC)
+#define INBOX_MAX     256 /* events and commands taken in and not done; more wait on the bus */
+#define COMMANDS_MAX  64  /* further ones are told ERR_FULL */
+#define PAUSES_MAX    32
+#define STALE_MAX     4096 /* entities with stale signals; further ones are counted, not kept */
+#define LOAD_PAGE     32
+#define NOTES_MAX     2 /* audit entries of one change */
+#define KEEP_ROWS_NS  (90 * NS_PER_DAY)
+#define KEEP_KEYS_NS  (30 * NS_PER_DAY)
+#define HEAD_LOG_NS   NS_PER_MIN
+#define RETRY_NS_MIN  NS_PER_SEC
+#define RETRY_NS_MAX  (30 * NS_PER_SEC)
+#define WORSE_BY      0.1       /* more severity than when it was decided: the action made it worse */
+#define FLYBALL       "flyball" /* who, where no person did it */
 
 enum phase { PHASE_STANDBY, PHASE_LOADING, PHASE_LIVE };
 
@@ -122,10 +122,9 @@ struct control {
 	uint64_t head_version, head_said;
 	struct mono head_said_at;
 	struct list changes; /* not submitted */
-	struct list flight;	 /* in the transaction that is out */
+	struct list flight;  /* in the transaction that is out */
 	bool flying;
 	struct mono commit_again;
-	int commit_tries;
 	struct arena batch;
 	struct state_write writes[STATE_TRANSACT_MAX];
 	size_t write_count;

@@ -2,8 +2,8 @@
 
 #include "control/lifecycle.h"
 
-static const char *const names[ESCALATIONS] = { "no_cause",	 "no_target", "no_remedy", "unsure",
-												"exhausted", "person",	  "silent" };
+static const char *const names[ESCALATIONS] = { "no_cause",  "no_target", "no_remedy", "unsure",
+												"exhausted", "person",    "silent" };
 
 const char *escalation_name(enum escalation e) {
 	return names[e];
@@ -25,7 +25,7 @@ bool escalation_may_change(enum escalation e) {
 /* What became of one handler's earlier proposals for this cause. */
 struct tried {
 	int64_t in_vain; /* attempts that ended without effect */
-	bool done;		 /* not to be asked again */
+	bool done;       /* not to be asked again */
 	bool told, rejected, expired, refused;
 };
 
@@ -123,11 +123,12 @@ static bool ask(struct arena *a, const struct decide_facts *f, const struct hand
 		return false;
 	}
 	if (!sure(a, f, h, v)) return false;
-	*out = (struct decision){ .kind = DECIDE_PROPOSE,
-							  .handler = h,
-							  .reason = str_printf(a, "%s of " STR_FMT " (%.0f %% sure) is answered by handler " STR_FMT,
-												   cause_kind_name(f->cause->kind), STR_ARG(f->cause->entity),
-												   100 * f->cause->confidence, STR_ARG(h->name)) };
+	*out =
+		(struct decision){ .kind = DECIDE_PROPOSE,
+						   .handler = h,
+						   .reason = str_printf(a, "%s of " STR_FMT " (%.0f %% sure) is answered by handler " STR_FMT,
+												cause_kind_name(f->cause->kind), STR_ARG(f->cause->entity),
+												100 * f->cause->confidence, STR_ARG(h->name)) };
 	return true;
 }
 
@@ -149,8 +150,7 @@ enum err decide(struct arena *a, const struct decide_facts *f, struct decision *
 		if (!handler_answers(h, c->kind, c->target.service)) continue;
 		if (h->action == ACTION_DELETE_POD && !c->target.pod.n) {
 			note(&v, ESCALATE_NO_REMEDY,
-				 str_printf(a, "handler " STR_FMT " deletes one sick pod, and the cause names none",
-							STR_ARG(h->name)));
+				 str_printf(a, "handler " STR_FMT " deletes one sick pod, and the cause names none", STR_ARG(h->name)));
 			continue;
 		}
 		if (ask(a, f, h, out, &v)) return out->reason.p ? OK : ERR_NOMEM;

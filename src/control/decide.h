@@ -21,10 +21,10 @@ enum escalation {
 	ESCALATE_NO_CAUSE,
 	ESCALATE_NO_TARGET,
 	ESCALATE_NO_REMEDY,
-	ESCALATE_UNSURE,	/* below the handlers' minimum of confidence or severity */
+	ESCALATE_UNSURE,    /* below the handlers' minimum of confidence or severity */
 	ESCALATE_EXHAUSTED, /* everything was tried, or refused */
-	ESCALATE_PERSON,	/* a person said no, or did not answer */
-	ESCALATE_SILENT,	/* the signals went silent: nobody knows whether it is over */
+	ESCALATE_PERSON,    /* a person said no, or did not answer */
+	ESCALATE_SILENT,    /* the signals went silent: nobody knows whether it is over */
 	ESCALATIONS
 };
 const char *escalation_name(enum escalation e); /* "no_cause" "no_target" ... */
@@ -51,8 +51,8 @@ struct decide_facts {
 struct decision {
 	enum decide_kind kind;
 	const struct handler *handler; /* PROPOSE */
-	enum escalation escalation;	   /* ESCALATE */
-	struct str reason;			   /* a sentence, in the arena */
+	enum escalation escalation;    /* ESCALATE */
+	struct str reason;             /* a sentence, in the arena */
 };
 
 /* ERR_NOMEM is the only error. */

@@ -248,8 +248,9 @@ static void resolved(struct control *c, struct work *w, struct incident_row *in)
 
 static uint32_t bits_of(const struct json *names) {
 	uint32_t bits = 0;
-	json_each(it, names) for (int k = 0; k < SIGNAL_KINDS; k++)
-		if (str_is(json_str(it), signal_kind_name((enum signal_kind)k))) bits |= 1U << k;
+	json_each(it, names)
+		for (int k = 0; k < SIGNAL_KINDS; k++)
+			if (str_is(json_str(it), signal_kind_name((enum signal_kind)k))) bits |= 1U << k;
 	return bits;
 }
 

@@ -81,8 +81,7 @@ static void escalation_data(const struct incident_row *in, const char *id, struc
 	raw_or(&o, "cause", in->has_report ? in->cause.json : (struct str){ 0 }, "null");
 	json_kv_c(&o, "mode", "observe");
 	json_kv_c(&o, "decision", "tell");
-	json_kv_str(&o, "summary",
-				str_printf(&scratch, "escalation, no action: " STR_FMT, STR_ARG(in->escalation_why)));
+	json_kv_str(&o, "summary", str_printf(&scratch, "escalation, no action: " STR_FMT, STR_ARG(in->escalation_why)));
 	json_key(&o, "gates");
 	json_begin_array(&o);
 	json_end_array(&o);
@@ -98,7 +97,8 @@ static bool publish(struct control *c, const struct event *e, uint64_t tag) {
 	if (e->data.n == 0) return false;
 	enum err err = c->bus->ops->publish(c->bus, e, tag);
 	if (err && err != ERR_FULL && err != ERR_AGAIN)
-		log_event(c->log, LOG_ERROR, "control.publish_refused", "type=" STR_FMT " err=%s", STR_ARG(e->type), err_name(err));
+		log_event(c->log, LOG_ERROR, "control.publish_refused", "type=" STR_FMT " err=%s", STR_ARG(e->type),
+				  err_name(err));
 	return !err;
 }
 
@@ -148,8 +148,9 @@ static bool tell_incident(struct control *c, struct incident_row *in) {
 	ulid id;
 	event_id(in->escalated, in->id, (long long)in->escalations, EVENT_ACTION_PLANNED, id);
 	escalation_data(in, id, &data);
-	struct event e = envelope(id, EVENT_ACTION_PLANNED, in->has_report && !in->cause.none ? in->cause.entity : in->subject,
-							  in->escalated, in->severity_now, (struct str){ 0 }, &data);
+	struct event e =
+		envelope(id, EVENT_ACTION_PLANNED, in->has_report && !in->cause.none ? in->cause.entity : in->subject,
+				 in->escalated, in->severity_now, (struct str){ 0 }, &data);
 	in->publishing = !data.err && publish(c, &e, tag_make(c, TAG_PUBLISH_INCIDENT, in->serial));
 	if (!in->publishing) in->publish_again.ns = c->now.ns + RETRY_NS_MIN;
 	return in->publishing;

@@ -49,7 +49,7 @@ static const char *seconds(int64_t ns, char out[32]) {
 static bool scope_covers(struct str scope, struct str handler, struct str namespace_, struct str service) {
 	struct str kind, name;
 	if (!scope.n) return true;
-	if (!str_cut(scope, '/', &kind, &name)) return false;
+	if (!str_cut(scope, '/', &kind, &name)) return glob_match(scope, namespace_); /* the short form */
 	if (str_is(kind, "service")) return glob_match(name, service);
 	if (str_is(kind, "namespace")) return glob_match(name, namespace_);
 	return str_is(kind, "handler") && glob_match(name, handler);
@@ -201,9 +201,9 @@ static void ask_key(struct asked *g) {
 	json_kv_int(&g->in, "attempt", g->f->attempt);
 	json_kv_str(&g->in, "held_by", g->f->key_holder);
 	if (g->f->key_holder.n)
-		answer(g, GATE_DENY,
-			   str_printf(g->arena, "action " STR_FMT " holds this key: it was done already",
-						  STR_ARG(g->f->key_holder)));
+		answer(
+			g, GATE_DENY,
+			str_printf(g->arena, "action " STR_FMT " holds this key: it was done already", STR_ARG(g->f->key_holder)));
 	else
 		answer(g, GATE_PASS, STR("the key is free"));
 }
@@ -230,8 +230,8 @@ static void ask_budget(struct asked *g) {
 	const struct gate_facts *f = g->f;
 	const struct control_policy *p = f->policy;
 	struct history_query q = { f->now, f->handler->mode == MODE_OBSERVE, f->action.p };
-	struct history_sum all = history_pods(f->history, q, 0, p->budget_window_ns);
-	struct history_sum here = history_pods(f->history, q, f->target_id, p->budget_window_ns);
+	struct history_sum all = history_pods(f->history, q, NULL, p->budget_window_ns);
+	struct history_sum here = history_pods(f->history, q, &f->where, p->budget_window_ns);
 	int64_t pods = f->plan ? f->plan->pods_disturbed : 0;
 	int64_t lost = f->plan ? gates_lost(f->handler->action, f->plan, f->handler->replicas_by) : 0;
 	int64_t replicas = f->plan ? f->plan->replicas : 0;
@@ -268,7 +268,7 @@ static void ask_budget(struct asked *g) {
 static bool too_fast(struct asked *g, struct history_query q) {
 	const struct handler *h = g->f->handler;
 	if (!h->rate_count) return false;
-	int64_t n = history_actions(g->f->history, q, hash64(h->name), 0, h->rate_window_ns);
+	int64_t n = history_actions(g->f->history, q, hash64(h->name), h->rate_window_ns);
 	char window[32];
 	duration_format(h->rate_window_ns, window);
 	json_kv_int(&g->in, "rate", n);
@@ -283,7 +283,7 @@ static bool too_fast(struct asked *g, struct history_query q) {
 static void ask_attempts(struct asked *g) {
 	const struct gate_facts *f = g->f;
 	struct history_query q = { f->now, f->handler->mode == MODE_OBSERVE, f->action.p };
-	int64_t since = history_since(f->history, q, f->target_id);
+	int64_t since = history_since(f->history, q, &f->where);
 	char rest[32], cooldown[32];
 	duration_format(f->handler->cooldown_ns, cooldown);
 	json_kv_int(&g->in, "attempts", f->handler_attempts);
@@ -323,12 +323,13 @@ static void ask_mode(struct asked *g) {
 	json_kv_str(&g->in, "approved_by", f->approved_by);
 	struct str name = f->handler->name;
 	switch (f->handler->mode) {
-	case MODE_AUTO: answer(g, GATE_PASS, str_printf(g->arena, "handler " STR_FMT " acts by itself", STR_ARG(name))); break;
+	case MODE_AUTO:
+		answer(g, GATE_PASS, str_printf(g->arena, "handler " STR_FMT " acts by itself", STR_ARG(name)));
+		break;
 	case MODE_APPROVE:
 		answer(g, GATE_PASS,
-			   f->approved_by.n
-				   ? str_printf(g->arena, "approved by " STR_FMT, STR_ARG(f->approved_by))
-				   : str_printf(g->arena, "handler " STR_FMT " asks a person first", STR_ARG(name)));
+			   f->approved_by.n ? str_printf(g->arena, "approved by " STR_FMT, STR_ARG(f->approved_by))
+								: str_printf(g->arena, "handler " STR_FMT " asks a person first", STR_ARG(name)));
 		break;
 	case MODE_OBSERVE:
 		answer(g, GATE_PASS, str_printf(g->arena, "handler " STR_FMT " only says what it would do", STR_ARG(name)));

@@ -31,7 +31,7 @@ const char *gates_decision_name(enum gates_decision d); /* "do" "ask" "tell" "re
 bool gates_decision_parse(struct str s, enum gates_decision *out);
 
 /* An operator's pause. Scope: empty is everything, else "service/NAME", "namespace/NAME",
- * "handler/NAME", NAME a glob. */
+ * "handler/NAME"; a bare NAME is a namespace; NAME a glob. */
 struct pause {
 	struct str scope, by, why;
 	struct wall until; /* ns 0: until taken back */
@@ -43,27 +43,27 @@ struct gate_facts {
 	const struct control_policy *policy;
 	const struct handler *handler;
 	enum cause_kind cause;
-	const struct target *target;	/* as telemetry names it */
-	const struct plan *plan;		/* NULL: no executor is configured */
-	const struct quality *quality;	/* of the report */
-	struct str stale;				/* signals of the target that are stale now, "rate, errors"; empty: none */
-	bool executor_ready;			/* what it knows is fresh enough to act on */
-	const char *executor_why;		/* not ready: the reason */
+	const struct target *target;   /* as telemetry names it */
+	const struct plan *plan;       /* NULL: no executor is configured */
+	const struct quality *quality; /* of the report */
+	struct str stale;              /* signals of the target that are stale now, "rate, errors"; empty: none */
+	bool executor_ready;           /* what it knows is fresh enough to act on */
+	const char *executor_why;      /* not ready: the reason */
 	const struct pause *pauses;
 	size_t pause_count;
-	const char *key;				/* hex */
-	struct str key_holder;			/* the action that holds the key already; empty: nobody */
+	const char *key;       /* hex */
+	struct str key_holder; /* the action that holds the key already; empty: nobody */
 	const struct history *history;
-	uint64_t target_id;				/* history's name for the object */
-	struct str incident, action;	/* action: the one that asks */
+	struct history_where where;        /* history's names for the object */
+	struct str incident, action;       /* action: the one that asks */
 	int64_t attempt, handler_attempts; /* this one's number; how many this handler has had in the incident */
-	struct str approved_by;			/* a person (or "default") said yes; empty: nobody yet */
+	struct str approved_by;            /* a person (or "default") said yes; empty: nobody yet */
 };
 
 struct gates_result {
 	struct gate_record gates[GATES];
 	enum gates_decision decision;
-	enum gate by;		/* REFUSE, WAIT: the first that said so */
+	enum gate by;       /* REFUSE, WAIT: the first that said so */
 	int64_t look_in_ns; /* WAIT: when to look again at the latest */
 };
 

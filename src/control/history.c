@@ -39,23 +39,26 @@ static bool counts(const struct past *p, const struct history_query *q) {
 	return p->claimed && (q->told || !p->told) && !(q->except && strcmp(q->except, p->action) == 0);
 }
 
-int64_t history_actions(const struct history *h, struct history_query q, uint64_t handler, uint64_t target,
-						int64_t window_ns) {
+static bool there(const struct past *p, const struct history_where *where) {
+	return !where || p->target == where->target || p->place == where->place;
+}
+
+int64_t history_actions(const struct history *h, struct history_query q, uint64_t handler, int64_t window_ns) {
 	int64_t n = 0;
 	for (size_t i = 0; i < h->count; i++) {
 		const struct past *p = &h->ring[i];
-		if (!counts(p, &q) || q.now.ns - p->acted.ns >= window_ns) continue;
-		n += (!handler || p->handler == handler) && (!target || p->target == target);
+		n += counts(p, &q) && p->handler == handler && q.now.ns - p->acted.ns < window_ns;
 	}
 	return n;
 }
 
-struct history_sum history_pods(const struct history *h, struct history_query q, uint64_t target, int64_t window_ns) {
+struct history_sum history_pods(const struct history *h, struct history_query q, const struct history_where *where,
+								int64_t window_ns) {
 	struct history_sum sum = { 0 };
 	for (size_t i = 0; i < h->count; i++) {
 		const struct past *p = &h->ring[i];
 		int64_t age = q.now.ns - p->acted.ns;
-		if (!counts(p, &q) || age >= window_ns || (target && p->target != target)) continue;
+		if (!counts(p, &q) || age >= window_ns || !there(p, where)) continue;
 		sum.pods += p->pods;
 		sum.lost += p->lost;
 		if (age > sum.oldest_ns) sum.oldest_ns = age;
@@ -63,11 +66,11 @@ struct history_sum history_pods(const struct history *h, struct history_query q,
 	return sum;
 }
 
-int64_t history_since(const struct history *h, struct history_query q, uint64_t target) {
+int64_t history_since(const struct history *h, struct history_query q, const struct history_where *where) {
 	int64_t since = -1;
 	for (size_t i = 0; i < h->count; i++) {
 		const struct past *p = &h->ring[i];
-		if (!counts(p, &q) || p->target != target) continue;
+		if (!counts(p, &q) || !there(p, where)) continue;
 		/* a call that is out may take effect at any moment */
 		bool out = p->state == ACTION_CLAIMED || p->state == ACTION_ACTING;
 		int64_t age = out ? 0 : q.now.ns - p->acted.ns;
@@ -87,8 +90,8 @@ int64_t history_attempt(const struct history *h, struct history_query q, struct 
 	return attempt;
 }
 
-int64_t history_handler_attempts(const struct history *h, struct history_query q, struct str incident,
-								 uint64_t handler, uint64_t service) {
+int64_t history_handler_attempts(const struct history *h, struct history_query q, struct str incident, uint64_t handler,
+								 uint64_t service) {
 	int64_t n = 0;
 	for (size_t i = 0; i < h->count; i++) {
 		const struct past *p = &h->ring[i];

@@ -18,22 +18,23 @@ enum past_end {
 	END_NONE,
 	END_REJECTED, /* a person said no */
 	END_CONFLICT, /* the object had changed: a fresh plan may do better */
-	END_OVER,	  /* the incident ended first */
+	END_OVER,     /* the incident ended first */
 };
 
 struct past {
 	char action[ULID_LEN + 1], incident[ULID_LEN + 1];
 	uint64_t handler, service; /* hash64 of the names */
-	uint64_t target;		   /* hash64 of the object's UID, or of its name where there is none */
+	uint64_t target;           /* hash64 of the object's UID, or of its name where there is none */
+	uint64_t place;            /* hash64 of "namespace/service": a deleted pod's successor has another UID */
 	enum action_kind kind;
 	enum action_state state;
 	enum past_end end;
 	int64_t attempt;
-	bool claimed;			   /* the key was taken (or would have been) at `acted` */
+	bool claimed; /* the key was taken (or would have been) at `acted` */
 	struct mono acted;
-	int64_t pods;	   /* that the action replaces */
-	int64_t lost;	   /* ready ones that it takes away without a rollout's care */
-	bool told;		   /* would have acted: counts only for other would-haves */
+	int64_t pods; /* that the action replaces */
+	int64_t lost; /* ready ones that it takes away without a rollout's care */
+	bool told;    /* would have acted: counts only for other would-haves */
 };
 
 struct history {
@@ -54,22 +55,26 @@ struct history_query {
 	bool told;
 	const char *except; /* an action's id: the one that asks; NULL: none */
 };
-/* Entries that acted in (now - window, now]; `handler`, `target` 0: any. */
-int64_t history_actions(const struct history *h, struct history_query q, uint64_t handler, uint64_t target,
-						int64_t window_ns);
+/* Where something acted: on that very object, or on whatever serves that service. */
+struct history_where {
+	uint64_t target, place;
+};
+/* How often that handler acted in (now - window, now]. */
+int64_t history_actions(const struct history *h, struct history_query q, uint64_t handler, int64_t window_ns);
 struct history_sum {
 	int64_t pods, lost;
 	int64_t oldest_ns; /* age of the oldest that counted; 0: none */
 };
-/* Pods of what acted within the window; `target` 0: over everything. */
-struct history_sum history_pods(const struct history *h, struct history_query q, uint64_t target, int64_t window_ns);
-/* How long ago anything acted on that target; -1: never. */
-int64_t history_since(const struct history *h, struct history_query q, uint64_t target);
+/* Pods of what acted within the window; `where` NULL: over everything. */
+struct history_sum history_pods(const struct history *h, struct history_query q, const struct history_where *where,
+								int64_t window_ns);
+/* How long ago anything acted there; 0 while a call is out; -1: never. */
+int64_t history_since(const struct history *h, struct history_query q, const struct history_where *where);
 /* Highest attempt with a claimed key for (incident, kind, target); 0: none. */
 int64_t history_attempt(const struct history *h, struct history_query q, struct str incident, enum action_kind kind,
 						uint64_t target);
 /* How many attempts that handler has had for the service in the incident. */
-int64_t history_handler_attempts(const struct history *h, struct history_query q, struct str incident,
-								 uint64_t handler, uint64_t service);
+int64_t history_handler_attempts(const struct history *h, struct history_query q, struct str incident, uint64_t handler,
+								 uint64_t service);
 /* True: an entry younger than the window would be overwritten next. */
 bool history_full(const struct history *h, struct mono now, int64_t window_ns);

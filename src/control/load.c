@@ -64,13 +64,15 @@ static enum err take_pause(struct control *c, const struct json *v) {
 	struct wall until = { 0 };
 	struct str t = json_str(json_get(v, "until"));
 	if (t.n && !wall_parse(t.p, t.n, &until)) return ERR_CORRUPT;
-	return pause_set(c, json_str(json_get(v, "scope")), json_str(json_get(v, "by")), json_str(json_get(v, "why")), until);
+	return pause_set(c, json_str(json_get(v, "scope")), json_str(json_get(v, "by")), json_str(json_get(v, "why")),
+					 until);
 }
 
 static uint32_t signal_bits(const struct json *names) {
 	uint32_t bits = 0;
-	json_each(it, names) for (int k = 0; k < SIGNAL_KINDS; k++)
-		if (str_is(json_str(it), signal_kind_name((enum signal_kind)k))) bits |= 1U << k;
+	json_each(it, names)
+		for (int k = 0; k < SIGNAL_KINDS; k++)
+			if (str_is(json_str(it), signal_kind_name((enum signal_kind)k))) bits |= 1U << k;
 	return bits;
 }
 
@@ -161,8 +163,8 @@ void load_take(struct control *c, const struct state_done *done) {
 		if (c->load_step != LOAD_HEAD && (e == ERR_CORRUPT || e == ERR_EXISTS)) e = OK;
 	}
 	if (e) {
-		log_event(c->log, LOG_WARN, "control.load_failed", "what=%s err=%s why=%s", steps[c->load_step].prefix, err_name(e),
-				  done->why ? done->why : err_text(e));
+		log_event(c->log, LOG_WARN, "control.load_failed", "what=%s err=%s why=%s", steps[c->load_step].prefix,
+				  err_name(e), done->why ? done->why : err_text(e));
 		control_forget(c, RETRY_NS_MIN, "reading back failed");
 		return;
 	}

@@ -10,8 +10,8 @@
 #define GLOBS_MAX       256
 #define REPLICAS_BY_MAX 100
 
-static const char *const cause_names[] = { "crash",	 "saturation", "memory",	 "disk",	"dependency",
-										   "errors", "latency",	   "deployment", "network", "unknown" };
+static const char *const cause_names[] = { "crash",  "saturation", "memory",     "disk",    "dependency",
+										   "errors", "latency",    "deployment", "network", "unknown" };
 static const char *const mode_names[] = { "observe", "approve", "auto", NULL };
 static const char *const action_names[] = { "rollout_restart", "delete_pod", "rollout_undo", "scale", NULL };
 static const char *const default_names[] = { "reject", "approve", NULL };
@@ -112,8 +112,8 @@ static const char *nearest(struct str key, const struct param *table, const char
 
 static enum err unknown_key(const struct json *v, const char *in, const struct param *table, const char *const *more,
 							struct why *why) {
-	return why_set(why, ERR_INVALID, "line %u: unknown key '%.*s' in %s, did you mean '%s'?", v->at,
-				   STR_ARG(v->key), in, nearest(v->key, table, more));
+	return why_set(why, ERR_INVALID, "line %u: unknown key '%.*s' in %s, did you mean '%s'?", v->at, STR_ARG(v->key),
+				   in, nearest(v->key, table, more));
 }
 
 static enum err need(const struct json *v, enum json_kind kind, const char *in, const char *what, struct why *why) {
@@ -232,8 +232,8 @@ static enum err handler_whole(const struct json *v, struct handler *h, struct wh
 		return why_set(why, ERR_INVALID, "line %u: handler '%.*s' scales: it needs replicas, like +1", v->at,
 					   STR_ARG(h->name));
 	if (h->action != ACTION_SCALE && h->replicas_by)
-		return why_set(why, ERR_INVALID, "line %u: handler '%.*s' does not scale: replicas has no meaning there",
-					   v->at, STR_ARG(h->name));
+		return why_set(why, ERR_INVALID, "line %u: handler '%.*s' does not scale: replicas has no meaning there", v->at,
+					   STR_ARG(h->name));
 	return OK;
 }
 
@@ -309,8 +309,8 @@ static const char *const rule_keys[] = { "namespace", "service", "workload", "ac
 static enum err rule_action(const struct json *m, struct policy_rule *r, struct why *why) {
 	enum action_kind k;
 	if (!action_kind_parse(m->text, &k))
-		return why_set(why, ERR_INVALID, "line %u: unknown action '%.*s', did you mean '%s'?", m->at,
-					   STR_ARG(m->text), nearest(m->text, NULL, action_names));
+		return why_set(why, ERR_INVALID, "line %u: unknown action '%.*s', did you mean '%s'?", m->at, STR_ARG(m->text),
+					   nearest(m->text, NULL, action_names));
 	r->action = (int)k;
 	return OK;
 }
@@ -320,13 +320,12 @@ static enum err rule_parse(struct arena *a, const struct json *v, const char *in
 	*r = (struct policy_rule){ .action = -1 };
 	enum err e = need(v, JSON_OBJECT, in, "a list of mappings like {namespace: kube-system}", why);
 	if (e) return e;
-	if (!v->count)
-		return why_set(why, ERR_INVALID, "line %u: an empty rule in %s would match everything", v->at, in);
+	if (!v->count) return why_set(why, ERR_INVALID, "line %u: an empty rule in %s would match everything", v->at, in);
 	json_each(m, v) {
 		if (!among(m->key, rule_keys)) return unknown_key(m, in, NULL, rule_keys, why);
 		if (!scalar(m) || !m->text.n)
-			return why_set(why, ERR_INVALID, "line %u: '%.*s' in %s must be a name or a glob", m->at,
-						   STR_ARG(m->key), in);
+			return why_set(why, ERR_INVALID, "line %u: '%.*s' in %s must be a name or a glob", m->at, STR_ARG(m->key),
+						   in);
 		struct str text = str_copy(a, m->text);
 		if (str_is(m->key, "namespace")) r->namespace_ = text;
 		if (str_is(m->key, "service")) r->service = text;

@@ -44,7 +44,7 @@ enum control_mode { MODE_OBSERVE, MODE_APPROVE, MODE_AUTO };
 
 struct handler {
 	struct str name;
-	uint32_t kinds; /* bit per cause_kind */
+	uint32_t kinds;             /* bit per cause_kind */
 	const struct str *services; /* globs; none: all */
 	size_t service_count;
 	enum action_kind action;

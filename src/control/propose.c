@@ -1,6 +1,7 @@
 /* From an incident with a cause to a decision on record: decide, plan, look the key up, ask the gates. */
 #include <assert.h>
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "control/control_impl.h"
@@ -106,7 +107,8 @@ static void decide_on(struct control *c, struct incident_row *in) {
 static bool applied_ever(const struct control *c, const struct incident_row *in) {
 	for (size_t i = 0; i < c->history.count; i++) {
 		const struct past *p = &c->history.ring[i];
-		if (strcmp(p->incident, in->id) == 0 && (p->state == ACTION_INEFFECTIVE || p->state == ACTION_UNDONE)) return true;
+		if (strcmp(p->incident, in->id) == 0 && (p->state == ACTION_INEFFECTIVE || p->state == ACTION_UNDONE))
+			return true;
 	}
 	return false;
 }
@@ -114,8 +116,9 @@ static bool applied_ever(const struct control *c, const struct incident_row *in)
 /* What observe said of the end, once no action of the incident is on its way. */
 static void close_incident(struct control *c, struct incident_row *in) {
 	if (in->how == HOW_NO_DATA) {
-		incident_escalate(c, in, ESCALATE_SILENT,
-						  STR("its signals went silent: nobody can tell whether it is over; look at the service itself"));
+		incident_escalate(
+			c, in, ESCALATE_SILENT,
+			STR("its signals went silent: nobody can tell whether it is over; look at the service itself"));
 		return;
 	}
 	if (in->how == HOW_ADOPTED && applied_ever(c, in)) {
@@ -167,21 +170,36 @@ static void give_up(struct control *c, struct action_row *act) {
 	if (in) in->look = true;
 }
 
-/* Asks the executor what it would do now; for a row that waits, once more. */
-void propose_ask(struct control *c, struct action_row *act) {
-	act->asked_now = false;
-	if (!c->executor) {
-		propose_planned(c, act, NULL);
-		return;
-	}
-	enum err e = c->executor->ops->plan(c->executor, act->kind, &act->telemetry, act->replicas_by,
-										tag_make(c, TAG_PLAN, act->serial));
+static void plan_of(struct control *c, struct action_row *act, enum action_kind kind, int64_t replicas) {
+	enum err e =
+		c->executor->ops->plan(c->executor, kind, &act->telemetry, replicas, tag_make(c, TAG_PLAN, act->serial));
 	if (e) {
 		act->asked_now = true;
 		act->again.ns = c->now.ns + retry_ns(act->tries++);
 		return;
 	}
 	act->call = CALL_PLAN;
+}
+
+/* Asks the executor what it would do now; for a row that waits, once more. */
+void propose_ask(struct control *c, struct action_row *act) {
+	act->asked_now = false;
+	act->replicas_now = 0;
+	if (!c->executor) {
+		propose_planned(c, act, NULL);
+		return;
+	}
+	/* A wish for replicas is absolute: the plan of a restart, which only reads, tells how many there are. */
+	plan_of(c, act, act->kind == ACTION_SCALE ? ACTION_ROLLOUT_RESTART : act->kind, 0);
+}
+
+/* True: the plan that came was only the look before the wish. */
+static bool wish(struct control *c, struct action_row *act, const struct exec_done *done) {
+	if (act->kind != ACTION_SCALE || !done || done->err || act->replicas_now) return false;
+	act->replicas_now = done->plan->replicas > 0 ? done->plan->replicas : 1;
+	int64_t replicas = act->replicas_now + act->replicas_by;
+	plan_of(c, act, ACTION_SCALE, replicas > 0 ? replicas : 1);
+	return true;
 }
 
 static struct history_query counted(const struct control *c, const struct action_row *act) {
@@ -228,7 +246,8 @@ static void not_planned(struct control *c, struct action_row *act, const struct 
 		return;
 	}
 	if (!act->fresh) { /* it was planned before, and waited */
-		action_move(c, act, ACTION_REFUSED, str_printf(&act->arena, "it cannot be planned any more: " STR_FMT, STR_ARG(why)));
+		action_move(c, act, ACTION_REFUSED,
+					str_printf(&act->arena, "it cannot be planned any more: " STR_FMT, STR_ARG(why)));
 		return;
 	}
 	assert(in);
@@ -248,6 +267,7 @@ void propose_planned(struct control *c, struct action_row *act, const struct exe
 		not_planned(c, act, done);
 		return;
 	}
+	if (wish(c, act, done)) return;
 	act->tries = 0;
 	arena_reset(&act->plan_arena);
 	act->plan = (struct plan){ 0 };
@@ -271,7 +291,8 @@ static struct str stale_names(const struct control *c, struct str entity, struct
 	struct str names = { 0 };
 	for (int k = 0; k < SIGNAL_KINDS; k++)
 		if (bits >> k & 1)
-			names = str_printf(a, STR_FMT "%s%s", STR_ARG(names), names.n ? ", " : "", signal_kind_name((enum signal_kind)k));
+			names = str_printf(a, STR_FMT "%s%s", STR_ARG(names), names.n ? ", " : "",
+							   signal_kind_name((enum signal_kind)k));
 	return names;
 }
 
@@ -292,7 +313,7 @@ static struct gate_facts facts(struct control *c, struct action_row *act, const 
 							.pause_count = c->pause_count,
 							.key = act->key.hex,
 							.history = &c->history,
-							.target_id = action_target_id(act),
+							.where = { action_target_id(act), action_place_id(act) },
 							.incident = str_of(act->incident),
 							.action = str_of(act->id),
 							.attempt = act->attempt,
@@ -336,8 +357,8 @@ static struct str decision_body(struct change *ch, const struct action_row *act)
 }
 
 /* The row enters its first state, or leaves WAITING, or goes on waiting for something else. */
-static void record_decision(struct control *c, struct action_row *act, struct incident_row *in, enum action_state before,
-							struct str why) {
+static void record_decision(struct control *c, struct action_row *act, struct incident_row *in,
+							enum action_state before, struct str why) {
 	bool first = act->fresh;
 	enum action_state to = state_for(act->decision);
 	if (first) {
@@ -364,9 +385,9 @@ static void record_decision(struct control *c, struct action_row *act, struct in
 	}
 	ch->claim = to == ACTION_CLAIMED;
 	change_note(c, ch, "decision", STR(FLYBALL), decision_body(ch, act));
-	log_event(c->log, LOG_INFO, "control.decided", "action=%s incident=%s handler=" STR_FMT " kind=%s decision=%s why=" STR_FMT,
-			  act->id, act->incident, STR_ARG(act->handler), action_kind_name(act->kind),
-			  gates_decision_name(act->decision), STR_ARG(why));
+	log_event(c->log, LOG_INFO, "control.decided",
+			  "action=%s incident=%s handler=" STR_FMT " kind=%s decision=%s why=" STR_FMT, act->id, act->incident,
+			  STR_ARG(act->handler), action_kind_name(act->kind), gates_decision_name(act->decision), STR_ARG(why));
 }
 
 static enum err gates_keep(struct action_row *act, const struct gates_result *r) {

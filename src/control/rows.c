@@ -1,13 +1,14 @@
 #include "control/rows.h"
 
 #include <assert.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 static const char *const incident_states[] = { "open", "resolved", "escalated" };
 static const char *const hows[] = { NULL, "in_band", "no_data", "adopted" };
-static const char *const times[ACTION_TIMES] = { "planned",	 "claimed", "acting", "applied", "settled",
-												 "verified", "ended",	"asked",  "expires", "undoing" };
+static const char *const times[ACTION_TIMES] = { "planned",  "claimed", "acting", "applied", "settled",
+												 "verified", "ended",   "asked",  "expires", "undoing" };
 
 const char *incident_state_name(enum incident_state s) {
 	return incident_states[s];
@@ -141,8 +142,24 @@ uint64_t action_target_id(const struct action_row *act) {
 	if (act->planned && act->plan.uid.n) return hash64(act->plan.uid);
 	struct str ns = act->planned ? act->plan.namespace_ : act->telemetry.namespace_;
 	struct str workload = act->planned ? act->plan.name : act->telemetry.workload;
-	int n = snprintf(name, sizeof name, "%.*s/%.*s/%.*s", STR_ARG(ns), STR_ARG(workload), STR_ARG(act->telemetry.service));
+	int n =
+		snprintf(name, sizeof name, "%.*s/%.*s/%.*s", STR_ARG(ns), STR_ARG(workload), STR_ARG(act->telemetry.service));
 	return hash64((struct str){ name, (size_t)n < sizeof name ? (size_t)n : sizeof name - 1 });
+}
+
+uint64_t action_place_id(const struct action_row *act) {
+	char name[600];
+	struct str ns = act->planned ? act->plan.namespace_ : act->telemetry.namespace_;
+	int n = snprintf(name, sizeof name, "%.*s/%.*s", STR_ARG(ns), STR_ARG(act->telemetry.service));
+	return hash64((struct str){ name, (size_t)n < sizeof name ? (size_t)n : sizeof name - 1 });
+}
+
+bool action_way_back(const struct action_row *act) {
+	CLEANUP(arena_done) struct arena scratch;
+	arena_init(&scratch, 0);
+	const struct json *v;
+	if (!act->planned || !act->plan.undo.n || json_parse(&scratch, act->plan.undo, &v, NULL)) return false;
+	return v->kind == JSON_OBJECT && v->count && !json_get(v, "none");
 }
 
 struct str row_text(struct arena *a, struct str s) {
@@ -164,8 +181,8 @@ static bool copy_all(struct arena *a, struct str *const *fields, size_t n) {
 
 enum err plan_copy(struct arena *a, const struct plan *p, struct plan *out) {
 	struct plan c = *p;
-	struct str *const fields[] = { &c.namespace_, &c.kind,	&c.name,   &c.uid,	  &c.mapped_by, &c.resource_version,
-								   &c.owner,	  &c.undo,	&c.params, &c.summary };
+	struct str *const fields[] = { &c.namespace_,       &c.kind,  &c.name, &c.uid,    &c.mapped_by,
+								   &c.resource_version, &c.owner, &c.undo, &c.params, &c.summary };
 	if (!copy_all(a, fields, sizeof fields / sizeof *fields)) return ERR_NOMEM;
 	*out = c;
 	return OK;

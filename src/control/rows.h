@@ -13,13 +13,13 @@
 #include "control/gates.h"
 #include "control/lifecycle.h"
 
-#define INCIDENTS_MAX		  1024
-#define ACTIONS_MAX			  1024
-#define INCIDENT_ACTIONS_MAX  16 /* actions of one incident, then a person */
-#define ACTION_LOG_MAX		  48 /* moves that one row remembers */
-#define ROW_BYTES_MAX		  (512 * 1024)
-#define EVENT_DATA_BYTES_MAX  (128 * 1024) /* of an event that becomes part of a row */
-#define ESCALATIONS_SAID_MAX  8
+#define INCIDENTS_MAX        1024
+#define ACTIONS_MAX          1024
+#define INCIDENT_ACTIONS_MAX 16 /* actions of one incident, then a person */
+#define ACTION_LOG_MAX       48 /* moves that one row remembers */
+#define ROW_BYTES_MAX        (512 * 1024)
+#define EVENT_DATA_BYTES_MAX (128 * 1024) /* of an event that becomes part of a row */
+#define ESCALATIONS_SAID_MAX 8
 
 typedef char ulid[ULID_LEN + 1];
 
@@ -44,7 +44,7 @@ struct incident_row {
 	int changes;
 	/* INCIDENT_OPENED */
 	struct wall opened, onset, delivered;
-	double severity, severity_now; /* when opened; the latest that was reported */
+	double severity, severity_now;                 /* when opened; the latest that was reported */
 	struct str subject, engine, entities, signals; /* entities, signals: JSON */
 	/* RCA_REPORT */
 	bool has_report;
@@ -70,11 +70,11 @@ struct incident_row {
 	size_t action_count;
 	/* in memory only */
 	uint32_t serial; /* names the row in tags */
-	bool look;		 /* decide again */
+	bool look;       /* decide again */
 	bool publishing;
 	struct mono publish_again;
 	struct mono no_cause_at; /* when a person is told that no report came */
-	struct mono plan_again;	 /* not before: the executor could not be asked */
+	struct mono plan_again;  /* not before: the executor could not be asked */
 	int plan_tries;
 	struct action_row *live; /* its one action that is not over, or being proposed */
 };
@@ -118,8 +118,9 @@ struct action_row {
 	enum action_kind kind;
 	enum control_mode mode;
 	int64_t replicas_by;
+	int64_t replicas_now;    /* scale: what the wish is made from; 0: not looked at yet; in memory only */
 	struct target telemetry; /* where, as the report named it */
-	struct str cause;		 /* JSON */
+	struct str cause;        /* JSON */
 	double confidence, severity;
 	bool planned; /* `plan` holds */
 	struct plan plan;
@@ -141,13 +142,13 @@ struct action_row {
 	uint32_t serial; /* names the row in tags */
 	enum call call;
 	bool publishing;
-	bool resumed;	/* read back in this state: a call may have been out */
+	bool resumed;   /* read back in this state: a call may have been out */
 	bool asked_now; /* a person, or the clock, wants the gates asked again */
-	int in_flight;	/* events handed to the bus */
+	int in_flight;  /* events handed to the bus */
 	bool publish_failed;
 	struct mono publish_again;
 	int tries;
-	struct mono again;	  /* not before */
+	struct mono again;    /* not before */
 	struct mono deadline; /* of the state it is in */
 };
 
@@ -173,6 +174,9 @@ void rows_action_drop(struct rows *r, struct action_row *act);
 
 /* The name that history gives to the object, or to what telemetry calls it where no object is known. */
 uint64_t action_target_id(const struct action_row *act);
+uint64_t action_place_id(const struct action_row *act);
+/* Did the plan name a way back? Executors say {"none":"why"} where there is none. */
+bool action_way_back(const struct action_row *act);
 /* Copies into the row's arena; the empty slice when that is full. */
 struct str row_text(struct arena *a, struct str s);
 /* Deep copies: `out` lies in `a` alone. ERR_NOMEM. */

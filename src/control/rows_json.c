@@ -1,6 +1,7 @@
 #include "control/rows_json.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 /* ---- small things ---- */
@@ -333,7 +334,8 @@ static void result_write(const struct action_row *act, struct json_out *o) {
 		json_put_null(o);
 	text_or_null(o, "approved_by", act->approved_by);
 	text_or_null(o, "undo_by", act->asked_undo_by);
-	text_or_null(o, "undo_from", act->state == ACTION_UNDOING ? str_of(action_state_name(act->undo_from)) : (struct str){ 0 });
+	text_or_null(o, "undo_from",
+				 act->state == ACTION_UNDOING ? str_of(action_state_name(act->undo_from)) : (struct str){ 0 });
 	raw_or(o, "verification", act->verification, "null");
 	json_end_object(o);
 }
@@ -479,7 +481,8 @@ static enum err names_read(struct action_row *act, const struct json *v, struct 
 
 static void numbers_read(struct action_row *act, const struct json *v) {
 	const struct json *times_ = json_get(v, "times");
-	for (int t = 0; t < ACTION_TIMES; t++) act->times[t] = wall_of(json_get(times_, action_time_name((enum action_time)t)));
+	for (int t = 0; t < ACTION_TIMES; t++)
+		act->times[t] = wall_of(json_get(times_, action_time_name((enum action_time)t)));
 	act->attempt = json_int(json_get(v, "attempt"), 1);
 	act->confidence = json_double(json_get(v, "confidence"), 0);
 	act->severity = json_double(json_get(v, "severity"), 0);

@@ -99,10 +99,12 @@ static void rows_metrics(const struct control *c, struct metrics_out *m) {
 	metrics_one(m, "flyball_control_incidents_open", "gauge", "Incidents that are open.", (double)t.open);
 	metrics_one(m, "flyball_control_incidents_escalated", "gauge", "Incidents that wait for a person.",
 				(double)t.escalated);
-	metrics_one(m, "flyball_control_approvals_pending", "gauge", "Actions that wait for an approval.", (double)t.asking);
+	metrics_one(m, "flyball_control_approvals_pending", "gauge", "Actions that wait for an approval.",
+				(double)t.asking);
 	metrics_one(m, "flyball_control_rows", "gauge", "Incidents and actions held in memory.",
 				(double)(c->rows.incident_count + c->rows.action_count));
-	metrics_one(m, "flyball_control_inbox", "gauge", "Events and commands taken in and not done.", (double)c->inbox_count);
+	metrics_one(m, "flyball_control_inbox", "gauge", "Events and commands taken in and not done.",
+				(double)c->inbox_count);
 	metrics_one(m, "flyball_control_pauses", "gauge", "Pauses in force.", (double)c->pause_count);
 	metrics_one(m, "flyball_control_stale_entities", "gauge", "Entities with stale signals.", (double)c->stale.count);
 }
@@ -111,7 +113,8 @@ void control_metrics(const struct control *c, struct metrics_out *m) {
 	const struct counters *n = &c->n;
 	rows_metrics(c, m);
 	metrics_one(m, "flyball_control_events", "counter", "Events taken from the queue.", (double)n->events);
-	metrics_one(m, "flyball_control_events_ignored", "counter", "Events that told nothing new.", (double)n->events_ignored);
+	metrics_one(m, "flyball_control_events_ignored", "counter", "Events that told nothing new.",
+				(double)n->events_ignored);
 	metrics_one(m, "flyball_control_events_refused", "counter", "Events handed back, with the reason.",
 				(double)n->events_refused);
 	metrics_one(m, "flyball_control_incidents_full", "counter", "Incidents put off because too many are open.",
@@ -121,7 +124,8 @@ void control_metrics(const struct control *c, struct metrics_out *m) {
 	metrics_one(m, "flyball_control_applies", "counter", "Calls that ask for an effect.", (double)n->applies);
 	metrics_one(m, "flyball_control_repeated", "counter", "Effects that had been there already.", (double)n->repeated);
 	metrics_one(m, "flyball_control_commits", "counter", "Transactions that became durable.", (double)n->commits);
-	metrics_one(m, "flyball_control_conflicts", "counter", "Transactions that met another writer.", (double)n->conflicts);
+	metrics_one(m, "flyball_control_conflicts", "counter", "Transactions that met another writer.",
+				(double)n->conflicts);
 	metrics_one(m, "flyball_control_reloads", "counter", "Times the rows were read back.", (double)n->reloads);
 	metrics_one(m, "flyball_control_stale_dropped", "counter", "Entities too many to remember as stale.",
 				(double)n->stale_dropped);

@@ -17,5 +17,7 @@ struct world *world_linux_world(struct world_linux *w);
 /* Sleeps until a port has something, a signal came, or `deadline`; then reads the clocks once: they
  * stand still until the next call. */
 void world_linux_wait(struct world_linux *w, struct mono deadline);
+/* `path` from the root on, as a process started elsewhere would have to name it. False: it does not fit. */
+bool world_linux_absolute(struct world_linux *w, const char *path, char *out, size_t n);
 /* Every server, client and lane is closed before. */
 void world_linux_close(struct world_linux *w);

@@ -16,11 +16,11 @@
 struct audit_entry {
 	uint64_t seq; /* 1.. */
 	struct wall at;
-	struct str kind;	/* "incident_opened" "decision" "move" "escalated" "command" ... */
-	struct str by;		/* who: "flyball", or a token's name */
-	struct str action;	/* ULID; empty: null */
+	struct str kind;     /* "incident_opened" "decision" "move" "escalated" "command" ... */
+	struct str by;       /* who: "flyball", or a token's name */
+	struct str action;   /* ULID; empty: null */
 	struct str incident; /* ULID; empty: null */
-	struct str body;	/* one JSON value; empty: null */
+	struct str body;     /* one JSON value; empty: null */
 };
 
 struct audit_head {
@@ -40,7 +40,7 @@ MUST_USE enum err audit_head_parse(struct arena *a, struct str text, struct audi
 struct audit_verifier {
 	struct audit_head at;
 	struct audit_head published; /* seq 0: none */
-	bool met;					 /* the published head's entry was seen, with its hash */
+	bool met;                    /* the published head's entry was seen, with its hash */
 };
 struct audit_verifier audit_verifier(struct audit_head published);
 /* One entry's JSON, in order. ERR_CORRUPT: *why says which and how: a gap, a wrong prev, a changed entry, another
