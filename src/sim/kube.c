@@ -11,7 +11,7 @@
 /* ---- work queues ---- */
 
 static void work_moment(void *self, uint64_t arg) {
-	struct kube_work *w = self;
+	struct sim_kube_work *w = self;
 	(void)arg;
 	w->asked = false;
 	if (!w->count) return;
@@ -26,7 +26,7 @@ static void work_moment(void *self, uint64_t arg) {
 	}
 }
 
-void kube_work_add(struct kube_work *w, const char *key) {
+void sim_kube_work_add(struct sim_kube_work *w, const char *key) {
 	for (size_t i = 0; i < w->count; i++)
 		if (!strcmp(w->keys[i], key)) return;
 	if (w->count == w->cap) {
@@ -40,25 +40,26 @@ void kube_work_add(struct kube_work *w, const char *key) {
 	sim_queue_in(w->kube->o.queue, delay, work_moment, w, 0);
 }
 
-static void add_owner(struct kube *k, const struct doc *d, const char *kind, enum kube_controller c) {
+static void add_owner(struct sim_kube *k, const struct doc *d, const char *kind, enum sim_kube_controller c) {
 	char key[260];
-	const struct doc *owner = kube_owner(d, kind);
+	const struct doc *owner = sim_kube_owner(d, kind);
 	if (!owner) return;
-	kube_key(key, doc_c(doc_path(d, "metadata.namespace")), doc_c(doc_get(owner, "name")));
-	kube_work_add(&k->work[c], key);
+	sim_kube_key(key, doc_c(doc_path(d, "metadata.namespace")), doc_c(doc_get(owner, "name")));
+	sim_kube_work_add(&k->work[c], key);
 }
 
-void kube_object_changed(struct kube *k, enum kube_type t, const struct doc *before, const struct doc *now) {
+void sim_kube_object_changed(struct sim_kube *k, enum sim_kube_type t, const struct doc *before,
+							 const struct doc *now) {
 	char key[260];
 	const struct doc *d = now ? now : before, *meta = doc_get(d, "metadata");
-	kube_key(key, doc_c(doc_get(meta, "namespace")), doc_c(doc_get(meta, "name")));
-	if (t == KUBE_DEPLOYMENTS && now) kube_work_add(&k->work[KUBE_DEPLOYER], key);
+	sim_kube_key(key, doc_c(doc_get(meta, "namespace")), doc_c(doc_get(meta, "name")));
+	if (t == KUBE_DEPLOYMENTS && now) sim_kube_work_add(&k->work[KUBE_DEPLOYER], key);
 	if (t == KUBE_REPLICASETS) {
-		if (now) kube_work_add(&k->work[KUBE_REPLICATOR], key);
+		if (now) sim_kube_work_add(&k->work[KUBE_REPLICATOR], key);
 		add_owner(k, d, "Deployment", KUBE_DEPLOYER);
 	}
 	if (t == KUBE_PODS) {
-		if (now && !doc_path(now, "spec.nodeName")) kube_work_add(&k->work[KUBE_SCHEDULER], key);
+		if (now && !doc_path(now, "spec.nodeName")) sim_kube_work_add(&k->work[KUBE_SCHEDULER], key);
 		add_owner(k, d, "ReplicaSet", KUBE_REPLICATOR);
 	}
 }
@@ -76,20 +77,20 @@ static bool expression_matches(const struct doc *x, const struct doc *labels) {
 	return !strcmp(op, "DoesNotExist") && !value;
 }
 
-bool kube_labels_match(const struct doc *selector, const struct doc *labels) {
+bool sim_kube_labels_match(const struct doc *selector, const struct doc *labels) {
 	if (!selector) return false;
 	doc_each(l, doc_get(selector, "matchLabels")) if (!doc_equal(doc_get(labels, l->key), l)) return false;
 	doc_each(x, doc_get(selector, "matchExpressions")) if (!expression_matches(x, labels)) return false;
 	return true;
 }
 
-const struct doc *kube_owner(const struct doc *object, const char *kind) {
+const struct doc *sim_kube_owner(const struct doc *object, const char *kind) {
 	doc_each(o, doc_path(object, "metadata.ownerReferences")) if (doc_bool(doc_get(o, "controller"), false) &&
 																  !strcmp(doc_c(doc_get(o, "kind")), kind)) return o;
 	return NULL;
 }
 
-struct doc *kube_condition(struct doc *object, const char *type) {
+struct doc *sim_kube_condition(struct doc *object, const char *type) {
 	struct doc *status = doc_make(object, "status"), *list = doc_get(status, "conditions");
 	if (!list) list = doc_set(status, "conditions", doc_new(JSON_ARRAY));
 	doc_each(c, list) if (!strcmp(doc_c(doc_get(c, "type")), type)) return c;
@@ -98,17 +99,17 @@ struct doc *kube_condition(struct doc *object, const char *type) {
 	return c;
 }
 
-bool kube_condition_is(const struct doc *object, const char *type, const char *status) {
+bool sim_kube_condition_is(const struct doc *object, const char *type, const char *status) {
 	doc_each(c, doc_path(object, "status.conditions")) if (!strcmp(doc_c(doc_get(c, "type")), type)) return !strcmp(
 		doc_c(doc_get(c, "status")), status);
 	return false;
 }
 
-void kube_set_condition(struct kube *k, struct doc *object, const char *type, const char *status, const char *reason,
-						const char *message) {
-	struct doc *c = kube_condition(object, type);
+void sim_kube_set_condition(struct sim_kube *k, struct doc *object, const char *type, const char *status,
+							const char *reason, const char *message) {
+	struct doc *c = sim_kube_condition(object, type);
 	char time[32];
-	kube_time(k, time);
+	sim_kube_time(k, time);
 	if (strcmp(doc_c(doc_get(c, "status")), status)) doc_set_c(c, "lastTransitionTime", time);
 	doc_set_c(c, "status", status);
 	if (*reason)
@@ -121,11 +122,11 @@ void kube_set_condition(struct kube *k, struct doc *object, const char *type, co
 		doc_remove(c, "message");
 }
 
-bool kube_pod_is_ready(const struct doc *pod) {
-	return kube_condition_is(pod, "Ready", "True");
+bool sim_kube_pod_is_ready(const struct doc *pod) {
+	return sim_kube_condition_is(pod, "Ready", "True");
 }
 
-bool kube_rolled_out(const struct doc *d) {
+bool sim_kube_rolled_out(const struct doc *d) {
 	const struct doc *s = doc_get(d, "status");
 	int64_t wanted = doc_int(doc_path(d, "spec.replicas"), 1), updated = doc_int(doc_get(s, "updatedReplicas"), 0);
 	return doc_int(doc_get(s, "observedGeneration"), 0) >= doc_int(doc_path(d, "metadata.generation"), 0) &&
@@ -135,7 +136,7 @@ bool kube_rolled_out(const struct doc *d) {
 
 /* ---- life ---- */
 
-static void add_node(struct kube *k, int i) {
+static void add_node(struct sim_kube *k, int i) {
 	struct buf b;
 	buf_init(&b, 0);
 	buf_printf(
@@ -145,33 +146,33 @@ static void add_node(struct kube *k, int i) {
 		"\"16\",\"memory\":\"64Gi\",\"pods\":\"110\"},\"conditions\":[{\"type\":\"Ready\",\"status\":\"True\","
 		"\"reason\":\"KubeletReady\"}]}}",
 		i + 1, i + 1);
-	enum err e = kube_create(k, KUBE_NODES, buf_get(&b), NULL);
+	enum err e = sim_kube_create(k, KUBE_NODES, buf_get(&b), NULL);
 	assert(!e);
 	buf_done(&b);
 }
 
-static void add_namespaces(struct kube *k) {
+static void add_namespaces(struct sim_kube *k) {
 	static const char *const names[] = { "default", "kube-system" };
 	for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
 		struct buf b;
 		buf_init(&b, 0);
 		buf_printf(&b, "{\"metadata\":{\"name\":\"%s\"},\"status\":{\"phase\":\"Active\"}}", names[i]);
-		enum err e = kube_create(k, KUBE_NAMESPACES, buf_get(&b), NULL);
+		enum err e = sim_kube_create(k, KUBE_NAMESPACES, buf_get(&b), NULL);
 		assert(!e);
 		buf_done(&b);
 	}
 }
 
-struct kube *kube_new(const struct kube_opts *o) {
+struct sim_kube *sim_kube_new(const struct sim_kube_opts *o) {
 	static const struct {
-		void (*reconcile)(struct kube *, const char *);
+		void (*reconcile)(struct sim_kube *, const char *);
 		int64_t delay_ns; /* from a change to the controller's look at it: informer and queue */
 	} controllers[KUBE_CONTROLLERS] = {
-		[KUBE_DEPLOYER] = { kube_reconcile_deployment, 8 * NS_PER_MS },
-		[KUBE_REPLICATOR] = { kube_reconcile_replicaset, 8 * NS_PER_MS },
-		[KUBE_SCHEDULER] = { kube_schedule_pod, 15 * NS_PER_MS },
+		[KUBE_DEPLOYER] = { sim_kube_reconcile_deployment, 8 * NS_PER_MS },
+		[KUBE_REPLICATOR] = { sim_kube_reconcile_replicaset, 8 * NS_PER_MS },
+		[KUBE_SCHEDULER] = { sim_kube_schedule_pod, 15 * NS_PER_MS },
 	};
-	struct kube *k = must_alloc(sizeof *k);
+	struct sim_kube *k = must_alloc(sizeof *k);
 	k->o = *o;
 	k->rng = o->rng;
 	if (!k->o.history_max) k->o.history_max = HISTORY_MAX;
@@ -179,8 +180,9 @@ struct kube *kube_new(const struct kube_opts *o) {
 	for (int t = 0; t < KUBE_TYPES; t++)
 		k->tables[t].history = must_array((size_t)k->o.history_max, sizeof *k->tables[t].history);
 	for (int c = 0; c < KUBE_CONTROLLERS; c++)
-		k->work[c] =
-			(struct kube_work){ .kube = k, .reconcile = controllers[c].reconcile, .delay_ns = controllers[c].delay_ns };
+		k->work[c] = (struct sim_kube_work){ .kube = k,
+											 .reconcile = controllers[c].reconcile,
+											 .delay_ns = controllers[c].delay_ns };
 	list_init(&k->containers);
 	list_init(&k->watchers);
 	map_init(&k->by_uid, 0);
@@ -189,14 +191,14 @@ struct kube *kube_new(const struct kube_opts *o) {
 	return k;
 }
 
-void kube_free(struct kube *k) {
+void sim_kube_free(struct sim_kube *k) {
 	if (!k) return;
 	assert(list_empty(&k->watchers) && "its servers stop before the cluster goes");
-	kube_compact(k);
+	sim_kube_compact(k);
 	for (int t = 0; t < KUBE_TYPES; t++) {
 		for (size_t i = 0; i < k->tables[t].count; i++) {
 			free(k->tables[t].entries[i].key);
-			kube_drop(k->tables[t].entries[i].state);
+			sim_kube_drop(k->tables[t].entries[i].state);
 		}
 		free(k->tables[t].entries);
 		free(k->tables[t].history);
@@ -205,7 +207,7 @@ void kube_free(struct kube *k) {
 		for (size_t i = 0; i < k->work[c].count; i++) free(k->work[c].keys[i]);
 		free(k->work[c].keys);
 	}
-	list_each_safe(it, &k->containers) free(container_of(it, struct kube_container, link));
+	list_each_safe(it, &k->containers) free(container_of(it, struct sim_kube_container, link));
 	map_done(&k->by_uid);
 	free(k->effects);
 	free(k);

@@ -53,26 +53,26 @@ static int64_t max_unavailable(const struct doc *d) {
 	return unavailable > wanted ? wanted : unavailable;
 }
 
-static const struct doc *set_doc(const struct kube *k, const char *key) {
-	struct kube_state *s = *key ? kube_find(k, KUBE_REPLICASETS, key) : NULL;
+static const struct doc *set_doc(const struct sim_kube *k, const char *key) {
+	struct sim_kube_state *s = *key ? sim_kube_find(k, KUBE_REPLICASETS, key) : NULL;
 	return s ? s->doc : NULL;
 }
 
-static int64_t spec_of(const struct kube *k, const char *key) {
+static int64_t spec_of(const struct sim_kube *k, const char *key) {
 	return doc_int(doc_path(set_doc(k, key), "spec.replicas"), 0);
 }
 
-static int64_t status_of(const struct kube *k, const char *key, const char *field) {
+static int64_t status_of(const struct sim_kube *k, const char *key, const char *field) {
 	return doc_int(doc_get(doc_get(set_doc(k, key), "status"), field), 0);
 }
 
-static int64_t spec_sum(const struct kube *k, const struct sets *s) {
+static int64_t spec_sum(const struct sim_kube *k, const struct sets *s) {
 	int64_t sum = 0;
 	for (size_t i = 0; i < s->count; i++) sum += spec_of(k, s->keys[i]);
 	return sum;
 }
 
-static int64_t status_sum(const struct kube *k, const struct sets *s, const char *field) {
+static int64_t status_sum(const struct sim_kube *k, const struct sets *s, const char *field) {
 	int64_t sum = 0;
 	for (size_t i = 0; i < s->count; i++) sum += status_of(k, s->keys[i], field);
 	return sum;
@@ -97,20 +97,21 @@ static bool is_older(const struct doc *a, const struct doc *b) {
 	return c ? c < 0 : strcmp(doc_c(doc_path(a, "metadata.name")), doc_c(doc_path(b, "metadata.name"))) < 0;
 }
 
-static struct sets find_sets(struct kube *k, const struct doc *d) {
-	struct kube_table *t = &k->tables[KUBE_REPLICASETS];
+static struct sets find_sets(struct sim_kube *k, const struct doc *d) {
+	struct sim_kube_table *t = &k->tables[KUBE_REPLICASETS];
 	struct sets s = { must_array(t->count + 1, sizeof *s.keys), 0, "" };
 	const struct doc **docs = must_array(t->count + 1, sizeof *docs);
 	const char *uid = doc_c(doc_path(d, "metadata.uid"));
 	for (size_t i = 0; i < t->count; i++) {
-		const struct doc *set = t->entries[i].state->doc, *owner = kube_owner(set, "Deployment");
+		const struct doc *set = t->entries[i].state->doc, *owner = sim_kube_owner(set, "Deployment");
 		if (!owner || strcmp(doc_c(doc_get(owner, "uid")), uid)) continue;
 		size_t at = s.count++;
 		for (; at > 0 && is_older(set, docs[at - 1]); at--) docs[at] = docs[at - 1];
 		docs[at] = set;
 	}
 	for (size_t i = 0; i < s.count; i++) {
-		kube_key(s.keys[i], doc_c(doc_path(docs[i], "metadata.namespace")), doc_c(doc_path(docs[i], "metadata.name")));
+		sim_kube_key(s.keys[i], doc_c(doc_path(docs[i], "metadata.namespace")),
+					 doc_c(doc_path(docs[i], "metadata.name")));
 		if (!*s.new &&same_template(docs[i], doc_path(d, "spec.template"))) memcpy(s.new, s.keys[i], sizeof s.new);
 	}
 	free(docs);
@@ -121,7 +122,7 @@ static int64_t revision_of(const struct doc *set) {
 	return doc_int(doc_get(doc_path(set, "metadata.annotations"), REVISION), 0);
 }
 
-static int64_t highest_revision(const struct kube *k, const struct sets *s, bool with_new) {
+static int64_t highest_revision(const struct sim_kube *k, const struct sets *s, bool with_new) {
 	int64_t most = 0;
 	for (size_t i = 0; i < s->count; i++) {
 		int64_t r = revision_of(set_doc(k, s->keys[i]));
@@ -161,7 +162,7 @@ static void annotate(const struct doc *d, struct doc *set, int64_t revision) {
 }
 
 /* NewRSNewReplicas: how many the new set may have now. */
-static int64_t new_replicas(const struct kube *k, const struct doc *d, const struct sets *s) {
+static int64_t new_replicas(const struct sim_kube *k, const struct doc *d, const struct sets *s) {
 	int64_t wanted = doc_int(doc_path(d, "spec.replicas"), 1), now = spec_of(k, s->new);
 	if (!is_rolling(d)) return wanted;
 	int64_t most = wanted + max_surge(d), there = spec_sum(k, s);
@@ -171,7 +172,7 @@ static int64_t new_replicas(const struct kube *k, const struct doc *d, const str
 	return now + more;
 }
 
-static void create_set(struct kube *k, const struct doc *d, struct sets *s) {
+static void create_set(struct sim_kube *k, const struct doc *d, struct sets *s) {
 	char hash[12], name[200], ns[64];
 	template_hash(doc_path(d, "spec.template"), hash);
 	snprintf(name, sizeof name, "%s-%s", doc_c(doc_path(d, "metadata.name")), hash);
@@ -193,35 +194,35 @@ static void create_set(struct kube *k, const struct doc *d, struct sets *s) {
 	annotate(d, set, highest_revision(k, s, true) + 1);
 	s->new[0] = '\0';
 	doc_set_int(spec, "replicas", new_replicas(k, d, s));
-	struct kube_call c = { "deployment-controller", "kube-controller-manager", NULL, false, false, true };
-	struct kube_reply r = { 0 };
-	kube_do_create(k, KUBE_REPLICASETS, ns, set, &c, &r);
-	kube_reply_done(&r);
-	kube_key(s->new, ns, name);
+	struct sim_kube_call c = { "deployment-controller", "kube-controller-manager", NULL, false, false, true };
+	struct sim_kube_reply r = { 0 };
+	sim_kube_do_create(k, KUBE_REPLICASETS, ns, set, &c, &r);
+	sim_kube_reply_done(&r);
+	sim_kube_key(s->new, ns, name);
 	memcpy(s->keys[s->count++], s->new, sizeof s->new); /* room was made for one more */
 }
 
-static void scale_set(struct kube *k, const struct doc *d, const char *key, int64_t replicas) {
+static void scale_set(struct sim_kube *k, const struct doc *d, const char *key, int64_t replicas) {
 	const struct doc *set = set_doc(k, key);
 	if (!set) return;
 	struct doc *now = doc_copy(set);
 	doc_set_int(doc_make(now, "spec"), "replicas", replicas);
 	annotate(d, now, revision_of(set));
-	kube_write_as(k, KUBE_REPLICASETS, now, "kube-controller-manager", NULL);
+	sim_kube_write_as(k, KUBE_REPLICASETS, now, "kube-controller-manager", NULL);
 }
 
-static void set_revision_on(struct kube *k, const char *key, int64_t revision) {
+static void set_revision_on(struct sim_kube *k, const char *key, int64_t revision) {
 	char text[24];
-	struct kube_state *state = kube_find(k, KUBE_DEPLOYMENTS, key);
+	struct sim_kube_state *state = sim_kube_find(k, KUBE_DEPLOYMENTS, key);
 	if (!state) return;
 	snprintf(text, sizeof text, "%lld", (long long)revision);
 	struct doc *now = doc_copy(state->doc);
 	doc_set_c(doc_make(doc_make(now, "metadata"), "annotations"), REVISION, text);
-	kube_write_as(k, KUBE_DEPLOYMENTS, now, "kube-controller-manager", NULL);
+	sim_kube_write_as(k, KUBE_DEPLOYMENTS, now, "kube-controller-manager", NULL);
 }
 
 /* The new set, found or made, with the highest revision; and the deployment's annotation of it. */
-static void ensure_new_set(struct kube *k, const char *key, const struct doc *d, struct sets *s) {
+static void ensure_new_set(struct sim_kube *k, const char *key, const struct doc *d, struct sets *s) {
 	if (!*s->new) {
 		create_set(k, d, s);
 	} else {
@@ -229,14 +230,14 @@ static void ensure_new_set(struct kube *k, const char *key, const struct doc *d,
 		int64_t revision = revision_of(set), others = highest_revision(k, s, false);
 		struct doc *now = doc_copy(set);
 		annotate(d, now, others >= revision ? others + 1 : revision);
-		kube_write_as(k, KUBE_REPLICASETS, now, "kube-controller-manager", NULL);
+		sim_kube_write_as(k, KUBE_REPLICASETS, now, "kube-controller-manager", NULL);
 	}
 	set_revision_on(k, key, revision_of(set_doc(k, s->new)));
 }
 
 /* ---- rolling ---- */
 
-static bool grow_new(struct kube *k, const struct doc *d, struct sets *s) {
+static bool grow_new(struct sim_kube *k, const struct doc *d, struct sets *s) {
 	int64_t wanted = doc_int(doc_path(d, "spec.replicas"), 1), now = spec_of(k, s->new);
 	int64_t next = now > wanted ? wanted : new_replicas(k, d, s);
 	if (next == now) return false;
@@ -245,7 +246,7 @@ static bool grow_new(struct kube *k, const struct doc *d, struct sets *s) {
 }
 
 /* Pods of old sets that are not available go first: they cost nothing. */
-static int64_t drop_unhealthy(struct kube *k, const struct doc *d, struct sets *s, int64_t most) {
+static int64_t drop_unhealthy(struct sim_kube *k, const struct doc *d, struct sets *s, int64_t most) {
 	int64_t dropped = 0;
 	for (size_t i = 0; i < s->count && dropped < most; i++) {
 		int64_t now = spec_of(k, s->keys[i]), available = status_of(k, s->keys[i], "availableReplicas");
@@ -258,7 +259,7 @@ static int64_t drop_unhealthy(struct kube *k, const struct doc *d, struct sets *
 	return dropped;
 }
 
-static int64_t drop_available(struct kube *k, const struct doc *d, struct sets *s) {
+static int64_t drop_available(struct sim_kube *k, const struct doc *d, struct sets *s) {
 	int64_t wanted = doc_int(doc_path(d, "spec.replicas"), 1), least = wanted - max_unavailable(d);
 	int64_t available = status_sum(k, s, "availableReplicas"), total = available - least, dropped = 0;
 	for (size_t i = 0; i < s->count && available > least && dropped < total; i++) {
@@ -271,7 +272,7 @@ static int64_t drop_available(struct kube *k, const struct doc *d, struct sets *
 	return dropped;
 }
 
-static bool shrink_old(struct kube *k, const struct doc *d, struct sets *s) {
+static bool shrink_old(struct sim_kube *k, const struct doc *d, struct sets *s) {
 	int64_t old = spec_sum(k, s) - spec_of(k, s->new);
 	if (!old) return false;
 	int64_t wanted = doc_int(doc_path(d, "spec.replicas"), 1), least = wanted - max_unavailable(d);
@@ -282,13 +283,13 @@ static bool shrink_old(struct kube *k, const struct doc *d, struct sets *s) {
 	return dropped + drop_available(k, d, s) > 0;
 }
 
-static void roll(struct kube *k, const struct doc *d, struct sets *s) {
+static void roll(struct sim_kube *k, const struct doc *d, struct sets *s) {
 	if (grow_new(k, d, s)) return;
 	(void)shrink_old(k, d, s);
 }
 
 /* Strategy Recreate: the old go, then the new come. */
-static void recreate(struct kube *k, const struct doc *d, struct sets *s) {
+static void recreate(struct sim_kube *k, const struct doc *d, struct sets *s) {
 	bool dropped = false;
 	for (size_t i = 0; i < s->count; i++) {
 		if (is_new(s, i) || !spec_of(k, s->keys[i])) continue;
@@ -305,7 +306,7 @@ static int64_t annotation_int(const struct doc *set, const char *name) {
 	return doc_int(doc_get(doc_path(set, "metadata.annotations"), name), -1);
 }
 
-static bool is_scaling(const struct kube *k, const struct doc *d, const struct sets *s) {
+static bool is_scaling(const struct sim_kube *k, const struct doc *d, const struct sets *s) {
 	int64_t wanted = doc_int(doc_path(d, "spec.replicas"), 1);
 	for (size_t i = 0; i < s->count; i++) {
 		int64_t desired = annotation_int(set_doc(k, s->keys[i]), DESIRED);
@@ -314,7 +315,7 @@ static bool is_scaling(const struct kube *k, const struct doc *d, const struct s
 	return false;
 }
 
-static size_t active_count(const struct kube *k, const struct sets *s, size_t *only) {
+static size_t active_count(const struct sim_kube *k, const struct sets *s, size_t *only) {
 	size_t n = 0;
 	for (size_t i = 0; i < s->count; i++)
 		if (spec_of(k, s->keys[i]) > 0) *only = i, n++;
@@ -322,7 +323,7 @@ static size_t active_count(const struct kube *k, const struct sets *s, size_t *o
 }
 
 /* deploymentutil.GetReplicaSetFraction: a set's share of the change, rounded. */
-static int64_t fraction(const struct kube *k, const struct doc *d, const char *key) {
+static int64_t fraction(const struct sim_kube *k, const struct doc *d, const char *key) {
 	int64_t now = spec_of(k, key), most = doc_int(doc_path(d, "spec.replicas"), 1);
 	if (!most) return -now;
 	most += max_surge(d);
@@ -334,7 +335,7 @@ static int64_t fraction(const struct kube *k, const struct doc *d, const char *k
 
 /* The sets in the order in which they get their share: the largest first; of equals the newer when growing,
  * the older when shrinking. */
-static void by_size(const struct kube *k, struct sets *s, bool growing, size_t *order, size_t *count) {
+static void by_size(const struct sim_kube *k, struct sets *s, bool growing, size_t *order, size_t *count) {
 	*count = 0;
 	for (size_t i = 0; i < s->count; i++) {
 		size_t candidate = growing ? s->count - 1 - i : i;
@@ -346,7 +347,7 @@ static void by_size(const struct kube *k, struct sets *s, bool growing, size_t *
 	}
 }
 
-static void scale_proportionally(struct kube *k, const struct doc *d, struct sets *s) {
+static void scale_proportionally(struct sim_kube *k, const struct doc *d, struct sets *s) {
 	int64_t wanted = doc_int(doc_path(d, "spec.replicas"), 1), allowed = wanted > 0 ? wanted + max_surge(d) : 0;
 	int64_t add = allowed - spec_sum(k, s), added = 0;
 	size_t *order = must_array(s->count, sizeof *order), n = 0;
@@ -366,7 +367,7 @@ static void scale_proportionally(struct kube *k, const struct doc *d, struct set
 	free(next);
 }
 
-static void scale(struct kube *k, const struct doc *d, struct sets *s) {
+static void scale(struct sim_kube *k, const struct doc *d, struct sets *s) {
 	int64_t wanted = doc_int(doc_path(d, "spec.replicas"), 1);
 	size_t only = 0, active = active_count(k, s, &only);
 	const char *latest = *s->new ? s->new : s->count ? s->keys[s->count - 1] : "";
@@ -385,37 +386,37 @@ static void scale(struct kube *k, const struct doc *d, struct sets *s) {
 
 /* ---- status, cleaning up ---- */
 
-static bool is_complete(const struct kube *k, const struct doc *d, const struct sets *s) {
+static bool is_complete(const struct sim_kube *k, const struct doc *d, const struct sets *s) {
 	int64_t wanted = doc_int(doc_path(d, "spec.replicas"), 1);
 	return *s->new &&status_of(k, s->new, "replicas") == wanted &&status_sum(k, s, "replicas") ==
 		   wanted &&status_sum(k, s, "availableReplicas") == wanted;
 }
 
-static void progress(struct kube *k, struct doc *now, const struct doc *before, const struct sets *s) {
+static void progress(struct sim_kube *k, struct doc *now, const struct doc *before, const struct sets *s) {
 	char message[300], time[32];
 	const char *name = strrchr(*s->new ? s->new : "/", '/') + 1;
-	struct doc *c = kube_condition(now, "Progressing");
+	struct doc *c = sim_kube_condition(now, "Progressing");
 	const struct doc *a = doc_get(before, "status"), *b = doc_get(now, "status");
 	static const char *const watched[] = { "updatedReplicas", "readyReplicas", "availableReplicas", "replicas" };
 	bool moved = false;
 	for (size_t i = 0; i < 4; i++)
 		moved = moved || doc_int(doc_get(a, watched[i]), 0) != doc_int(doc_get(b, watched[i]), 0);
-	kube_time(k, time);
+	sim_kube_time(k, time);
 	if (is_complete(k, now, s)) {
 		if (strcmp(doc_c(doc_get(c, "reason")), "NewReplicaSetAvailable")) doc_set_c(c, "lastUpdateTime", time);
 		snprintf(message, sizeof message, "ReplicaSet \"%s\" has successfully progressed.", name);
-		kube_set_condition(k, now, "Progressing", "True", "NewReplicaSetAvailable", message);
+		sim_kube_set_condition(k, now, "Progressing", "True", "NewReplicaSetAvailable", message);
 	} else if (moved || !doc_get(c, "status") || !strcmp(doc_c(doc_get(c, "reason")), "NewReplicaSetAvailable")) {
 		doc_set_c(c, "lastUpdateTime", time);
 		snprintf(message, sizeof message, "ReplicaSet \"%s\" is progressing.", name);
-		kube_set_condition(k, now, "Progressing", "True", "ReplicaSetUpdated", message);
+		sim_kube_set_condition(k, now, "Progressing", "True", "ReplicaSetUpdated", message);
 	} else {
 		struct wall since = { 0 };
 		struct str text = doc_str(doc_get(c, "lastUpdateTime"));
 		int64_t deadline = doc_int(doc_path(now, "spec.progressDeadlineSeconds"), 600) * NS_PER_SEC;
 		if (!wall_parse(text.p, text.n, &since) || k->o.epoch.ns + k->o.queue->now_ns - since.ns < deadline) return;
 		snprintf(message, sizeof message, "ReplicaSet \"%s\" has timed out progressing.", name);
-		kube_set_condition(k, now, "Progressing", "False", "ProgressDeadlineExceeded", message);
+		sim_kube_set_condition(k, now, "Progressing", "False", "ProgressDeadlineExceeded", message);
 	}
 }
 
@@ -426,8 +427,8 @@ static void set_or_drop(struct doc *status, const char *field, int64_t v) {
 		doc_remove(status, field);
 }
 
-static void write_status(struct kube *k, const char *key, const struct sets *s) {
-	struct kube_state *state = kube_find(k, KUBE_DEPLOYMENTS, key);
+static void write_status(struct sim_kube *k, const char *key, const struct sets *s) {
+	struct sim_kube_state *state = sim_kube_find(k, KUBE_DEPLOYMENTS, key);
 	if (!state) return;
 	struct doc *now = doc_copy(state->doc), *status = doc_make(now, "status");
 	int64_t available = status_sum(k, s, "availableReplicas"), wanted = doc_int(doc_path(now, "spec.replicas"), 1);
@@ -439,35 +440,35 @@ static void write_status(struct kube *k, const char *key, const struct sets *s) 
 	set_or_drop(status, "availableReplicas", available);
 	set_or_drop(status, "unavailableReplicas", missing > 0 ? missing : 0);
 	bool enough = available >= wanted - max_unavailable(now);
-	kube_set_condition(k, now, "Available", enough ? "True" : "False",
-					   enough ? "MinimumReplicasAvailable" : "MinimumReplicasUnavailable",
-					   enough ? "Deployment has minimum availability."
-							  : "Deployment does not have minimum availability.");
+	sim_kube_set_condition(k, now, "Available", enough ? "True" : "False",
+						   enough ? "MinimumReplicasAvailable" : "MinimumReplicasUnavailable",
+						   enough ? "Deployment has minimum availability."
+								  : "Deployment does not have minimum availability.");
 	progress(k, now, state->doc, s);
-	kube_write_as(k, KUBE_DEPLOYMENTS, now, "kube-controller-manager", "status");
+	sim_kube_write_as(k, KUBE_DEPLOYMENTS, now, "kube-controller-manager", "status");
 }
 
-static void clean_up(struct kube *k, const struct doc *d, struct sets *s) {
+static void clean_up(struct sim_kube *k, const struct doc *d, struct sets *s) {
 	int64_t keep = doc_int(doc_path(d, "spec.revisionHistoryLimit"), 10);
 	int64_t surplus = (int64_t)s->count - 1 - keep;
 	for (size_t i = 0; i < s->count && surplus > 0; i++) {
 		if (is_new(s, i) || spec_of(k, s->keys[i]) || status_of(k, s->keys[i], "replicas")) continue;
-		kube_erase(k, KUBE_REPLICASETS, s->keys[i]);
+		sim_kube_erase(k, KUBE_REPLICASETS, s->keys[i]);
 		surplus--;
 	}
 }
 
 /* A rollout that gets stuck is looked at again when its deadline has passed. */
 static void deadline_moment(void *self, uint64_t arg) {
-	struct kube *k = self;
+	struct sim_kube *k = self;
 	(void)arg;
 	for (size_t i = 0; i < k->tables[KUBE_DEPLOYMENTS].count; i++)
-		if (!kube_rolled_out(k->tables[KUBE_DEPLOYMENTS].entries[i].state->doc))
-			kube_work_add(&k->work[KUBE_DEPLOYER], k->tables[KUBE_DEPLOYMENTS].entries[i].key);
+		if (!sim_kube_rolled_out(k->tables[KUBE_DEPLOYMENTS].entries[i].state->doc))
+			sim_kube_work_add(&k->work[KUBE_DEPLOYER], k->tables[KUBE_DEPLOYMENTS].entries[i].key);
 }
 
-void kube_reconcile_deployment(struct kube *k, const char *key) {
-	struct kube_state *state = kube_hold(kube_find(k, KUBE_DEPLOYMENTS, key));
+void sim_kube_reconcile_deployment(struct sim_kube *k, const char *key) {
+	struct sim_kube_state *state = sim_kube_hold(sim_kube_find(k, KUBE_DEPLOYMENTS, key));
 	if (!state) return;
 	const struct doc *d = state->doc;
 	struct sets s = find_sets(k, d);
@@ -488,5 +489,5 @@ void kube_reconcile_deployment(struct kube *k, const char *key) {
 	}
 	write_status(k, key, &s);
 	free(s.keys);
-	kube_drop(state);
+	sim_kube_drop(state);
 }

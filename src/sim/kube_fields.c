@@ -44,7 +44,7 @@ static bool is_set_list(const char *member) {
 }
 
 static void set_of_list(const struct doc *list, struct doc *set) {
-	const char *keys = kube_list_keys(list->key, list->child);
+	const char *keys = sim_kube_list_keys(list->key, list->child);
 	char name[FIELD_MAX];
 	doc_each(e, list) {
 		if (keys) {
@@ -65,7 +65,7 @@ static void set_of(const struct doc *value, struct doc *set) {
 	doc_each(c, value) {
 		field_name(name, c->key);
 		struct doc *sub = doc_set(set, name, doc_new(JSON_OBJECT));
-		if (c->kind == JSON_OBJECT && !kube_is_atomic(c->key)) set_of(c, sub);
+		if (c->kind == JSON_OBJECT && !sim_kube_is_atomic(c->key)) set_of(c, sub);
 		if (c->kind == JSON_ARRAY) set_of_list(c, sub);
 	}
 }
@@ -185,17 +185,17 @@ static struct doc *entries(struct doc *object) {
 	return list && list->kind == JSON_ARRAY ? list : doc_set(meta, "managedFields", doc_new(JSON_ARRAY));
 }
 
-static bool is_entry(const struct doc *e, const struct kube_manager *m, const char *operation) {
+static bool is_entry(const struct doc *e, const struct sim_kube_manager *m, const char *operation) {
 	return !strcmp(doc_c(doc_get(e, "manager")), m->name) && !strcmp(doc_c(doc_get(e, "operation")), operation) &&
 		   !strcmp(doc_c(doc_get(e, "subresource")), m->subresource);
 }
 
-static struct doc *entry(struct doc *list, const struct kube_manager *m, const char *operation) {
+static struct doc *entry(struct doc *list, const struct sim_kube_manager *m, const char *operation) {
 	doc_each(e, list) if (is_entry(e, m, operation)) return e;
 	return NULL;
 }
 
-static void write_entry(struct doc *list, const struct kube_manager *m, const char *operation, struct doc *set) {
+static void write_entry(struct doc *list, const struct sim_kube_manager *m, const char *operation, struct doc *set) {
 	struct doc *e = entry(list, m, operation);
 	if (!e) e = doc_push(list, doc_new(JSON_OBJECT));
 	doc_set_c(e, "manager", m->name);
@@ -217,7 +217,7 @@ static void drop_empty_entries(struct doc *list) {
 	}
 }
 
-void kube_fields_update(const struct doc *before, struct doc *now, const struct kube_manager *m) {
+void sim_kube_fields_update(const struct doc *before, struct doc *now, const struct sim_kube_manager *m) {
 	struct doc *list = entries(now), *changed = fields_of(now);
 	set_changed(changed, before, now);
 	doc_each(e, list) {
@@ -271,7 +271,7 @@ static void conflicts(const struct doc *mine, const struct doc *theirs, const st
 			struct doc *sub = doc_set(taken, c->key, doc_new(JSON_OBJECT));
 			conflicts(c, there, new, old, other, longer, sub, causes);
 			if (!sub->child) doc_remove(taken, c->key);
-		} else if (!doc_equal(new, old)) {
+		} else if (is_leaf(c) && is_leaf(there) && !doc_equal(new, old)) {
 			doc_set(taken, c->key, doc_new(JSON_OBJECT));
 			push_cause(causes, other, longer);
 		}
@@ -282,12 +282,12 @@ static void conflicts(const struct doc *mine, const struct doc *theirs, const st
 static void merge_config(struct doc *into, const struct doc *config) {
 	doc_each(c, config) {
 		struct doc *there = doc_get(into, c->key);
-		const char *keys = c->kind == JSON_ARRAY ? kube_list_keys(c->key, c->child) : NULL;
-		if (c->kind == JSON_OBJECT && there && there->kind == JSON_OBJECT && !kube_is_atomic(c->key)) {
+		const char *keys = c->kind == JSON_ARRAY ? sim_kube_list_keys(c->key, c->child) : NULL;
+		if (c->kind == JSON_OBJECT && there && there->kind == JSON_OBJECT && !sim_kube_is_atomic(c->key)) {
 			merge_config(there, c);
 		} else if (keys && there && there->kind == JSON_ARRAY) {
 			doc_each(e, c) {
-				struct doc *same = kube_list_find(there, keys, e);
+				struct doc *same = sim_kube_list_find(there, keys, e);
 				if (same)
 					merge_config(same, e);
 				else
@@ -328,8 +328,8 @@ static struct doc *abandoned(struct doc *list, const struct doc *own_entry, cons
 	return set;
 }
 
-enum err kube_fields_apply(const struct doc *live, const struct doc *config, const struct kube_manager *m, bool force,
-						   struct doc **out, struct doc *causes, struct why *why) {
+enum err sim_kube_fields_apply(const struct doc *live, const struct doc *config, const struct sim_kube_manager *m,
+							   bool force, struct doc **out, struct doc *causes, struct why *why) {
 	struct doc *result = live ? doc_copy(live) : doc_new(JSON_OBJECT), *mine = fields_of(config);
 	struct doc *list = entries(result);
 	doc_each(e, list) {
@@ -361,7 +361,7 @@ enum err kube_fields_apply(const struct doc *live, const struct doc *config, con
 	return OK;
 }
 
-struct str kube_fields_owner(const struct doc *object, const char *path) {
+struct str sim_kube_fields_owner(const struct doc *object, const char *path) {
 	char step[FIELD_MAX];
 	doc_each(e, doc_path(object, "metadata.managedFields")) {
 		const struct doc *set = doc_get(e, "fieldsV1");

@@ -7,7 +7,7 @@
 
 #include "sim/doc.h"
 
-struct kube_manager {
+struct sim_kube_manager {
 	const char *name;
 	const char *subresource; /* "", "status", "scale" */
 	const char *time;        /* RFC 3339, seconds */
@@ -16,11 +16,12 @@ struct kube_manager {
 
 /* Writes that are no apply: what differs between `before` (NULL: created) and `now` is the manager's, and
  * nobody else's; what is gone is nobody's. Changes `now`'s managedFields. */
-void kube_fields_update(const struct doc *before, struct doc *now, const struct kube_manager *m);
+void sim_kube_fields_update(const struct doc *before, struct doc *now, const struct sim_kube_manager *m);
 
 /* An apply of `config` onto `live` (NULL: created). *out is the result, the caller's. ERR_CONFLICT: others own
  * fields that would change, each is pushed onto `causes` as {"reason","message","field"}; `force` takes them. */
-MUST_USE enum err kube_fields_apply(const struct doc *live, const struct doc *config, const struct kube_manager *m,
-									bool force, struct doc **out, struct doc *causes, struct why *why);
+MUST_USE enum err sim_kube_fields_apply(const struct doc *live, const struct doc *config,
+										const struct sim_kube_manager *m, bool force, struct doc **out,
+										struct doc *causes, struct why *why);
 /* "f:spec" {"f:replicas"}: does anybody's entry hold this dotted path? For tests and the contract. */
-struct str kube_fields_owner(const struct doc *object, const char *path);
+struct str sim_kube_fields_owner(const struct doc *object, const char *path);

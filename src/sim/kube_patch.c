@@ -18,7 +18,7 @@ static const struct {
 	{ "ownerReferences", "uid" },
 };
 
-const char *kube_list_keys(const char *list, const struct doc *element) {
+const char *sim_kube_list_keys(const char *list, const struct doc *element) {
 	if (!element || element->kind != JSON_OBJECT) return NULL;
 	for (size_t i = 0; i < sizeof list_maps / sizeof *list_maps; i++)
 		if (!strcmp(list, list_maps[i].list)) return list_maps[i].keys;
@@ -26,7 +26,7 @@ const char *kube_list_keys(const char *list, const struct doc *element) {
 	return NULL;
 }
 
-bool kube_is_atomic(const char *member) {
+bool sim_kube_is_atomic(const char *member) {
 	return !strcmp(member, "selector") || !strcmp(member, "nodeSelector");
 }
 
@@ -45,14 +45,14 @@ static bool same_keys(const struct doc *a, const struct doc *b, const char *keys
 	return true;
 }
 
-struct doc *kube_list_find(const struct doc *array, const char *keys, const struct doc *like) {
+struct doc *sim_kube_list_find(const struct doc *array, const char *keys, const struct doc *like) {
 	doc_each(e, array) if (same_keys(e, like, keys)) return e;
 	return NULL;
 }
 
 /* ---- merge patch ---- */
 
-void kube_merge_patch(struct doc *target, const struct doc *patch) {
+void sim_kube_merge_patch(struct doc *target, const struct doc *patch) {
 	doc_each(p, patch) {
 		if (p->kind == JSON_NULL) {
 			doc_remove(target, p->key);
@@ -64,7 +64,7 @@ void kube_merge_patch(struct doc *target, const struct doc *patch) {
 			continue;
 		}
 		if (!there || there->kind != JSON_OBJECT) there = doc_set(target, p->key, doc_new(JSON_OBJECT));
-		kube_merge_patch(there, p);
+		sim_kube_merge_patch(there, p);
 	}
 }
 
@@ -106,10 +106,10 @@ static enum err merge_list(struct doc *target, const struct doc *patch, const ch
 			list_remove_like(target, keys, p);
 			continue;
 		}
-		struct doc *there = kube_list_find(target, keys, p);
+		struct doc *there = sim_kube_list_find(target, keys, p);
 		enum err e = OK;
 		if (there)
-			e = kube_strategic_patch(there, p, why);
+			e = sim_kube_strategic_patch(there, p, why);
 		else
 			doc_push(target, plain_copy(p));
 		if (e) return e;
@@ -123,7 +123,7 @@ static bool replaces_list(const struct doc *patch) {
 }
 
 static enum err patch_list(struct doc *target, const struct doc *p, struct why *why) {
-	const char *keys = kube_list_keys(p->key, p->child);
+	const char *keys = sim_kube_list_keys(p->key, p->child);
 	struct doc *there = doc_get(target, p->key);
 	if (!keys || replaces_list(p)) {
 		struct doc *copy = doc_set(target, p->key, doc_new(JSON_ARRAY));
@@ -171,10 +171,10 @@ static enum err patch_member(struct doc *target, const struct doc *p, struct why
 		there = doc_set(target, p->key, doc_new(JSON_OBJECT));
 	}
 	if (says(p, "delete")) return doc_remove(target, p->key), OK;
-	return kube_strategic_patch(there, p, why);
+	return sim_kube_strategic_patch(there, p, why);
 }
 
-enum err kube_strategic_patch(struct doc *target, const struct doc *patch, struct why *why) {
+enum err sim_kube_strategic_patch(struct doc *target, const struct doc *patch, struct why *why) {
 	if (target->kind != JSON_OBJECT || patch->kind != JSON_OBJECT)
 		return why_set(why, ERR_INVALID, "a patch of an object is an object");
 	doc_each(p, patch) {
@@ -307,7 +307,7 @@ static enum err one_op(struct doc **root, const struct doc *op, struct why *why)
 	return why_set(why, ERR_INVALID, "'%s' is no JSON patch operation", what);
 }
 
-enum err kube_json_patch(struct doc **target, const struct doc *ops, struct why *why) {
+enum err sim_kube_json_patch(struct doc **target, const struct doc *ops, struct why *why) {
 	if (ops->kind != JSON_ARRAY) return why_set(why, ERR_INVALID, "a JSON patch is an array");
 	doc_each(op, ops) {
 		enum err e = one_op(target, op, why);

@@ -8,20 +8,20 @@
 #define BACK_OFF_MAX   (300 * NS_PER_SEC)
 #define BACK_OFF_RESET (600 * NS_PER_SEC) /* of running: then the next failure is the first again */
 
-static struct kube_state *pod_state(struct kube *k, const struct kube_pod *pod) {
+static struct sim_kube_state *pod_state(struct sim_kube *k, const struct sim_kube_pod *pod) {
 	char key[260];
-	kube_key(key, pod->namespace_, pod->name);
-	struct kube_state *s = kube_find(k, KUBE_PODS, key);
+	sim_kube_key(key, pod->namespace_, pod->name);
+	struct sim_kube_state *s = sim_kube_find(k, KUBE_PODS, key);
 	return s && !strcmp(doc_c(doc_path(s->doc, "metadata.uid")), pod->uid) ? s : NULL;
 }
 
-static struct kube_container *container_of_uid(const struct kube *k, const char *uid) {
+static struct sim_kube_container *container_of_uid(const struct sim_kube *k, const char *uid) {
 	return map_get(&k->by_uid, str_of(uid));
 }
 
 /* ---- scheduling ---- */
 
-static size_t pods_on(const struct kube *k, const char *node) {
+static size_t pods_on(const struct sim_kube *k, const char *node) {
 	size_t n = 0;
 	for (size_t i = 0; i < k->tables[KUBE_PODS].count; i++)
 		n += !strcmp(doc_c(doc_path(k->tables[KUBE_PODS].entries[i].state->doc, "spec.nodeName")), node);
@@ -29,13 +29,13 @@ static size_t pods_on(const struct kube *k, const char *node) {
 }
 
 /* The node with the fewest pods that takes any; NULL: none. */
-static const char *emptiest_node(const struct kube *k) {
+static const char *emptiest_node(const struct sim_kube *k) {
 	const char *best = NULL;
 	size_t least = 110;
 	for (size_t i = 0; i < k->tables[KUBE_NODES].count; i++) {
 		const struct doc *node = k->tables[KUBE_NODES].entries[i].state->doc;
 		const char *name = doc_c(doc_path(node, "metadata.name"));
-		if (doc_bool(doc_path(node, "spec.unschedulable"), false) || !kube_condition_is(node, "Ready", "True"))
+		if (doc_bool(doc_path(node, "spec.unschedulable"), false) || !sim_kube_condition_is(node, "Ready", "True"))
 			continue;
 		size_t n = pods_on(k, name);
 		if (n < least) least = n, best = name;
@@ -52,11 +52,11 @@ static int64_t quantity(const char *text) { /* "512Mi", "1Gi", "1000000" */
 	return v;
 }
 
-static struct kube_container *container_new(struct kube *k, const struct doc *pod) {
-	struct kube_container *c = must_alloc(sizeof *c);
-	const struct doc *meta = doc_get(pod, "metadata"), *owner = kube_owner(pod, "ReplicaSet");
+static struct sim_kube_container *container_new(struct sim_kube *k, const struct doc *pod) {
+	struct sim_kube_container *c = must_alloc(sizeof *c);
+	const struct doc *meta = doc_get(pod, "metadata"), *owner = sim_kube_owner(pod, "ReplicaSet");
 	const struct doc *first = doc_at(doc_path(pod, "spec.containers"), 0);
-	struct kube_pod *p = &c->pod;
+	struct sim_kube_pod *p = &c->pod;
 	c->kube = k;
 	p->created_ns = k->o.queue->now_ns;
 	snprintf(p->namespace_, sizeof p->namespace_, "%s", doc_c(doc_get(meta, "namespace")));
@@ -66,8 +66,8 @@ static struct kube_container *container_new(struct kube *k, const struct doc *po
 	snprintf(p->image, sizeof p->image, "%s", doc_c(doc_get(first, "image")));
 	p->memory_limit = quantity(doc_c(doc_path(first, "resources.limits.memory")));
 	const struct doc *set =
-		owner ? kube_object(k, KUBE_REPLICASETS, p->namespace_, doc_c(doc_get(owner, "name"))) : NULL;
-	const struct doc *above = kube_owner(set, "Deployment");
+		owner ? sim_kube_object(k, KUBE_REPLICASETS, p->namespace_, doc_c(doc_get(owner, "name"))) : NULL;
+	const struct doc *above = sim_kube_owner(set, "Deployment");
 	snprintf(p->workload, sizeof p->workload, "%s", above ? doc_c(doc_get(above, "name")) : p->name);
 	list_push(&k->containers, &c->link);
 	enum err e = map_put(&k->by_uid, str_of(p->uid), c, NULL);
@@ -75,7 +75,7 @@ static struct kube_container *container_new(struct kube *k, const struct doc *po
 	return c;
 }
 
-static void container_free(struct kube_container *c) {
+static void container_free(struct sim_kube_container *c) {
 	map_remove(&c->kube->by_uid, str_of(c->pod.uid));
 	list_remove(&c->link);
 	free(c);
@@ -87,7 +87,7 @@ static const char *hash_of(const struct doc *pod) {
 	return doc_c(doc_get(doc_path(pod, "metadata.labels"), "pod-template-hash"));
 }
 
-static struct doc *container_status(struct doc *pod, const struct kube_container *c) {
+static struct doc *container_status(struct doc *pod, const struct sim_kube_container *c) {
 	char id[200];
 	struct doc *status = doc_make(pod, "status"), *list = doc_get(status, "containerStatuses");
 	if (!list) list = doc_set(status, "containerStatuses", doc_new(JSON_ARRAY));
@@ -103,10 +103,10 @@ static struct doc *container_status(struct doc *pod, const struct kube_container
 	return s;
 }
 
-static void set_ready(struct kube *k, struct doc *pod, bool ready) {
+static void set_ready(struct sim_kube *k, struct doc *pod, bool ready) {
 	const char *reason = ready ? "" : "ContainersNotReady", *status = ready ? "True" : "False";
-	kube_set_condition(k, pod, "Ready", status, reason, ready ? "" : "containers with unready status");
-	kube_set_condition(k, pod, "ContainersReady", status, reason, ready ? "" : "containers with unready status");
+	sim_kube_set_condition(k, pod, "Ready", status, reason, ready ? "" : "containers with unready status");
+	sim_kube_set_condition(k, pod, "ContainersReady", status, reason, ready ? "" : "containers with unready status");
 }
 
 static void set_waiting(struct doc *s, const char *reason) {
@@ -116,49 +116,49 @@ static void set_waiting(struct doc *s, const char *reason) {
 	doc_set_bool(s, "started", false);
 }
 
-static void write_pod(struct kube *k, struct doc *pod) {
-	kube_write_as(k, KUBE_PODS, pod, "kubelet", "status");
+static void write_pod(struct sim_kube *k, struct doc *pod) {
+	sim_kube_write_as(k, KUBE_PODS, pod, "kubelet", "status");
 }
 
 static void start_moment(void *self, uint64_t arg);
 
 /* Containers by generation: a moment that comes for another life finds nobody. */
-static void ask_start(struct kube_container *c, int64_t delay_ns) {
+static void ask_start(struct sim_kube_container *c, int64_t delay_ns) {
 	sim_queue_in(c->kube->o.queue, delay_ns, start_moment, c->kube, ++c->generation);
 }
 
-static struct kube_container *by_generation(struct kube *k, uint64_t generation) {
+static struct sim_kube_container *by_generation(struct sim_kube *k, uint64_t generation) {
 	list_each(it, &k->containers) {
-		struct kube_container *c = container_of(it, struct kube_container, link);
+		struct sim_kube_container *c = container_of(it, struct sim_kube_container, link);
 		if (c->generation == generation) return c;
 	}
 	return NULL;
 }
 
-void kube_schedule_pod(struct kube *k, const char *key) {
-	struct kube_state *state = kube_find(k, KUBE_PODS, key);
+void sim_kube_schedule_pod(struct sim_kube *k, const char *key) {
+	struct sim_kube_state *state = sim_kube_find(k, KUBE_PODS, key);
 	if (!state || doc_path(state->doc, "spec.nodeName") || doc_path(state->doc, "metadata.deletionTimestamp")) return;
 	struct doc *pod = doc_copy(state->doc);
 	const char *node = emptiest_node(k);
 	char ip[24], time[32];
 	if (!node) {
-		kube_set_condition(k, pod, "PodScheduled", "False", "Unschedulable", "0 nodes are available");
-		kube_write_as(k, KUBE_PODS, pod, "kube-scheduler", "status");
+		sim_kube_set_condition(k, pod, "PodScheduled", "False", "Unschedulable", "0 nodes are available");
+		sim_kube_write_as(k, KUBE_PODS, pod, "kube-scheduler", "status");
 		return;
 	}
 	doc_set_c(doc_make(pod, "spec"), "nodeName", node);
-	kube_set_condition(k, pod, "PodScheduled", "True", "", "");
-	state = kube_write_as(k, KUBE_PODS, pod, "kube-scheduler", NULL);
-	struct kube_container *c = container_new(k, state->doc);
+	sim_kube_set_condition(k, pod, "PodScheduled", "True", "", "");
+	state = sim_kube_write_as(k, KUBE_PODS, pod, "kube-scheduler", NULL);
+	struct sim_kube_container *c = container_new(k, state->doc);
 	pod = doc_copy(state->doc);
 	struct doc *status = doc_make(pod, "status");
 	snprintf(ip, sizeof ip, "10.244.%d.%d", k->next_ip / 250 % 250, 2 + k->next_ip % 250);
 	k->next_ip++;
-	kube_time(k, time);
+	sim_kube_time(k, time);
 	doc_set_c(status, "podIP", ip);
 	doc_set_c(status, "hostIP", "10.0.1.1");
 	doc_set_c(status, "startTime", time);
-	kube_set_condition(k, pod, "Initialized", "True", "", "");
+	sim_kube_set_condition(k, pod, "Initialized", "True", "", "");
 	set_ready(k, pod, false);
 	set_waiting(container_status(pod, c), "ContainerCreating");
 	write_pod(k, pod);
@@ -167,20 +167,20 @@ void kube_schedule_pod(struct kube *k, const char *key) {
 }
 
 static void start_moment(void *self, uint64_t arg) {
-	struct kube *k = self;
-	struct kube_container *c = by_generation(k, arg);
+	struct sim_kube *k = self;
+	struct sim_kube_container *c = by_generation(k, arg);
 	if (c && !c->stopping) k->o.runtime->start(k->o.runtime_self, &c->pod);
 }
 
-void kube_pod_running(struct kube *k, const char *uid) {
-	struct kube_container *c = container_of_uid(k, uid);
-	struct kube_state *state = c ? pod_state(k, &c->pod) : NULL;
+void sim_kube_pod_running(struct sim_kube *k, const char *uid) {
+	struct sim_kube_container *c = container_of_uid(k, uid);
+	struct sim_kube_state *state = c ? pod_state(k, &c->pod) : NULL;
 	char time[32];
 	if (!state || c->running) return;
 	c->running = true;
 	c->started_ns = k->o.queue->now_ns;
 	struct doc *pod = doc_copy(state->doc), *s = container_status(pod, c);
-	kube_time(k, time);
+	sim_kube_time(k, time);
 	doc_set_c(doc_make(doc_set(s, "state", doc_new(JSON_OBJECT)), "running"), "startedAt", time);
 	doc_set_bool(s, "started", true);
 	doc_set_bool(s, "ready", false);
@@ -188,9 +188,9 @@ void kube_pod_running(struct kube *k, const char *uid) {
 	write_pod(k, pod);
 }
 
-void kube_pod_ready(struct kube *k, const char *uid, bool ready) {
-	struct kube_container *c = container_of_uid(k, uid);
-	struct kube_state *state = c ? pod_state(k, &c->pod) : NULL;
+void sim_kube_pod_ready(struct sim_kube *k, const char *uid, bool ready) {
+	struct sim_kube_container *c = container_of_uid(k, uid);
+	struct sim_kube_state *state = c ? pod_state(k, &c->pod) : NULL;
 	if (!state || !c->running) return;
 	struct doc *pod = doc_copy(state->doc);
 	doc_set_bool(container_status(pod, c), "ready", ready);
@@ -200,29 +200,30 @@ void kube_pod_ready(struct kube *k, const char *uid, bool ready) {
 
 /* ---- ends ---- */
 
-static void pod_is_gone(struct kube *k, struct kube_container *c) {
+static void pod_is_gone(struct sim_kube *k, struct sim_kube_container *c) {
 	char key[260];
-	struct kube_state *state = pod_state(k, &c->pod);
-	kube_key(key, c->pod.namespace_, c->pod.name);
+	struct sim_kube_state *state = pod_state(k, &c->pod);
+	sim_kube_key(key, c->pod.namespace_, c->pod.name);
 	container_free(c);
-	if (state) kube_erase(k, KUBE_PODS, key);
+	if (state) sim_kube_erase(k, KUBE_PODS, key);
 }
 
-static struct doc *terminated(const struct kube *k, const struct kube_container *c, const char *reason, int code) {
+static struct doc *terminated(const struct sim_kube *k, const struct sim_kube_container *c, const char *reason,
+							  int code) {
 	char time[32];
 	struct doc *t = doc_new(JSON_OBJECT);
 	doc_set_int(t, "exitCode", code);
 	doc_set_c(t, "reason", reason);
 	wall_format((struct wall){ k->o.epoch.ns + c->started_ns }, time);
 	doc_set_c(t, "startedAt", time);
-	kube_time(k, time);
+	sim_kube_time(k, time);
 	doc_set_c(t, "finishedAt", time);
 	return t;
 }
 
-void kube_pod_exited(struct kube *k, const char *uid, const char *reason, int code) {
-	struct kube_container *c = container_of_uid(k, uid);
-	struct kube_state *state = c ? pod_state(k, &c->pod) : NULL;
+void sim_kube_pod_exited(struct sim_kube *k, const char *uid, const char *reason, int code) {
+	struct sim_kube_container *c = container_of_uid(k, uid);
+	struct sim_kube_state *state = c ? pod_state(k, &c->pod) : NULL;
 	if (!state) return;
 	if (c->stopping) {
 		pod_is_gone(k, c);
@@ -241,15 +242,15 @@ void kube_pod_exited(struct kube *k, const char *uid, const char *reason, int co
 }
 
 static void grace_is_over(void *self, uint64_t arg) {
-	struct kube *k = self;
-	struct kube_container *c = by_generation(k, arg);
+	struct sim_kube *k = self;
+	struct sim_kube_container *c = by_generation(k, arg);
 	if (!c || !c->stopping) return;
 	k->o.runtime->kill(k->o.runtime_self, &c->pod);
 	pod_is_gone(k, c);
 }
 
-void kube_pod_deleted(struct kube *k, const struct doc *pod, int64_t grace_ns) {
-	struct kube_container *c = container_of_uid(k, doc_c(doc_path(pod, "metadata.uid")));
+void sim_kube_pod_deleted(struct sim_kube *k, const struct doc *pod, int64_t grace_ns) {
+	struct sim_kube_container *c = container_of_uid(k, doc_c(doc_path(pod, "metadata.uid")));
 	if (!c) return;
 	if (!grace_ns) {
 		k->o.runtime->kill(k->o.runtime_self, &c->pod);

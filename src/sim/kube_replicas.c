@@ -16,22 +16,22 @@ static bool is_active(const struct doc *pod) {
 	return !doc_path(pod, "metadata.deletionTimestamp") && strcmp(phase, "Failed") && strcmp(phase, "Succeeded");
 }
 
-static struct pods pods_of(struct kube *k, const struct doc *rs) {
+static struct pods pods_of(struct sim_kube *k, const struct doc *rs) {
 	struct pods p = { must_array(k->tables[KUBE_PODS].count, sizeof *p.all), 0 };
 	const char *uid = doc_c(doc_path(rs, "metadata.uid"));
 	for (size_t i = 0; i < k->tables[KUBE_PODS].count; i++) {
 		const struct doc *pod = k->tables[KUBE_PODS].entries[i].state->doc;
-		const struct doc *owner = kube_owner(pod, "ReplicaSet");
+		const struct doc *owner = sim_kube_owner(pod, "ReplicaSet");
 		if (owner && !strcmp(doc_c(doc_get(owner, "uid")), uid) && is_active(pod)) p.all[p.count++] = pod;
 	}
 	return p;
 }
 
-static void create_pod(struct kube *k, const struct doc *rs) {
+static void create_pod(struct sim_kube *k, const struct doc *rs) {
 	char name[200], suffix[8];
 	struct doc *pod = doc_new(JSON_OBJECT), *meta = doc_make(pod, "metadata"), *owner;
 	const struct doc *template = doc_path(rs, "spec.template"), *tm = doc_get(template, "metadata");
-	kube_suffix(k, suffix, 5);
+	sim_kube_suffix(k, suffix, 5);
 	snprintf(name, sizeof name, "%s-%s", doc_c(doc_path(rs, "metadata.name")), suffix);
 	doc_set_c(meta, "name", name);
 	if (doc_get(tm, "labels")) doc_set(meta, "labels", doc_copy(doc_get(tm, "labels")));
@@ -47,10 +47,10 @@ static void create_pod(struct kube *k, const struct doc *rs) {
 	doc_set_c(doc_make(pod, "status"), "phase", "Pending");
 	char ns[64];
 	snprintf(ns, sizeof ns, "%s", doc_c(doc_path(rs, "metadata.namespace")));
-	struct kube_call c = { "replicaset-controller", "kube-controller-manager", NULL, false, false, true };
-	struct kube_reply r = { 0 };
-	kube_do_create(k, KUBE_PODS, ns, pod, &c, &r);
-	kube_reply_done(&r);
+	struct sim_kube_call c = { "replicaset-controller", "kube-controller-manager", NULL, false, false, true };
+	struct sim_kube_reply r = { 0 };
+	sim_kube_do_create(k, KUBE_PODS, ns, pod, &c, &r);
+	sim_kube_reply_done(&r);
 }
 
 /* controller_utils.go, ActivePodsWithRanks.Less: true when `a` should go before `b`. */
@@ -90,7 +90,7 @@ static int64_t rank(const struct pods *p, const struct doc *a, const struct doc 
 	bool assigned_a = doc_path(a, "spec.nodeName") != NULL, assigned_b = doc_path(b, "spec.nodeName") != NULL;
 	if (assigned_a != assigned_b) return assigned_a ? 1 : -1;
 	if (phase_rank(a) != phase_rank(b)) return phase_rank(a) - phase_rank(b);
-	bool ready_a = kube_pod_is_ready(a), ready_b = kube_pod_is_ready(b);
+	bool ready_a = sim_kube_pod_is_ready(a), ready_b = sim_kube_pod_is_ready(b);
 	if (ready_a != ready_b) return ready_a ? 1 : -1;
 	if (deletion_cost(a) != deletion_cost(b)) return deletion_cost(a) - deletion_cost(b);
 	int64_t crowd = on_its_node(p, b) - on_its_node(p, a);
@@ -103,7 +103,7 @@ static int64_t rank(const struct pods *p, const struct doc *a, const struct doc 
 	return strcmp(doc_c(doc_path(b, "metadata.creationTimestamp")), doc_c(doc_path(a, "metadata.creationTimestamp")));
 }
 
-static void delete_pods(struct kube *k, struct pods *p, size_t n) {
+static void delete_pods(struct sim_kube *k, struct pods *p, size_t n) {
 	for (size_t i = 1; i < p->count; i++) { /* insertion: few, and stable */
 		const struct doc *pod = p->all[i];
 		size_t at = i;
@@ -116,23 +116,23 @@ static void delete_pods(struct kube *k, struct pods *p, size_t n) {
 		snprintf(ns, sizeof ns, "%s", doc_c(doc_path(p->all[i], "metadata.namespace")));
 	}
 	for (size_t i = 0; i < n; i++) {
-		struct kube_call c = { "replicaset-controller", "kube-controller-manager", NULL, false, false, true };
-		struct kube_reply r = { 0 };
-		kube_do_delete(k, KUBE_PODS, ns, names[i], NULL, &c, &r);
-		kube_reply_done(&r);
+		struct sim_kube_call c = { "replicaset-controller", "kube-controller-manager", NULL, false, false, true };
+		struct sim_kube_reply r = { 0 };
+		sim_kube_do_delete(k, KUBE_PODS, ns, names[i], NULL, &c, &r);
+		sim_kube_reply_done(&r);
 	}
 	free(names);
 }
 
-static void write_status(struct kube *k, const char *key) {
-	struct kube_state *state = kube_find(k, KUBE_REPLICASETS, key);
+static void write_status(struct sim_kube *k, const char *key) {
+	struct sim_kube_state *state = sim_kube_find(k, KUBE_REPLICASETS, key);
 	if (!state) return;
 	struct doc *now = doc_copy(state->doc), *status = doc_make(now, "status");
 	struct pods p = pods_of(k, now);
 	int64_t ready = 0, labeled = 0;
 	for (size_t i = 0; i < p.count; i++) {
-		ready += kube_pod_is_ready(p.all[i]);
-		labeled += kube_labels_match(doc_path(now, "spec.selector"), doc_path(p.all[i], "metadata.labels"));
+		ready += sim_kube_pod_is_ready(p.all[i]);
+		labeled += sim_kube_labels_match(doc_path(now, "spec.selector"), doc_path(p.all[i], "metadata.labels"));
 	}
 	doc_set_int(status, "replicas", (int64_t)p.count);
 	doc_set_int(status, "fullyLabeledReplicas", labeled);
@@ -140,11 +140,11 @@ static void write_status(struct kube *k, const char *key) {
 	doc_set_int(status, "availableReplicas", ready); /* minReadySeconds is 0 in this world */
 	doc_set_int(status, "observedGeneration", doc_int(doc_path(now, "metadata.generation"), 0));
 	free(p.all);
-	kube_write_as(k, KUBE_REPLICASETS, now, "kube-controller-manager", "status");
+	sim_kube_write_as(k, KUBE_REPLICASETS, now, "kube-controller-manager", "status");
 }
 
-void kube_reconcile_replicaset(struct kube *k, const char *key) {
-	struct kube_state *state = kube_hold(kube_find(k, KUBE_REPLICASETS, key));
+void sim_kube_reconcile_replicaset(struct sim_kube *k, const char *key) {
+	struct sim_kube_state *state = sim_kube_hold(sim_kube_find(k, KUBE_REPLICASETS, key));
 	if (!state) return;
 	int64_t wanted = doc_int(doc_path(state->doc, "spec.replicas"), 0);
 	struct pods p = pods_of(k, state->doc);
@@ -153,6 +153,6 @@ void kube_reconcile_replicaset(struct kube *k, const char *key) {
 	for (int64_t i = 0; i < more; i++) create_pod(k, state->doc);
 	if (more < 0) delete_pods(k, &p, (size_t)(more < -BURST ? BURST : -more));
 	free(p.all);
-	kube_drop(state);
+	sim_kube_drop(state);
 	write_status(k, key);
 }

@@ -32,30 +32,33 @@ static struct doc *scale_of(const struct doc *d) {
 }
 
 /* The workload with the patched scale's replicas and preconditions. */
-static void scale_write(struct kube *k, enum kube_type t, const char *ns, const char *name, const struct doc *live,
-						const struct doc *scale, const struct kube_call *c, struct kube_reply *r) {
+static void scale_write(struct sim_kube *k, enum sim_kube_type t, const char *ns, const char *name,
+						const struct doc *live, const struct doc *scale, const struct sim_kube_call *c,
+						struct sim_kube_reply *r) {
 	struct doc *now = doc_copy(live), *meta = doc_make(now, "metadata");
-	struct kube_call call = *c;
+	struct sim_kube_call call = *c;
 	const char *version = doc_c(doc_path(scale, "metadata.resourceVersion"));
 	const char *uid = doc_c(doc_path(scale, "metadata.uid"));
 	if (*version) doc_set_c(meta, "resourceVersion", version);
 	if (*uid) doc_set_c(meta, "uid", uid);
 	doc_set_int(doc_make(now, "spec"), "replicas", doc_int(doc_path(scale, "spec.replicas"), -1));
 	call.subresource = "scale";
-	kube_do_update(k, t, ns, name, now, &call, r);
+	sim_kube_do_update(k, t, ns, name, now, &call, r);
 	if (r->reason) return;
 	struct doc *written = r->object;
 	r->object = scale_of(written);
 	doc_free(written);
 }
 
-void kube_do_scale(struct kube *k, enum kube_type t, const char *ns, const char *name, enum kube_patch_kind kind,
-				   const struct doc *patch, const struct kube_call *c, struct kube_reply *r) {
-	const struct doc *live = kube_object(k, t, ns, name);
+void sim_kube_do_scale(struct sim_kube *k, enum sim_kube_type t, const char *ns, const char *name,
+					   enum sim_kube_patch_kind kind, const struct doc *patch, const struct sim_kube_call *c,
+					   struct sim_kube_reply *r) {
+	const struct doc *live = sim_kube_object(k, t, ns, name);
 	struct why why = { "" };
 	enum err e = OK;
 	if (!live) {
-		kube_refuse(r, 404, "NotFound", "%s.%s \"%s\" not found", kube_types[t].plural, kube_types[t].group, name);
+		sim_kube_refuse(r, 404, "NotFound", "%s.%s \"%s\" not found", sim_kube_types[t].plural, sim_kube_types[t].group,
+						name);
 		return;
 	}
 	struct doc *scale = scale_of(live);
@@ -65,13 +68,13 @@ void kube_do_scale(struct kube *k, enum kube_type t, const char *ns, const char 
 		return;
 	}
 	if (kind == KUBE_JSON)
-		e = kube_json_patch(&scale, patch, &why);
+		e = sim_kube_json_patch(&scale, patch, &why);
 	else if (patch->kind == JSON_OBJECT)
-		kube_merge_patch(scale, patch);
+		sim_kube_merge_patch(scale, patch);
 	else
 		e = why_set(&why, ERR_INVALID, "a patch of an object is an object");
 	if (e)
-		kube_refuse(r, e == ERR_INVALID ? 400 : 422, e == ERR_INVALID ? "BadRequest" : "Invalid", "%s", why.text);
+		sim_kube_refuse(r, e == ERR_INVALID ? 400 : 422, e == ERR_INVALID ? "BadRequest" : "Invalid", "%s", why.text);
 	else
 		scale_write(k, t, ns, name, live, scale, c, r);
 	doc_free(scale);
@@ -80,7 +83,7 @@ void kube_do_scale(struct kube *k, enum kube_type t, const char *ns, const char 
 /* ---- eviction ---- */
 
 static bool is_healthy(const struct doc *pod) {
-	return kube_pod_is_ready(pod) && !doc_path(pod, "metadata.deletionTimestamp");
+	return sim_kube_pod_is_ready(pod) && !doc_path(pod, "metadata.deletionTimestamp");
 }
 
 /* "25%" of `whole`, or a number. */
@@ -92,12 +95,12 @@ static int64_t share(const struct doc *v, int64_t whole, int64_t fallback) {
 	return doc_int(v, fallback);
 }
 
-static bool budget_allows(const struct kube *k, const struct doc *pdb, const struct doc *pod) {
+static bool budget_allows(const struct sim_kube *k, const struct doc *pdb, const struct doc *pod) {
 	int64_t healthy = 0, expected = 0;
 	for (size_t i = 0; i < k->tables[KUBE_PODS].count; i++) {
 		const struct doc *p = k->tables[KUBE_PODS].entries[i].state->doc;
 		if (!doc_equal(doc_path(p, "metadata.namespace"), doc_path(pdb, "metadata.namespace"))) continue;
-		if (!kube_labels_match(doc_path(pdb, "spec.selector"), doc_path(p, "metadata.labels"))) continue;
+		if (!sim_kube_labels_match(doc_path(pdb, "spec.selector"), doc_path(p, "metadata.labels"))) continue;
 		healthy += is_healthy(p);
 		expected++;
 	}
@@ -106,31 +109,32 @@ static bool budget_allows(const struct kube *k, const struct doc *pdb, const str
 	return !is_healthy(pod) ? healthy >= wanted : healthy > wanted;
 }
 
-void kube_do_evict(struct kube *k, const char *ns, const char *name, const struct doc *eviction,
-				   const struct kube_call *c, struct kube_reply *r) {
-	const struct doc *pod = kube_object(k, KUBE_PODS, ns, name);
+void sim_kube_do_evict(struct sim_kube *k, const char *ns, const char *name, const struct doc *eviction,
+					   const struct sim_kube_call *c, struct sim_kube_reply *r) {
+	const struct doc *pod = sim_kube_object(k, KUBE_PODS, ns, name);
 	int budgets = 0;
 	if (!pod) {
-		kube_refuse(r, 404, "NotFound", "pods \"%s\" not found", name);
+		sim_kube_refuse(r, 404, "NotFound", "pods \"%s\" not found", name);
 		return;
 	}
 	for (size_t i = 0; i < k->tables[KUBE_PDBS].count; i++) {
 		const struct doc *pdb = k->tables[KUBE_PDBS].entries[i].state->doc;
 		if (!doc_equal(doc_path(pdb, "metadata.namespace"), doc_path(pod, "metadata.namespace")) ||
-			!kube_labels_match(doc_path(pdb, "spec.selector"), doc_path(pod, "metadata.labels")))
+			!sim_kube_labels_match(doc_path(pdb, "spec.selector"), doc_path(pod, "metadata.labels")))
 			continue;
 		if (++budgets > 1) {
-			kube_refuse(
+			sim_kube_refuse(
 				r, 500, "InternalError",
 				"This pod has more than one PodDisruptionBudget, which the eviction subresource does not support.");
 			return;
 		}
 		if (!budget_allows(k, pdb, pod)) {
-			kube_refuse(r, 429, "TooManyRequests", "Cannot evict pod as it would violate the pod's disruption budget.");
+			sim_kube_refuse(r, 429, "TooManyRequests",
+							"Cannot evict pod as it would violate the pod's disruption budget.");
 			return;
 		}
 	}
-	kube_do_delete(k, KUBE_PODS, ns, name, doc_get(eviction, "deleteOptions"), c, r);
+	sim_kube_do_delete(k, KUBE_PODS, ns, name, doc_get(eviction, "deleteOptions"), c, r);
 	if (r->reason) return;
 	doc_free(r->object);
 	r->object =

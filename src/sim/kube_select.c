@@ -54,7 +54,7 @@ static bool parse_term(struct str s, struct term *t) {
 	return is_key(t->key);
 }
 
-bool kube_selector_valid(struct str selector) {
+bool sim_kube_selector_valid(struct str selector) {
 	struct term t;
 	while (selector.n)
 		if (!parse_term(next_term(&selector), &t)) return false;
@@ -79,7 +79,7 @@ static bool holds(const struct term *t, struct str value) {
 	}
 }
 
-bool kube_labels_selected(struct str selector, const struct doc *labels) {
+bool sim_kube_labels_selected(struct str selector, const struct doc *labels) {
 	struct term t;
 	char key[300];
 	while (selector.n) {
@@ -91,7 +91,7 @@ bool kube_labels_selected(struct str selector, const struct doc *labels) {
 	return true;
 }
 
-bool kube_fields_selected(struct str selector, const struct doc *object) {
+bool sim_kube_fields_selected(struct str selector, const struct doc *object) {
 	struct term t;
 	char path[300];
 	while (selector.n) {

@@ -4,6 +4,6 @@
 #include "sim/doc.h"
 
 /* False: malformed. An empty selector is fine and matches everything. */
-bool kube_selector_valid(struct str selector);
-bool kube_labels_selected(struct str selector, const struct doc *labels);
-bool kube_fields_selected(struct str selector, const struct doc *object);
+bool sim_kube_selector_valid(struct str selector);
+bool sim_kube_labels_selected(struct str selector, const struct doc *labels);
+bool sim_kube_fields_selected(struct str selector, const struct doc *object);

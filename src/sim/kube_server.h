@@ -9,34 +9,34 @@
 #include "sim/host.h"
 #include "sim/kube.h"
 
-struct kube_rule { /* lists joined by commas; "*" is all */
+struct sim_kube_rule { /* lists joined by commas; "*" is all */
 	const char *verbs, *groups, *resources;
 	const char *namespace_; /* NULL: everywhere */
 };
-struct kube_user {
+struct sim_kube_user {
 	const char *token, *name;
-	const struct kube_rule *rules;
+	const struct sim_kube_rule *rules;
 	size_t rule_count;
 };
 
-struct kube_server_faults { /* probabilities of a request */
-	double failing;         /* 500 or 503 without having done it */
-	double forgetful;       /* done, and then 500: whoever repeats it must not do it twice */
-	double stale;           /* a read answers with the state of up to `stale_ns` ago */
-	double throttled;       /* 429 with Retry-After */
+struct sim_kube_server_faults { /* probabilities of a request */
+	double failing;             /* 500 or 503 without having done it */
+	double forgetful;           /* done, and then 500: whoever repeats it must not do it twice */
+	double stale;               /* a read answers with the state of up to `stale_ns` ago */
+	double throttled;           /* 429 with Retry-After */
 };
 
-struct kube_server_counts {
+struct sim_kube_server_counts {
 	int64_t requests, refused, watches, failing, forgetful, stale, throttled, gone;
 };
 
-struct kube_server {
-	struct kube *kube;
-	const struct kube_user *users; /* borrowed */
+struct sim_kube_server {
+	struct sim_kube *kube;
+	const struct sim_kube_user *users; /* borrowed */
 	size_t user_count;
 	int port;
-	struct kube_server_faults faults;
-	struct kube_server_counts counts;
+	struct sim_kube_server_faults faults;
+	struct sim_kube_server_counts counts;
 	/* ---- the running process's ---- */
 	struct sim_host *host;
 	struct http_server *http;
@@ -45,7 +45,7 @@ struct kube_server {
 	struct rng rng;
 };
 
-extern const struct sim_program kube_server_program;
+extern const struct sim_program sim_kube_server_program;
 /* What Flyball needs to act, and to only look (docs: `flyball rbac`). */
-extern const struct kube_rule kube_rules_act[], kube_rules_look[];
-extern const size_t kube_rules_act_count, kube_rules_look_count;
+extern const struct sim_kube_rule sim_kube_rules_act[], sim_kube_rules_look[];
+extern const size_t sim_kube_rules_act_count, sim_kube_rules_look_count;

@@ -8,13 +8,13 @@
 
 #define ACTION_KEY "flyball.dev/action-key"
 
-void kube_reply_done(struct kube_reply *r) {
+void sim_kube_reply_done(struct sim_kube_reply *r) {
 	doc_free(r->causes);
 	doc_free(r->object);
-	*r = (struct kube_reply){ 0 };
+	*r = (struct sim_kube_reply){ 0 };
 }
 
-bool kube_refuse(struct kube_reply *r, int code, const char *reason, const char *fmt, ...) {
+bool sim_kube_refuse(struct sim_kube_reply *r, int code, const char *reason, const char *fmt, ...) {
 	va_list args;
 	va_start(args, fmt);
 	vsnprintf(r->message, sizeof r->message, fmt, args);
@@ -24,7 +24,7 @@ bool kube_refuse(struct kube_reply *r, int code, const char *reason, const char 
 	return false;
 }
 
-static const char *resource_name(enum kube_type t) { /* "deployments.apps" */
+static const char *resource_name(enum sim_kube_type t) { /* "deployments.apps" */
 	static const char *const names[KUBE_TYPES] = {
 		"namespaces",
 		"nodes",
@@ -38,13 +38,13 @@ static const char *resource_name(enum kube_type t) { /* "deployments.apps" */
 	return names[t];
 }
 
-static bool not_found(struct kube_reply *r, enum kube_type t, const char *name) {
-	return kube_refuse(r, 404, "NotFound", "%s \"%s\" not found", resource_name(t), name);
+static bool not_found(struct sim_kube_reply *r, enum sim_kube_type t, const char *name) {
+	return sim_kube_refuse(r, 404, "NotFound", "%s \"%s\" not found", resource_name(t), name);
 }
 
-static bool conflict(struct kube_reply *r, enum kube_type t, const char *name, const char *what) {
-	return kube_refuse(r, 409, "Conflict", "Operation cannot be fulfilled on %s \"%s\": %s", resource_name(t), name,
-					   what);
+static bool conflict(struct sim_kube_reply *r, enum sim_kube_type t, const char *name, const char *what) {
+	return sim_kube_refuse(r, 409, "Conflict", "Operation cannot be fulfilled on %s \"%s\": %s", resource_name(t), name,
+						   what);
 }
 
 /* ---- defaults (pkg/apis, v1/defaults.go) ---- */
@@ -97,7 +97,7 @@ static void default_deployment(struct doc *d) {
 	default_int(spec, "progressDeadlineSeconds", 600);
 }
 
-static void set_defaults(enum kube_type t, struct doc *object) {
+static void set_defaults(enum sim_kube_type t, struct doc *object) {
 	if (t == KUBE_DEPLOYMENTS) default_deployment(object);
 	if (t == KUBE_PODS) default_pod_spec(doc_make(object, "spec"));
 	if (t == KUBE_REPLICASETS) default_int(doc_make(object, "spec"), "replicas", 1);
@@ -105,9 +105,9 @@ static void set_defaults(enum kube_type t, struct doc *object) {
 
 /* ---- validation ---- */
 
-static bool invalid(struct kube_reply *r, enum kube_type t, const char *name, const char *what) {
-	return kube_refuse(r, 422, "Invalid", "%s.%s \"%s\" is invalid: %s", kube_types[t].kind, kube_types[t].group, name,
-					   what);
+static bool invalid(struct sim_kube_reply *r, enum sim_kube_type t, const char *name, const char *what) {
+	return sim_kube_refuse(r, 422, "Invalid", "%s.%s \"%s\" is invalid: %s", sim_kube_types[t].kind,
+						   sim_kube_types[t].group, name, what);
 }
 
 static bool is_name(const char *name) { /* RFC 1123 subdomain */
@@ -116,20 +116,20 @@ static bool is_name(const char *name) { /* RFC 1123 subdomain */
 	return strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789-.") == n;
 }
 
-static bool valid_workload(enum kube_type t, const char *name, const struct doc *d, struct kube_reply *r) {
+static bool valid_workload(enum sim_kube_type t, const char *name, const struct doc *d, struct sim_kube_reply *r) {
 	const struct doc *spec = doc_get(d, "spec"), *template = doc_get(spec, "template");
 	if (doc_int(doc_get(spec, "replicas"), 0) < 0)
 		return invalid(r, t, name, "spec.replicas: Invalid value: must be greater than or equal to 0");
 	if (!doc_get(spec, "selector")) return invalid(r, t, name, "spec.selector: Required value");
 	if (!doc_count(doc_path(template, "spec.containers")))
 		return invalid(r, t, name, "spec.template.spec.containers: Required value");
-	if (!kube_labels_match(doc_get(spec, "selector"), doc_path(template, "metadata.labels")))
+	if (!sim_kube_labels_match(doc_get(spec, "selector"), doc_path(template, "metadata.labels")))
 		return invalid(r, t, name,
 					   "spec.template.metadata.labels: Invalid value: `selector` does not match template `labels`");
 	return true;
 }
 
-static bool valid(enum kube_type t, const struct doc *before, const struct doc *d, struct kube_reply *r) {
+static bool valid(enum sim_kube_type t, const struct doc *before, const struct doc *d, struct sim_kube_reply *r) {
 	const char *name = doc_c(doc_path(d, "metadata.name"));
 	if (!is_name(name)) return invalid(r, t, name, "metadata.name: Invalid value: a lowercase RFC 1123 subdomain");
 	if (t == KUBE_DEPLOYMENTS || t == KUBE_REPLICASETS) {
@@ -142,16 +142,16 @@ static bool valid(enum kube_type t, const struct doc *before, const struct doc *
 
 /* ---- admitting a new state ---- */
 
-static void record(struct kube *k, enum kube_verb verb, enum kube_type t, const struct kube_state *before,
-				   const struct doc *now, const struct kube_call *c) {
+static void record(struct sim_kube *k, enum sim_kube_verb verb, enum sim_kube_type t,
+				   const struct sim_kube_state *before, const struct doc *now, const struct sim_kube_call *c) {
 	if (k->effect_count == KUBE_EFFECTS_MAX) return; /* a world that long has told its story */
 	if (k->effect_count == k->effect_cap) {
 		k->effect_cap = k->effect_cap ? 2 * k->effect_cap : 64;
 		k->effects = must_grow(k->effects, k->effect_cap, sizeof *k->effects);
 	}
-	struct kube_effect *e = &k->effects[k->effect_count++];
+	struct sim_kube_effect *e = &k->effects[k->effect_count++];
 	const struct doc *meta = doc_get(now, "metadata");
-	*e = (struct kube_effect){ .at_ns = k->o.queue->now_ns, .verb = verb, .type = t };
+	*e = (struct sim_kube_effect){ .at_ns = k->o.queue->now_ns, .verb = verb, .type = t };
 	snprintf(e->user, sizeof e->user, "%s", c->user);
 	snprintf(e->manager, sizeof e->manager, "%s", c->manager);
 	snprintf(e->namespace_, sizeof e->namespace_, "%s", doc_c(doc_get(meta, "namespace")));
@@ -163,13 +163,14 @@ static void record(struct kube *k, enum kube_verb verb, enum kube_type t, const 
 					  e->generation != doc_int(doc_path(before->doc, "metadata.generation"), 0);
 	sim_trace_tell(k->o.trace, "kube: %s by %s (%s)%s: %s %s/%s",
 				   (const char *const[]){ "create", "update", "patch", "delete", "evict", "scale" }[verb], e->user,
-				   e->manager, e->spec_changed ? "" : ", spec unchanged", kube_types[t].kind, e->namespace_, e->name);
+				   e->manager, e->spec_changed ? "" : ", spec unchanged", sim_kube_types[t].kind, e->namespace_,
+				   e->name);
 }
 
-static struct kube_manager manager_of(const struct kube_call *c, enum kube_type t, char time[32],
-									  const struct kube *k) {
-	kube_time(k, time);
-	return (struct kube_manager){ c->manager, c->subresource ? c->subresource : "", time, kube_api_version(t) };
+static struct sim_kube_manager manager_of(const struct sim_kube_call *c, enum sim_kube_type t, char time[32],
+										  const struct sim_kube *k) {
+	sim_kube_time(k, time);
+	return (struct sim_kube_manager){ c->manager, c->subresource ? c->subresource : "", time, sim_kube_api_version(t) };
 }
 
 /* The members that only the server sets, as they were. */
@@ -204,8 +205,8 @@ static struct doc *only_its_part(const struct doc *before, struct doc *now, cons
 	return now;
 }
 
-static bool preconditions_hold(struct kube *k, enum kube_type t, const char *name, const struct doc *before,
-							   const char *uid, const char *version, struct kube_reply *r) {
+static bool preconditions_hold(struct sim_kube *k, enum sim_kube_type t, const char *name, const struct doc *before,
+							   const char *uid, const char *version, struct sim_kube_reply *r) {
 	const struct doc *meta = doc_get(before, "metadata");
 	char what[200];
 	if (k->mutations.ignore_preconditions) return true;
@@ -221,30 +222,31 @@ static bool preconditions_hold(struct kube *k, enum kube_type t, const char *nam
 }
 
 /* Stores, or only shows, what was admitted. `now` is consumed. */
-static void finish(struct kube *k, enum kube_verb verb, enum kube_type t, struct kube_state *before, struct doc *now,
-				   const struct kube_call *c, struct kube_reply *r) {
+static void finish(struct sim_kube *k, enum sim_kube_verb verb, enum sim_kube_type t, struct sim_kube_state *before,
+				   struct doc *now, const struct sim_kube_call *c, struct sim_kube_reply *r) {
 	r->code = before ? 200 : 201;
 	if (c->dry_run) {
+		sim_kube_set_generation(t, before ? before->doc : NULL, now);
 		r->object = now;
 		return;
 	}
-	struct kube_state *hold = kube_hold(before), *state = kube_store(k, t, now);
+	struct sim_kube_state *hold = sim_kube_hold(before), *state = sim_kube_store(k, t, now);
 	r->object = doc_copy(state->doc);
 	if (!c->internal && state != before) {
 		record(k, verb, t, before, state->doc, c);
 		if (k->mutations.apply_twice) record(k, verb, t, before, state->doc, c);
 	}
-	kube_drop(hold);
+	sim_kube_drop(hold);
 }
 
-static void admit(struct kube *k, enum kube_verb verb, enum kube_type t, struct kube_state *before, struct doc *now,
-				  bool applied, const struct kube_call *c, struct kube_reply *r) {
+static void admit(struct sim_kube *k, enum sim_kube_verb verb, enum sim_kube_type t, struct sim_kube_state *before,
+				  struct doc *now, bool applied, const struct sim_kube_call *c, struct sim_kube_reply *r) {
 	const char *name = doc_c(doc_path(before->doc, "metadata.name"));
 	const struct doc *meta = doc_get(now, "metadata");
 	char time[32];
 	if (strcmp(doc_c(doc_get(meta, "name")), name)) {
-		kube_refuse(r, 400, "BadRequest", "the name of the object (%s) does not match the name on the URL (%s)",
-					doc_c(doc_get(meta, "name")), name);
+		sim_kube_refuse(r, 400, "BadRequest", "the name of the object (%s) does not match the name on the URL (%s)",
+						doc_c(doc_get(meta, "name")), name);
 		doc_free(now);
 		return;
 	}
@@ -260,61 +262,61 @@ static void admit(struct kube *k, enum kube_verb verb, enum kube_type t, struct 
 		doc_free(now);
 		return;
 	}
-	struct kube_manager m = manager_of(c, t, time, k);
-	if (!applied) kube_fields_update(before->doc, now, &m);
+	struct sim_kube_manager m = manager_of(c, t, time, k);
+	if (!applied) sim_kube_fields_update(before->doc, now, &m);
 	finish(k, verb, t, before, now, c, r);
 }
 
 /* ---- create, update, patch ---- */
 
-static void new_identity(struct kube *k, enum kube_type t, const char *ns, struct doc *object) {
+static void new_identity(struct sim_kube *k, enum sim_kube_type t, const char *ns, struct doc *object) {
 	char uid[37], time[32], name[300];
 	struct doc *meta = doc_make(object, "metadata");
-	kube_uid(k, uid);
-	kube_time(k, time);
+	sim_kube_uid(k, uid);
+	sim_kube_time(k, time);
 	if (!*doc_c(doc_get(meta, "name")) && *doc_c(doc_get(meta, "generateName"))) {
 		int n = snprintf(name, sizeof name - 8, "%s", doc_c(doc_get(meta, "generateName")));
-		kube_suffix(k, name + n, 5);
+		sim_kube_suffix(k, name + n, 5);
 		doc_set_c(meta, "name", name);
 	}
-	if (kube_types[t].namespaced) doc_set_c(meta, "namespace", ns);
+	if (sim_kube_types[t].namespaced) doc_set_c(meta, "namespace", ns);
 	doc_set_c(meta, "uid", uid);
 	doc_set_c(meta, "creationTimestamp", time);
 	doc_remove(meta, "resourceVersion");
 	doc_remove(meta, "deletionTimestamp");
-	doc_set_c(object, "apiVersion", kube_api_version(t));
-	doc_set_c(object, "kind", kube_types[t].kind);
+	doc_set_c(object, "apiVersion", sim_kube_api_version(t));
+	doc_set_c(object, "kind", sim_kube_types[t].kind);
 }
 
-void kube_do_create(struct kube *k, enum kube_type t, const char *ns, struct doc *object, const struct kube_call *c,
-					struct kube_reply *r) {
+void sim_kube_do_create(struct sim_kube *k, enum sim_kube_type t, const char *ns, struct doc *object,
+						const struct sim_kube_call *c, struct sim_kube_reply *r) {
 	char key[260], time[32];
 	new_identity(k, t, ns, object);
 	const char *name = doc_c(doc_path(object, "metadata.name"));
 	set_defaults(t, object);
-	kube_key(key, kube_types[t].namespaced ? ns : "", name);
-	if (kube_types[t].namespaced && !kube_find(k, KUBE_NAMESPACES, ns)) {
-		kube_refuse(r, 404, "NotFound", "namespaces \"%s\" not found", ns);
-	} else if (kube_find(k, t, key)) {
-		kube_refuse(r, 409, "AlreadyExists", "%s \"%s\" already exists", resource_name(t), name);
+	sim_kube_key(key, sim_kube_types[t].namespaced ? ns : "", name);
+	if (sim_kube_types[t].namespaced && !sim_kube_find(k, KUBE_NAMESPACES, ns)) {
+		sim_kube_refuse(r, 404, "NotFound", "namespaces \"%s\" not found", ns);
+	} else if (sim_kube_find(k, t, key)) {
+		sim_kube_refuse(r, 409, "AlreadyExists", "%s \"%s\" already exists", resource_name(t), name);
 	} else if (valid(t, NULL, object, r)) {
-		struct kube_manager m = manager_of(c, t, time, k);
-		if (!doc_path(object, "metadata.managedFields")) kube_fields_update(NULL, object, &m);
+		struct sim_kube_manager m = manager_of(c, t, time, k);
+		if (!doc_path(object, "metadata.managedFields")) sim_kube_fields_update(NULL, object, &m);
 		finish(k, KUBE_CREATE, t, NULL, object, c, r);
 		return;
 	}
 	doc_free(object);
 }
 
-static struct kube_state *find(struct kube *k, enum kube_type t, const char *ns, const char *name) {
+static struct sim_kube_state *find(struct sim_kube *k, enum sim_kube_type t, const char *ns, const char *name) {
 	char key[260];
-	kube_key(key, kube_types[t].namespaced ? ns : "", name);
-	return kube_find(k, t, key);
+	sim_kube_key(key, sim_kube_types[t].namespaced ? ns : "", name);
+	return sim_kube_find(k, t, key);
 }
 
-void kube_do_update(struct kube *k, enum kube_type t, const char *ns, const char *name, struct doc *object,
-					const struct kube_call *c, struct kube_reply *r) {
-	struct kube_state *before = find(k, t, ns, name);
+void sim_kube_do_update(struct sim_kube *k, enum sim_kube_type t, const char *ns, const char *name, struct doc *object,
+						const struct sim_kube_call *c, struct sim_kube_reply *r) {
+	struct sim_kube_state *before = find(k, t, ns, name);
 	if (!before) {
 		not_found(r, t, name);
 		doc_free(object);
@@ -326,47 +328,48 @@ void kube_do_update(struct kube *k, enum kube_type t, const char *ns, const char
 	admit(k, KUBE_UPDATE, t, before, object, false, c, r);
 }
 
-static void apply(struct kube *k, enum kube_type t, const char *ns, const char *name, const struct doc *config,
-				  const struct kube_call *c, struct kube_reply *r) {
-	struct kube_state *before = find(k, t, ns, name);
+static void apply(struct sim_kube *k, enum sim_kube_type t, const char *ns, const char *name, const struct doc *config,
+				  const struct sim_kube_call *c, struct sim_kube_reply *r) {
+	struct sim_kube_state *before = find(k, t, ns, name);
 	struct doc *result = NULL, *causes = doc_new(JSON_ARRAY);
 	char time[32];
 	struct why why = { "" };
 	const char *uid = doc_c(doc_path(config, "metadata.uid"));
-	struct kube_manager m = manager_of(c, t, time, k);
+	struct sim_kube_manager m = manager_of(c, t, time, k);
 	if (doc_path(config, "metadata.managedFields")) {
-		kube_refuse(r, 400, "BadRequest", "metadata.managedFields must be nil");
+		sim_kube_refuse(r, 400, "BadRequest", "metadata.managedFields must be nil");
 	} else if (!before && *uid) {
 		conflict(r, t, name, "Precondition failed: the object does not exist");
 	} else if (before && !preconditions_hold(k, t, name, before->doc, uid,
 											 doc_c(doc_path(config, "metadata.resourceVersion")), r)) {
-	} else if (kube_fields_apply(before ? before->doc : NULL, config, &m, c->force, &result, causes, &why)) {
-		kube_refuse(r, 409, "Conflict", "%s", why.text);
+	} else if (sim_kube_fields_apply(before ? before->doc : NULL, config, &m, c->force, &result, causes, &why)) {
+		sim_kube_refuse(r, 409, "Conflict", "%s", why.text);
 		r->causes = causes;
 		return;
 	} else if (before) {
 		admit(k, KUBE_PATCH, t, before, result, true, c, r);
 	} else {
-		kube_do_create(k, t, ns, result, c, r);
+		sim_kube_do_create(k, t, ns, result, c, r);
 	}
 	doc_free(causes);
 }
 
-static enum err patched(struct doc **object, enum kube_patch_kind kind, const struct doc *patch, struct why *why) {
-	if (kind == KUBE_JSON) return kube_json_patch(object, patch, why);
+static enum err patched(struct doc **object, enum sim_kube_patch_kind kind, const struct doc *patch, struct why *why) {
+	if (kind == KUBE_JSON) return sim_kube_json_patch(object, patch, why);
 	if (patch->kind != JSON_OBJECT) return why_set(why, ERR_INVALID, "a patch of an object is an object");
-	if (kind == KUBE_STRATEGIC) return kube_strategic_patch(*object, patch, why);
-	kube_merge_patch(*object, patch);
+	if (kind == KUBE_STRATEGIC) return sim_kube_strategic_patch(*object, patch, why);
+	sim_kube_merge_patch(*object, patch);
 	return OK;
 }
 
-void kube_do_patch(struct kube *k, enum kube_type t, const char *ns, const char *name, enum kube_patch_kind kind,
-				   const struct doc *patch, const struct kube_call *c, struct kube_reply *r) {
+void sim_kube_do_patch(struct sim_kube *k, enum sim_kube_type t, const char *ns, const char *name,
+					   enum sim_kube_patch_kind kind, const struct doc *patch, const struct sim_kube_call *c,
+					   struct sim_kube_reply *r) {
 	if (kind == KUBE_APPLY) {
 		apply(k, t, ns, name, patch, c, r);
 		return;
 	}
-	struct kube_state *before = find(k, t, ns, name);
+	struct sim_kube_state *before = find(k, t, ns, name);
 	struct why why = { "" };
 	if (!before) {
 		not_found(r, t, name);
@@ -376,7 +379,7 @@ void kube_do_patch(struct kube *k, enum kube_type t, const char *ns, const char 
 	enum err e = patched(&now, kind, patch, &why);
 	if (e) {
 		doc_free(now);
-		kube_refuse(r, e == ERR_INVALID ? 400 : 422, e == ERR_INVALID ? "BadRequest" : "Invalid", "%s", why.text);
+		sim_kube_refuse(r, e == ERR_INVALID ? 400 : 422, e == ERR_INVALID ? "BadRequest" : "Invalid", "%s", why.text);
 		return;
 	}
 	admit(k, KUBE_PATCH, t, before, now, false, c, r);
@@ -385,8 +388,8 @@ void kube_do_patch(struct kube *k, enum kube_type t, const char *ns, const char 
 /* ---- delete ---- */
 
 /* What the garbage collector does in the background: what is owned goes with its owner. */
-static void delete_owned(struct kube *k, const char *uid) {
-	static const enum kube_type kinds[] = { KUBE_REPLICASETS, KUBE_PODS };
+static void delete_owned(struct sim_kube *k, const char *uid) {
+	static const enum sim_kube_type kinds[] = { KUBE_REPLICASETS, KUBE_PODS };
 	for (size_t n = 0; n < 2; n++) {
 		for (size_t i = 0; i < k->tables[kinds[n]].count;) {
 			const struct doc *d = k->tables[kinds[n]].entries[i].state->doc, *meta = doc_get(d, "metadata");
@@ -399,17 +402,18 @@ static void delete_owned(struct kube *k, const char *uid) {
 			char ns[64], name[128];
 			snprintf(ns, sizeof ns, "%s", doc_c(doc_get(meta, "namespace")));
 			snprintf(name, sizeof name, "%s", doc_c(doc_get(meta, "name")));
-			struct kube_call call = { "garbage-collector", "kube-controller-manager", NULL, false, false, true };
-			struct kube_reply reply = { 0 };
-			kube_do_delete(k, kinds[n], ns, name, NULL, &call, &reply);
-			kube_reply_done(&reply);
+			struct sim_kube_call call = { "garbage-collector", "kube-controller-manager", NULL, false, false, true };
+			struct sim_kube_reply reply = { 0 };
+			sim_kube_do_delete(k, kinds[n], ns, name, NULL, &call, &reply);
+			sim_kube_reply_done(&reply);
 			i = 0;
 		}
 	}
 }
 
 /* A pod that runs somewhere gets its time; true: it stays for now, marked. */
-static bool delete_gracefully(struct kube *k, struct kube_state *before, int64_t grace_s, struct kube_reply *r) {
+static bool delete_gracefully(struct sim_kube *k, struct sim_kube_state *before, int64_t grace_s,
+							  struct sim_kube_reply *r) {
 	if (!doc_path(before->doc, "spec.nodeName") || grace_s == 0) return false;
 	char time[32];
 	struct doc *now = doc_copy(before->doc), *meta = doc_make(now, "metadata");
@@ -419,13 +423,13 @@ static bool delete_gracefully(struct kube *k, struct kube_state *before, int64_t
 	if (dot) memcpy(dot, "Z", 2);
 	doc_set_c(meta, "deletionTimestamp", time);
 	doc_set_int(meta, "deletionGracePeriodSeconds", grace_s);
-	struct kube_state *state = kube_store(k, KUBE_PODS, now);
+	struct sim_kube_state *state = sim_kube_store(k, KUBE_PODS, now);
 	r->object = doc_copy(state->doc);
-	kube_pod_deleted(k, state->doc, grace_s * NS_PER_SEC);
+	sim_kube_pod_deleted(k, state->doc, grace_s * NS_PER_SEC);
 	return true;
 }
 
-static struct doc *deleted_status(enum kube_type t, const struct doc *d) {
+static struct doc *deleted_status(enum sim_kube_type t, const struct doc *d) {
 	struct doc *s = doc_new(JSON_OBJECT), *details;
 	doc_set_c(s, "kind", "Status");
 	doc_set_c(s, "apiVersion", "v1");
@@ -433,26 +437,28 @@ static struct doc *deleted_status(enum kube_type t, const struct doc *d) {
 	doc_set_c(s, "status", "Success");
 	details = doc_make(s, "details");
 	doc_set_c(details, "name", doc_c(doc_path(d, "metadata.name")));
-	if (*kube_types[t].group) doc_set_c(details, "group", kube_types[t].group);
-	doc_set_c(details, "kind", kube_types[t].plural);
+	if (*sim_kube_types[t].group) doc_set_c(details, "group", sim_kube_types[t].group);
+	doc_set_c(details, "kind", sim_kube_types[t].plural);
 	doc_set_c(details, "uid", doc_c(doc_path(d, "metadata.uid")));
 	return s;
 }
 
-static void delete_now(struct kube *k, enum kube_type t, struct kube_state *before, struct kube_reply *r) {
+static void delete_now(struct sim_kube *k, enum sim_kube_type t, struct sim_kube_state *before,
+					   struct sim_kube_reply *r) {
 	char key[260], uid[37];
 	const struct doc *meta = doc_get(before->doc, "metadata");
-	kube_key(key, kube_types[t].namespaced ? doc_c(doc_get(meta, "namespace")) : "", doc_c(doc_get(meta, "name")));
+	sim_kube_key(key, sim_kube_types[t].namespaced ? doc_c(doc_get(meta, "namespace")) : "",
+				 doc_c(doc_get(meta, "name")));
 	snprintf(uid, sizeof uid, "%s", doc_c(doc_get(meta, "uid")));
 	r->object = t == KUBE_PODS ? doc_copy(before->doc) : deleted_status(t, before->doc);
-	if (t == KUBE_PODS) kube_pod_deleted(k, before->doc, 0);
-	kube_erase(k, t, key);
+	if (t == KUBE_PODS) sim_kube_pod_deleted(k, before->doc, 0);
+	sim_kube_erase(k, t, key);
 	if (t == KUBE_DEPLOYMENTS || t == KUBE_REPLICASETS) delete_owned(k, uid);
 }
 
-void kube_do_delete(struct kube *k, enum kube_type t, const char *ns, const char *name, const struct doc *options,
-					const struct kube_call *c, struct kube_reply *r) {
-	struct kube_state *before = find(k, t, ns, name);
+void sim_kube_do_delete(struct sim_kube *k, enum sim_kube_type t, const char *ns, const char *name,
+						const struct doc *options, const struct sim_kube_call *c, struct sim_kube_reply *r) {
+	struct sim_kube_state *before = find(k, t, ns, name);
 	if (!before) {
 		not_found(r, t, name);
 		return;
@@ -465,7 +471,7 @@ void kube_do_delete(struct kube *k, enum kube_type t, const char *ns, const char
 		r->object = doc_copy(before->doc);
 		return;
 	}
-	kube_hold(before);
+	sim_kube_hold(before);
 	bool first = !doc_path(before->doc, "metadata.deletionTimestamp");
 	int64_t grace = doc_int(doc_path(before->doc, "spec.terminationGracePeriodSeconds"), 30);
 	grace = doc_int(doc_get(options, "gracePeriodSeconds"), grace);
@@ -477,45 +483,45 @@ void kube_do_delete(struct kube *k, enum kube_type t, const char *ns, const char
 		record(k, KUBE_DELETE, t, before, before->doc, c);
 		if (k->mutations.apply_twice) record(k, KUBE_DELETE, t, before, before->doc, c);
 	}
-	kube_drop(before);
+	sim_kube_drop(before);
 }
 
 /* ---- writes from within ---- */
 
-struct kube_state *kube_write_as(struct kube *k, enum kube_type t, struct doc *doc, const char *manager,
-								 const char *subresource) {
+struct sim_kube_state *sim_kube_write_as(struct sim_kube *k, enum sim_kube_type t, struct doc *doc, const char *manager,
+										 const char *subresource) {
 	char time[32], key[260];
-	kube_key(key, kube_types[t].namespaced ? doc_c(doc_path(doc, "metadata.namespace")) : "",
-			 doc_c(doc_path(doc, "metadata.name")));
-	struct kube_state *before = kube_find(k, t, key);
-	struct kube_call c = { "system", manager, subresource, false, false, true };
-	struct kube_manager m = manager_of(&c, t, time, k);
-	kube_fields_update(before ? before->doc : NULL, doc, &m);
-	return kube_store(k, t, doc);
+	sim_kube_key(key, sim_kube_types[t].namespaced ? doc_c(doc_path(doc, "metadata.namespace")) : "",
+				 doc_c(doc_path(doc, "metadata.name")));
+	struct sim_kube_state *before = sim_kube_find(k, t, key);
+	struct sim_kube_call c = { "system", manager, subresource, false, false, true };
+	struct sim_kube_manager m = manager_of(&c, t, time, k);
+	sim_kube_fields_update(before ? before->doc : NULL, doc, &m);
+	return sim_kube_store(k, t, doc);
 }
 
-enum err kube_create(struct kube *k, enum kube_type t, struct str json, struct why *why) {
+enum err sim_kube_create(struct sim_kube *k, enum sim_kube_type t, struct str json, struct why *why) {
 	struct doc *d = doc_parse(json, why);
-	struct kube_reply r = { 0 };
-	struct kube_call c = { "setup", "kubectl-create", NULL, false, false, true };
+	struct sim_kube_reply r = { 0 };
+	struct sim_kube_call c = { "setup", "kubectl-create", NULL, false, false, true };
 	if (!d) return ERR_INVALID;
 	char ns[64];
 	snprintf(ns, sizeof ns, "%s", doc_c(doc_path(d, "metadata.namespace")));
-	kube_do_create(k, t, ns, d, &c, &r);
+	sim_kube_do_create(k, t, ns, d, &c, &r);
 	enum err e = r.reason ? why_set(why, r.code == 409 ? ERR_EXISTS : ERR_INVALID, "%s", r.message) : OK;
-	kube_reply_done(&r);
+	sim_kube_reply_done(&r);
 	return e;
 }
 
-enum err kube_change(struct kube *k, enum kube_type t, const char *ns, const char *name, const char *manager,
-					 struct str patch, struct why *why) {
+enum err sim_kube_change(struct sim_kube *k, enum sim_kube_type t, const char *ns, const char *name,
+						 const char *manager, struct str patch, struct why *why) {
 	struct doc *d = doc_parse(patch, why);
-	struct kube_reply r = { 0 };
-	struct kube_call c = { "people", manager, NULL, false, false, true };
+	struct sim_kube_reply r = { 0 };
+	struct sim_kube_call c = { "people", manager, NULL, false, false, true };
 	if (!d) return ERR_INVALID;
-	kube_do_patch(k, t, ns, name, KUBE_STRATEGIC, d, &c, &r);
+	sim_kube_do_patch(k, t, ns, name, KUBE_STRATEGIC, d, &c, &r);
 	doc_free(d);
 	enum err e = r.reason ? why_set(why, r.code == 404 ? ERR_NOT_FOUND : ERR_INVALID, "%s", r.message) : OK;
-	kube_reply_done(&r);
+	sim_kube_reply_done(&r);
 	return e;
 }
