@@ -13,6 +13,7 @@
 #define POD_BACK_NS    (120 * NS_PER_SEC)
 #define SICK_SHARE     0.75
 #define SURE           0.8
+#define ONSET_SURE     1.5
 #define BETTER         0.1
 #define NEAR_LIMIT     0.9
 
@@ -253,15 +254,22 @@ static bool scene_make(struct scene *s) {
 
 /* ---- the answer ---- */
 
-/* The onset of those requests that hurt; the oldest sure one, and not longer ago than the slots hold. */
+/* The onset of those requests that hurt: of the estimates that are about as sure as the surest one, the
+ * earliest; and not longer ago than the slots hold. */
 static int64_t onset_of(const struct observer *ob, const struct incident *in) {
+	double surest = INFINITY;
 	int64_t onset_ns = 0;
-	for (uint32_t i = 0; i < in->symptom_count; i++) {
-		const struct symptom *s = &in->symptoms[i];
-		bool requests = s->signal == SIGNAL_ERRORS || s->signal == SIGNAL_DURATION;
-		const struct finding *f = &watch_get(ob, s->entity)->findings[s->signal];
-		int64_t x = f->v.onset_ns ? f->v.onset_ns : s->first.onset_ns;
-		if (requests && x && (!onset_ns || x < onset_ns)) onset_ns = x;
+	for (int turn = 0; turn < 2; turn++) {
+		for (uint32_t i = 0; i < in->symptom_count; i++) {
+			const struct symptom *s = &in->symptoms[i];
+			if (s->signal != SIGNAL_ERRORS && s->signal != SIGNAL_DURATION) continue;
+			const struct verdict *now = &watch_get(ob, s->entity)->findings[s->signal].v;
+			const struct verdict *v = now->onset_ns && now->score >= 1 ? now : &s->first;
+			double sd_s = v->onset_sd_s > 0 ? v->onset_sd_s : 30;
+			if (!v->onset_ns) continue;
+			if (turn == 0) surest = fmin(surest, sd_s);
+			else if (sd_s <= ONSET_SURE * surest + 0.5 && (!onset_ns || v->onset_ns < onset_ns)) onset_ns = v->onset_ns;
+		}
 	}
 	if (!onset_ns) onset_ns = in->onset_ns ? in->onset_ns : in->opened_ns - WINDOW_MAX_NS / 4;
 	int64_t oldest = ob->now_ns - WINDOW_MAX_NS;

@@ -12,7 +12,6 @@
 #define LATELY_SEEN       12.0
 #define WINDOW_NS         (10 * NS_PER_SEC)
 #define LLR_MAX           2.0
-#define LLR_MIN           (-1.5)
 #define RATIO_MIN         1.3
 #define ABSOLUTE_MIN_S    0.002
 #define SEEN_MIN          8.0
@@ -100,7 +99,7 @@ static void tables(struct duration *d, double seen) {
 		smooth(other, cells(d), seen);
 		for (uint32_t i = 0; i < cells(d); i++) {
 			double llr = log(share * other[i] / usual[i] + (1 - share));
-			d->llr[a][i] = (float)fmin(fmax(llr, LLR_MIN), LLR_MAX);
+			d->llr[a][i] = (float)fmin(llr, LLR_MAX); /* from below it is log(1 - share) at the least */
 		}
 	}
 }

@@ -135,11 +135,15 @@ int64_t evidence_onset(const struct evidence *e, const struct evidence_opts *o, 
 	return at * o->slot_ns;
 }
 
+/* A slot that speaks for the change counts only if the five around it do, too: one failure that would
+ * have come anyhow does not put a signal out of band. */
 int64_t evidence_last_bad(const struct evidence *e, const struct evidence_opts *o, int which, int64_t from_ns) {
 	int64_t first = e->newest - EVIDENCE_SLOTS + 1, from = from_ns / o->slot_ns;
-	for (int64_t k = e->newest; k >= first && k >= from && k > 0; k--) {
-		const struct evidence_slot *s = slot_at(e, k);
-		if (s->seen > 0 && s->llr[which] > 0) return (k + 1) * o->slot_ns;
+	if (first < 2) first = 2;
+	for (int64_t k = e->newest; k >= first + 2 && k >= from; k--) {
+		double around = 0;
+		for (int64_t n = k - 2; n <= k + 2 && n <= e->newest; n++) around += (double)slot_at(e, n)->llr[which];
+		if (slot_at(e, k)->llr[which] > 0 && around > 0) return (k + 1) * o->slot_ns;
 	}
 	return 0;
 }

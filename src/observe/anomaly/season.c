@@ -57,16 +57,17 @@ static double step(double seconds, double memory, double seen) {
 	return seconds / fmin(memory, seen + seconds);
 }
 
+/* The value as far as it is believed. */
+static double tamed(const struct season *s, int64_t at_ns, double value) {
+	if (!(s->seen_s > YOUNG_S)) return value;
+	double expected = season_expect(s, at_ns), limit = HUBER * fmax(season_spread(s), 1e-9 + 1e-3 * fabs(value));
+	return expected + fmax(fmin(value - expected, limit), -limit);
+}
+
 void season_learn(struct season *s, int64_t at_ns, double value, double seconds) {
-	if (!(s->seen_s > 0)) {
-		s->mean = value;
-		s->variance = 0;
-	}
-	double residual = value - season_expect(s, at_ns);
-	double limit = s->seen_s > YOUNG_S ? HUBER * fmax(season_spread(s), 1e-9 + 1e-3 * fabs(value)) : INFINITY;
-	double held = fmax(fmin(residual, limit), -limit);
-	if (!(s->seen_s > 0)) held = 0;
-	double tame = season_expect(s, at_ns) + held; /* the value as far as it is believed */
+	if (!(s->seen_s > 0)) s->mean = value;
+	double tame = tamed(s, at_ns, value);
+	double held = s->seen_s > 0 ? tame - season_expect(s, at_ns) : 0;
 
 	s->variance += step(seconds, SPREAD_S, s->seen_s) * (held * held - s->variance);
 	s->mean += step(seconds, MEAN_S, s->seen_s) * (tame - s->mean);
