@@ -267,8 +267,10 @@ static int64_t onset_of(const struct observer *ob, const struct incident *in) {
 			const struct verdict *v = now->onset_ns && now->score >= 1 ? now : &s->first;
 			double sd_s = v->onset_sd_s > 0 ? v->onset_sd_s : 30;
 			if (!v->onset_ns) continue;
-			if (turn == 0) surest = fmin(surest, sd_s);
-			else if (sd_s <= ONSET_SURE * surest + 0.5 && (!onset_ns || v->onset_ns < onset_ns)) onset_ns = v->onset_ns;
+			if (turn == 0)
+				surest = fmin(surest, sd_s);
+			else if (sd_s <= ONSET_SURE * surest + 0.5 && (!onset_ns || v->onset_ns < onset_ns))
+				onset_ns = v->onset_ns;
 		}
 	}
 	if (!onset_ns) onset_ns = in->onset_ns ? in->onset_ns : in->opened_ns - WINDOW_MAX_NS / 4;

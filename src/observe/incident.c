@@ -1,10 +1,12 @@
 /* Findings become incidents: one cascade is one incident. */
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "observe/observer_in.h"
 
-#define HOPS       3                 /* along calls, over which trouble is taken for one */
+#define HOPS       3 /* along calls, over which trouble is taken for one */
+#define AT_ONCE_NS (15 * NS_PER_SEC)
 #define RECENT_NS  (90 * NS_PER_SEC) /* anomalies this far apart belong together */
 #define SETTLED_NS (20 * NS_PER_SEC) /* after this, trouble that its cause does not explain is another one */
 
@@ -65,13 +67,31 @@ static bool leads_to(const struct observer *ob, uint32_t from, uint32_t to, int 
 	return false;
 }
 
+static bool share_caller(const struct observer *ob, uint32_t a, uint32_t b) {
+	for (uint32_t i = 0; i < ob->stream->catalog.entities.count; i++)
+		if (leads_to(ob, i, a, 1) && leads_to(ob, i, b, 1)) return true;
+	return false;
+}
+
+/* It began when the incident did, as near as both are known: what they share made it. */
+static bool at_once(const struct observer *ob, const struct incident *in, uint32_t entity) {
+	const struct watch *w = watch_get(ob, entity);
+	for (int k = 0; w && k < SIGNAL_KINDS; k++) {
+		const struct finding *f = &w->findings[k];
+		if (f->on && f->v.onset_ns && llabs(f->v.onset_ns - in->onset_ns) < AT_ONCE_NS) return true;
+	}
+	return false;
+}
+
 /* A caller of what is wrong is part of the cascade; so is, while the cause is open, whoever is called. */
 static bool belongs(const struct observer *ob, const struct incident *in, uint32_t entity) {
 	if (member(in, entity)) return true;
 	bool settled = in->cause != NONE && ob->now_ns - in->opened_ns > SETTLED_NS;
 	if (settled) return leads_to(ob, entity, in->cause, HOPS);
-	for (uint32_t i = 0; i < in->member_count; i++)
+	for (uint32_t i = 0; i < in->member_count; i++) {
 		if (leads_to(ob, entity, in->members[i], HOPS) || leads_to(ob, in->members[i], entity, HOPS)) return true;
+		if (at_once(ob, in, entity) && share_caller(ob, entity, in->members[i])) return true;
+	}
 	return false;
 }
 
@@ -282,6 +302,7 @@ static void watch_release(struct observer *ob, struct watch *w) {
 		evidence_clear(&w->rates[v]->evidence);
 	}
 	if (w->lines) evidence_clear(&w->lines->evidence);
+	instance_release(ob, w);
 	w->incident = NONE;
 	w->quiet_ns = ob->now_ns + RECENT_NS / 3;
 }

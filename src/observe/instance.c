@@ -5,15 +5,17 @@
 
 #include "observe/observer_in.h"
 
-#define NEAR_LIMIT   0.93
-#define GROWTH_LIMIT 0.02 /* of the limit: growth that is worth a word */
-#define GROWTH_LEVEL 0.1  /* of the level, where no limit is known */
-#define RUN_OUT_S    (30.0 * 3600)
-#define SLOPE_T      3.0
-#define UNREADY_NS   (8 * NS_PER_SEC)   /* a pod that ends in good order is gone by then, or says so */
-#define ROLLOUT_NS   (120 * NS_PER_SEC) /* while pods are being replaced, unready ones are normal */
-#define RESTARTED_NS (60 * NS_PER_SEC)
-#define STUCK_NS     (600 * NS_PER_SEC) /* a new pod that never got ready */
+#define NEAR_LIMIT      0.93
+#define GROWTH_LIMIT    0.02 /* of the limit: growth that is worth a word */
+#define GROWTH_LEVEL    0.1  /* of the level, where no limit is known */
+#define RUN_OUT_S       (30.0 * 3600)
+#define SLOPE_T         3.0
+#define CPU_RATIO       1.3
+#define GAUGE_SILENT_NS (300 * NS_PER_SEC)
+#define UNREADY_NS      (8 * NS_PER_SEC)   /* a pod that ends in good order is gone by then, or says so */
+#define ROLLOUT_NS      (120 * NS_PER_SEC) /* while pods are being replaced, unready ones are normal */
+#define RESTARTED_NS    (60 * NS_PER_SEC)
+#define STUCK_NS        (600 * NS_PER_SEC) /* a new pod that never got ready */
 
 static bool reach(struct observer *ob, uint32_t instance) {
 	if (instance < ob->instance_cap) return true;
@@ -44,10 +46,6 @@ struct instance_watch *instance_watch_of(struct observer *ob, const struct insta
 
 /* ---- gauges ---- */
 
-static double floor_of(double value, double limit) {
-	return limit > 0 ? limit : value;
-}
-
 /* Memory matters when it leads somewhere: near the limit, or on the way there. */
 static struct verdict memory_verdict(const struct level_watch *lw, const struct evidence_opts *o, double limit) {
 	struct verdict v = level_judge(lw, o);
@@ -66,16 +64,65 @@ static struct verdict memory_verdict(const struct level_watch *lw, const struct 
 	return v;
 }
 
-static void gauge_finding(struct observer *ob, struct watch *w, const struct instance *i, enum signal_kind k,
-						  struct verdict v, int64_t at_ns) {
-	struct finding *f = &w->findings[k];
-	if (at_ns > f->data_ns) f->data_ns = at_ns;
-	/* The copy that is worst speaks for the service; another one only when it is worse. */
-	const struct instance *speaker = catalog_instance(&ob->stream->catalog, f->instance);
-	bool other = speaker && speaker != i && speaker->entity == w->entity && !speaker->gone &&
-				 ob->now_ns - speaker->last_ns < 2 * NO_DATA_NS;
-	if (other && v.score <= f->v.score) return;
-	finding_set(ob, w, k, v, i->index);
+static struct verdict gauge_verdict(const struct observer *ob, const struct instance *i, enum signal_kind k) {
+	struct evidence_opts o = watch_opts(ob);
+	const struct instance_watch *iw = instance_watch_get(ob, i);
+	if (k == SIGNAL_MEMORY) return memory_verdict(&iw->memory, &o, i->gauges[GAUGE_MEMORY].limit);
+	struct verdict v = level_judge(&iw->cpu, &o);
+	if (v.score >= 1 && v.value < v.expected * CPU_RATIO) v.score = 0.99;
+	return v;
+}
+
+static bool gauge_live(const struct observer *ob, const struct instance *i, enum signal_kind k) {
+	const struct instance_watch *iw = instance_watch_get(ob, i);
+	if (!iw || i->gone || !(k == SIGNAL_MEMORY ? iw->memory_used : iw->cpu_used)) return false;
+	const struct gauge *g = &i->gauges[k == SIGNAL_MEMORY ? GAUGE_MEMORY : GAUGE_CPU];
+	return ob->now_ns - g->at_ns < GAUGE_SILENT_NS;
+}
+
+/* The copy that is worst speaks for the service. */
+static void gauge_judge(struct observer *ob, struct watch *w, enum signal_kind k, int64_t at_ns) {
+	const struct entity *e = entity_of(ob, w->entity);
+	struct verdict worst = { .score = -1 };
+	uint32_t who = NONE;
+	for (uint32_t n = e->first_instance; n != NONE;) {
+		const struct instance *i = catalog_instance(&ob->stream->catalog, n);
+		n = i->next;
+		if (!gauge_live(ob, i, k)) continue;
+		struct verdict v = gauge_verdict(ob, i, k);
+		if (v.score <= worst.score) continue;
+		worst = v;
+		who = i->index;
+	}
+	if (who == NONE) return;
+	if (at_ns > w->findings[k].data_ns) w->findings[k].data_ns = at_ns;
+	finding_set(ob, w, k, worst, who);
+}
+
+bool instance_in_band(const struct observer *ob, const struct watch *w, enum signal_kind k) {
+	const struct entity *e = entity_of(ob, w->entity);
+	bool any = false;
+	for (uint32_t n = e->first_instance; n != NONE;) {
+		const struct instance *i = catalog_instance(&ob->stream->catalog, n);
+		n = i->next;
+		if (!gauge_live(ob, i, k)) continue;
+		const struct instance_watch *iw = instance_watch_get(ob, i);
+		if (!level_in_band(k == SIGNAL_MEMORY ? &iw->memory : &iw->cpu)) return false;
+		any = true;
+	}
+	return any;
+}
+
+void instance_release(struct observer *ob, struct watch *w) {
+	const struct entity *e = entity_of(ob, w->entity);
+	for (uint32_t n = e->first_instance; n != NONE;) {
+		const struct instance *i = catalog_instance(&ob->stream->catalog, n);
+		struct instance_watch *iw = instance_watch_get(ob, i);
+		n = i->next;
+		if (!iw) continue;
+		evidence_clear(&iw->memory.evidence);
+		evidence_clear(&iw->cpu.evidence);
+	}
 }
 
 static void level_news(struct observer *ob, const struct level *l) {
@@ -90,10 +137,8 @@ static void level_news(struct observer *ob, const struct level *l) {
 		iw->memory_used = true;
 	else
 		iw->cpu_used = true;
-	level_feed(lw, &o, l->value, floor_of(l->value, l->limit), l->at_ns, ob->stream->now_ns, watch_quiet(ob, w));
-	struct verdict v = memory ? memory_verdict(lw, &o, l->limit) : level_judge(lw, &o);
-	if (!memory && v.score >= 1 && v.value < v.expected * 1.3) v.score = 0.99;
-	gauge_finding(ob, w, i, l->signal, v, l->at_ns);
+	level_feed(lw, &o, l->value, l->limit > 0 ? l->limit : l->value, l->at_ns, ob->stream->now_ns, watch_quiet(ob, w));
+	gauge_judge(ob, w, l->signal, l->at_ns);
 }
 
 void instance_adopt(struct observer *ob, struct watch *w, enum signal_kind k) {

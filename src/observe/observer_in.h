@@ -198,6 +198,9 @@ struct instance_watch *instance_watch_of(struct observer *ob, const struct insta
 struct instance_watch *instance_watch_get(const struct observer *ob, const struct instance *i);
 /* Whether pods of the service are being replaced: a rollout, a drain, a scaling. */
 bool instance_replacing(const struct observer *ob, const struct entity *e);
+/* Whether that gauge of every live copy is where it should be; false where none is heard of. */
+bool instance_in_band(const struct observer *ob, const struct watch *w, enum signal_kind k);
+void instance_release(struct observer *ob, struct watch *w); /* evidence begins anew */
 void instance_adopt(struct observer *ob, struct watch *w, enum signal_kind k);
 
 /* ---- usual.c ---- */

@@ -169,7 +169,7 @@ static void run(const struct fault *f, uint64_t seed, struct result *r) {
 	w.verbose = getenv("VERBOSE") != NULL;
 	shop_init(&s, &w, f->per_s);
 	s.weight = f->weight;
-	s.drift = 0.3;
+	s.drift = getenv("DRIFT") ? atof(getenv("DRIFT")) : 0.1;
 	if (f->metrics_only) s.request_metrics = true, s.spans_every_ns = 5 * NS_PER_SEC;
 	shop_run(&s, T0 + S(1200));
 	int64_t on_ns = s.at_ns + S(rng_between(&s.rng, 0, 10));

@@ -15,6 +15,7 @@
 #define RATIO_MIN         1.3
 #define ABSOLUTE_MIN_S    0.002
 #define SEEN_MIN          8.0
+#define WANDER_SPREADS    4.0 /* beyond which a strayed window is none of those that stray at times */
 #define RHO_MAX           0.5
 #define SHIFT_MIN         0.01
 
@@ -221,12 +222,17 @@ static double worst_ratio(const struct duration *d, double *quantile) {
 	return worst;
 }
 
+/* How far whole windows stray from what was expected of them: standard deviation of their mean log. */
+static double wander(const struct duration *d) {
+	return d->between_n > 0 ? sqrt(d->between / d->between_n) : 0;
+}
+
 static void describe(const struct duration *d, struct verdict *v, double quantile) {
 	v->value = bounds_quantile(d->bounds, d->bound_count, d->lately, quantile);
 	v->expected = bounds_quantile(d->bounds, d->bound_count, d->usual, quantile);
-	double spread = 3 * sqrt(rho(d) * d->within + 1e-4);
-	v->low = v->expected * exp(-fmax(spread, log(RATIO_MIN)));
-	v->high = fmax(v->expected * exp(fmax(spread, log(RATIO_MIN))), v->expected + ABSOLUTE_MIN_S);
+	double wide = fmax(log(RATIO_MIN), WANDER_SPREADS * wander(d));
+	v->low = v->expected * exp(-wide);
+	v->high = fmax(v->expected * exp(wide), v->expected + ABSOLUTE_MIN_S);
 }
 
 struct verdict duration_judge(const struct duration *d, const struct evidence_opts *o) {
@@ -238,7 +244,7 @@ struct verdict duration_judge(const struct duration *d, const struct evidence_op
 	double quantile, ratio = worst_ratio(d, &quantile);
 	describe(d, &v, quantile);
 	v.score = evidence_score(&d->evidence, o, &v.which);
-	bool guarded = ratio < RATIO_MIN || total(d->lately, cells(d)) < SEEN_MIN;
+	bool guarded = ratio < RATIO_MIN || !(v.value > v.high) || total(d->lately, cells(d)) < SEEN_MIN;
 	if (guarded && v.score >= 1) v.score = 0.99;
 	v.onset_ns = evidence_onset(&d->evidence, o, v.which, &v.onset_sd_s);
 	v.delivered_ns = d->evidence.cusums[v.which].delivered_ns;

@@ -8,7 +8,8 @@
  * 1 + (n - 1) rho, Kish 1965).
  *
  * What came in the last minute or two waits in quarantine and is learned only if the time was quiet.
- * Guards, in duration_judge: x1.3 at the median or p90, 2 ms, 8 requests. Pure. */
+ * Guards, in duration_judge: at the median or p90 x1.3 (more where whole windows stray: four of
+ * their spreads), 2 ms, 8 requests. Pure. */
 #pragma once
 
 #include "observe/anomaly/evidence.h"

@@ -2,15 +2,17 @@
 
 #include <math.h>
 
-#define QUICK_S        1800.0
-#define SLOW_S         (6.0 * 3600)
-#define SPREAD_S       (6.0 * 3600)
-#define LEVEL_FLOOR    0.004 /* of the scale: the least spread that is believed */
-#define Z_MAX          6.0
-#define DELTA_QUICK    2.0
-#define DELTA_SLOW     2.0
-#define DELTA_FAR      4.0
-#define HIGHEST_HALF_S (24.0 * 3600)
+#define QUICK_S         1800.0
+#define SLOW_S          (6.0 * 3600)
+#define SPREAD_S        (6.0 * 3600)
+#define LEVEL_FLOOR     0.004 /* of the scale: the least spread that is believed */
+#define LATELY          0.4
+#define IN_BAND_SPREADS 2.5
+#define Z_MAX           6.0
+#define DELTA_QUICK     2.0
+#define DELTA_SLOW      2.0
+#define DELTA_FAR       4.0
+#define HIGHEST_HALF_S  (24.0 * 3600)
 
 static double step(double seconds, double memory, double seen) {
 	return fmin(seconds / fmin(memory, seen + seconds), 1);
@@ -44,7 +46,7 @@ void level_feed(struct level_watch *w, const struct evidence_opts *o, double val
 	double seconds = w->last_ns && at_ns > w->last_ns ? fmin((double)(at_ns - w->last_ns) / 1e9, 300) : 0;
 	if (!w->first_ns) {
 		w->first_ns = at_ns;
-		w->quick = w->slow = w->last = w->highest = value;
+		w->quick = w->slow = w->last = w->lately = w->highest = value;
 	}
 	double sd = spread(w, scale);
 	if (w->seen_s > LEVEL_YOUNG_S) {
@@ -56,6 +58,7 @@ void level_feed(struct level_watch *w, const struct evidence_opts *o, double val
 	}
 	w->values[w->count % LEVEL_SAMPLES] = (float)value;
 	w->times_ns[w->count++ % LEVEL_SAMPLES] = at_ns;
+	w->lately += LATELY * (value - w->lately);
 	if (quiet) learn(w, value, sd, seconds);
 	w->last = value;
 	w->last_ns = at_ns;
@@ -78,6 +81,11 @@ struct verdict level_judge(const struct level_watch *w, const struct evidence_op
 	v.delivered_ns = w->evidence.cusums[v.which].delivered_ns;
 	if (v.which > 0) v.expected = w->slow;
 	return v;
+}
+
+bool level_in_band(const struct level_watch *w) {
+	double usual = fmax(w->quick, w->slow), sd = spread(w, usual);
+	return w->lately <= usual + IN_BAND_SPREADS * sd;
 }
 
 /* Least squares over the last samples. */
@@ -107,7 +115,7 @@ void level_adopt(struct level_watch *w) {
 void level_save(const struct level_watch *w, struct enc *out) {
 	evidence_save(&w->evidence, out);
 	enc_f64(out, w->quick), enc_f64(out, w->slow), enc_f64(out, w->spread2), enc_f64(out, w->seen_s);
-	enc_f64(out, w->last), enc_f64(out, w->highest);
+	enc_f64(out, w->last), enc_f64(out, w->lately), enc_f64(out, w->highest);
 	enc_i64(out, w->last_ns), enc_i64(out, w->first_ns);
 	enc_u32(out, w->count);
 	for (int i = 0; i < LEVEL_SAMPLES; i++) enc_f32(out, w->values[i]), enc_i64(out, w->times_ns[i]);
@@ -117,7 +125,7 @@ void level_load(struct level_watch *w, struct dec *in) {
 	*w = (struct level_watch){ 0 };
 	evidence_load(&w->evidence, in);
 	w->quick = dec_f64(in), w->slow = dec_f64(in), w->spread2 = dec_f64(in), w->seen_s = dec_f64(in);
-	w->last = dec_f64(in), w->highest = dec_f64(in);
+	w->last = dec_f64(in), w->lately = dec_f64(in), w->highest = dec_f64(in);
 	w->last_ns = dec_i64(in), w->first_ns = dec_i64(in);
 	w->count = dec_u32(in);
 	for (int i = 0; i < LEVEL_SAMPLES; i++) w->values[i] = dec_f32(in), w->times_ns[i] = dec_i64(in);

@@ -16,7 +16,7 @@
 struct level_watch {
 	struct evidence evidence;
 	double quick, slow, spread2; /* levels, variance of residuals */
-	double seen_s, last;
+	double seen_s, last, lately; /* lately: over about three samples */
 	int64_t last_ns, first_ns;
 	float values[LEVEL_SAMPLES]; /* newest at (count - 1) % LEVEL_SAMPLES */
 	int64_t times_ns[LEVEL_SAMPLES];
@@ -34,6 +34,8 @@ void level_feed(struct level_watch *w, const struct evidence_opts *o, double val
 				int64_t received_ns, bool quiet);
 struct verdict level_judge(const struct level_watch *w, const struct evidence_opts *o);
 struct level_outlook level_look(const struct level_watch *w, double limit);
+/* Whether what is lately stands where it should. */
+bool level_in_band(const struct level_watch *w);
 void level_adopt(struct level_watch *w);
 void level_save(const struct level_watch *w, struct enc *out);
 void level_load(struct level_watch *w, struct dec *in);
