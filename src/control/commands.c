@@ -203,7 +203,8 @@ static struct str pause_value(struct change *ch, const struct command *cmd, stru
 static bool scope_ok(struct str scope) {
 	struct str kind, name;
 	if (!scope.n) return true;
-	if (!str_cut(scope, '/', &kind, &name) || !name.n) return false;
+	if (!str_cut(scope, '/', &kind, &name)) return true; /* a namespace */
+	if (!name.n) return false;
 	return str_is(kind, "service") || str_is(kind, "namespace") || str_is(kind, "handler");
 }
 
@@ -212,7 +213,7 @@ static void pause_or_resume(struct control *c, struct work *w) {
 	struct wall until = { cmd->for_ns > 0 ? c->wall.ns + cmd->for_ns : 0 };
 	bool on = cmd->kind == COMMAND_PAUSE;
 	if (!scope_ok(cmd->scope)) {
-		refuse(c, w, ERR_INVALID, "a scope is empty, service/NAME, namespace/NAME or handler/NAME");
+		refuse(c, w, ERR_INVALID, "a scope is empty, a namespace, service/NAME, namespace/NAME or handler/NAME");
 		return;
 	}
 	if (!on && !pause_known(c, cmd->scope)) {

@@ -5,9 +5,9 @@
  * image is thrown away and read back. So no path needs to undo anything in memory. */
 #pragma once
 
-#include "control/audit.h"
 #include "control/control.h"
 #include "control/rows.h"
+#include "model/audit.h"
 #include "model/signal.h"
 #include "store/lease.h"
 

@@ -130,6 +130,7 @@ void double_cluster_step(struct double_cluster *k);
 
 /* ---- all of it ---- */
 
+struct rig;
 struct rig {
 	struct t *t;
 	struct fake_clock clock;
@@ -140,7 +141,7 @@ struct rig {
 	struct control_policy policy;
 	struct arena arena; /* of the policy */
 	struct log log;
-	bool verbose;
+	void (*say)(struct rig *, const char *event, struct str fields); /* each log line; NULL: nobody listens */
 	struct control *control;
 	struct state *state;
 	struct bus *bus;

@@ -47,10 +47,7 @@ static void store(struct double_broker *b, struct str text) {
 	struct event ev;
 	struct why why;
 	char key[400];
-	if (event_parse(&a, text, &ev, &why)) {
-		fprintf(stderr, "double: not an event: %s\n", why.text);
-		abort();
-	}
+	if (event_parse(&a, text, &ev, &why)) abort();
 	int n = snprintf(key, sizeof key, "%.*s|%.*s", STR_ARG(ev.source), STR_ARG(ev.id));
 	if (map_get(&b->ids, (struct str){ key, (size_t)n })) {
 		b->repeated++;

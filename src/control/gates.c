@@ -49,7 +49,7 @@ static const char *seconds(int64_t ns, char out[32]) {
 static bool scope_covers(struct str scope, struct str handler, struct str namespace_, struct str service) {
 	struct str kind, name;
 	if (!scope.n) return true;
-	if (!str_cut(scope, '/', &kind, &name)) return false;
+	if (!str_cut(scope, '/', &kind, &name)) return glob_match(scope, namespace_); /* the short form */
 	if (str_is(kind, "service")) return glob_match(name, service);
 	if (str_is(kind, "namespace")) return glob_match(name, namespace_);
 	return str_is(kind, "handler") && glob_match(name, handler);

@@ -31,7 +31,7 @@ const char *gates_decision_name(enum gates_decision d); /* "do" "ask" "tell" "re
 bool gates_decision_parse(struct str s, enum gates_decision *out);
 
 /* An operator's pause. Scope: empty is everything, else "service/NAME", "namespace/NAME",
- * "handler/NAME", NAME a glob. */
+ * "handler/NAME"; a bare NAME is a namespace; NAME a glob. */
 struct pause {
 	struct str scope, by, why;
 	struct wall until; /* ns 0: until taken back */

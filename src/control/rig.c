@@ -4,17 +4,17 @@
 #include <string.h>
 
 #include "base/yaml.h"
-#include "control/audit.h"
 #include "control/double.h"
+#include "model/audit.h"
 
 static void rig_log(struct log *l, enum log_level level, const char *event, struct str fields) {
 	struct rig *r = container_of(l, struct rig, log);
+	(void)level;
 	if (strcmp(event, "audit.head") == 0) {
 		snprintf(r->head_line, sizeof r->head_line, "%.*s", STR_ARG(fields));
 		r->heads++;
 	}
-	if (r->verbose)
-		fprintf(stderr, "%10.3f %d %s %.*s\n", (double)r->clock.mono.ns / 1e9, (int)level, event, STR_ARG(fields));
+	if (r->say) r->say(r, event, fields);
 }
 
 static const struct json *yaml(struct rig *r, const char *text) {
@@ -33,7 +33,6 @@ void rig_policy(struct rig *r, const char *handlers, const char *policy) {
 
 void rig_init(struct rig *r, struct t *t, const char *handlers, const char *policy) {
 	*r = (struct rig){ .t = t, .rng = t->rng };
-	r->verbose = getenv("FLYBALL_RIG_LOG") != NULL;
 	arena_init(&r->arena, 0);
 	fake_clock_init(&r->clock, (struct wall){ INT64_C(1767607200) * NS_PER_SEC });
 	r->log = (struct log){ rig_log, LOG_DEBUG };

@@ -129,7 +129,7 @@ void request_head(struct ingest *in, int protocol, const struct http_event *e) {
 	int signal;
 	if (!route_of(e, protocol == PROTOCOL_GRPC, &to, &signal, &r, &why)) {
 		turn_away(in, protocol, signal, e, r, why.text);
-	} else if (route_length(e) > (uint64_t)in->opts.body_max + (protocol == PROTOCOL_GRPC ? 5 : 0)) {
+	} else if (to.coding == BODY_PLAIN && protocol == PROTOCOL_HTTP && route_length(e) > (uint64_t)in->opts.body_max) {
 		why_set(&why, ERR_TOO_LARGE, "the request is over %lld bytes; send smaller ones", (long long)in->opts.body_max);
 		turn_away(in, protocol, signal, e, REFUSE_TOO_LARGE, why.text);
 	} else if (in->counts.requests_now >= in->opts.requests_max) {

@@ -127,7 +127,7 @@ static void look_at(struct client *c, struct transfer *t) {
 
 static void look_later(struct client *c) {
 	int64_t shortest = INT64_MAX;
-	list_each (n, &c->transfers) {
+	list_each(n, &c->transfers) {
 		const struct transfer *t = container_of(n, struct transfer, node);
 		if (t->idle_ns && t->idle_ns < shortest) shortest = t->idle_ns;
 	}
@@ -137,7 +137,7 @@ static void look_later(struct client *c) {
 
 static void look_due(struct timer *timer) {
 	struct client *c = container_of(timer, struct client, look);
-	list_each_safe (n, &c->transfers) look_at(c, container_of(n, struct transfer, node));
+	list_each_safe(n, &c->transfers) look_at(c, container_of(n, struct transfer, node));
 	look_later(c);
 }
 
@@ -183,9 +183,9 @@ static void client_cancel(struct http_client *client, uint64_t id) {
 
 static void client_close(struct http_client *client) {
 	struct client *c = self(client);
-	list_each_safe (n, &c->transfers) detach(c, container_of(n, struct transfer, node));
+	list_each_safe(n, &c->transfers) detach(c, container_of(n, struct transfer, node));
 	if (c->multi) curl_multi_cleanup(c->multi);
-	list_each_safe (n, &c->sockets) socket_forget(container_of(n, struct client_socket, node));
+	list_each_safe(n, &c->sockets) socket_forget(container_of(n, struct client_socket, node));
 	loop_timer_stop(&c->timer);
 	loop_timer_stop(&c->look);
 	inbox_close(&c->inbox);

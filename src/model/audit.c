@@ -1,4 +1,4 @@
-#include "control/audit.h"
+#include "model/audit.h"
 
 #include <inttypes.h>
 #include <stdio.h>
