@@ -35,6 +35,7 @@ static bool dry_run(struct sim_kube_exchange *x, const struct doc *body, bool *o
 	const char *asked = sim_kube_query(x, "dryRun");
 	if (!asked && !strcmp(x->route.verb, "delete")) asked = str_c(x->a, doc_str(doc_at(doc_get(body, "dryRun"), 0)));
 	*out = asked && !strcmp(asked, "All");
+	x->s->counts.dry_runs += *out;
 	if (!asked || *out || !*asked) return true;
 	sim_kube_answer_status(x, 400, "BadRequest", "dryRun: Unsupported value: supported values: \"All\"", NULL);
 	return false;

@@ -282,6 +282,7 @@ static void handle(struct sim_kube_exchange *x) {
 		sim_kube_answer_status(x, 404, "NotFound", "the server could not find the requested resource", NULL);
 		return;
 	}
+	x->s->counts.writes += strcmp(x->q->method, "GET") != 0;
 	if (!authorize(x) || misbehave(x)) return;
 	route_resource(x);
 }

@@ -28,6 +28,7 @@ struct sim_kube_server_faults { /* probabilities of a request */
 
 struct sim_kube_server_counts {
 	int64_t requests, refused, watches, failing, forgetful, stale, throttled, gone;
+	int64_t writes, dry_runs; /* asked for, refused ones among them; dry runs are writes too */
 };
 
 struct sim_kube_server {
