@@ -100,7 +100,8 @@ struct counters {
 struct control {
 	struct commands commands; /* first: control_commands hands out its address */
 	struct clock *clock;
-	struct bus *bus;
+	struct bus *bus_of;   /* the one handed in */
+	struct bus *bus;	  /* a handle of the leader's: NULL while another one leads */
 	struct state *state;
 	struct executor *executor;
 	struct log *log;
@@ -116,6 +117,7 @@ struct control {
 	int load_step;
 	char load_after[STATE_KEY_MAX];
 	bool subscribed, load_waits;
+	struct mono bus_again; /* not before: the queue could not be subscribed */
 	struct rows rows;
 	struct history history;
 	struct audit_head head;

@@ -72,7 +72,6 @@ struct double_broker {
 void double_broker_init(struct double_broker *b, struct fake_clock *clock, struct rng *rng);
 void double_broker_done(struct double_broker *b);
 struct bus *double_bus(struct double_broker *b);
-void double_bus_crash(struct bus *h);
 /* An event of observe's: durable at once. `data` is JSON. */
 void double_emit(struct double_broker *b, const char *type, const char *id, const char *subject, double severity,
 				 const char *data);

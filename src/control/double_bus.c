@@ -222,23 +222,17 @@ static struct mono b_next_due(struct bus *bus) {
 	return (struct mono){ due };
 }
 
-static void close_handle(struct handle *h, bool crash) {
+/* What was not durable yet is, or is not, whether the end was orderly or not. */
+static void b_close(struct bus *bus) {
+	struct handle *h = (struct handle *)bus;
 	while (!list_empty(&h->notes)) {
 		struct note *n = container_of(list_shift(&h->notes), struct note, node);
-		if (n->text && (!crash || rng_below(h->b->rng, 2))) store(h->b, (struct str){ n->text, n->n });
+		if (n->text && rng_below(h->b->rng, 2)) store(h->b, (struct str){ n->text, n->n });
 		free(n->text);
 		free(n);
 	}
 	arena_done(&h->answer);
 	free(h);
-}
-
-static void b_close(struct bus *bus) {
-	close_handle((struct handle *)bus, false);
-}
-
-void double_bus_crash(struct bus *bus) {
-	close_handle((struct handle *)bus, true);
 }
 
 static const struct bus_ops ops = {

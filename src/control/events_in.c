@@ -30,7 +30,7 @@ void work_done(struct control *c, struct work *w) {
 }
 
 static void settle(struct control *c, uint64_t receipt, bool ack, int64_t delay_ns, struct str reason) {
-	(void)c->bus->ops->settle(c->bus, receipt, ack, delay_ns, reason, tag_make(c, TAG_ACK, 0));
+	if (c->bus) (void)c->bus->ops->settle(c->bus, receipt, ack, delay_ns, reason, tag_make(c, TAG_ACK, 0));
 }
 
 /* Comes back later (delay_ns -1: by the queue's back-off) and at last lies with the dead letters. */
@@ -62,7 +62,7 @@ static void deliver(struct control *c, const struct bus_msg *m) {
 }
 
 static bool subscribe(struct control *c) {
-	struct why why;
+	struct why why = { "" };
 	struct bus_queue_opts q = { .name = STR(QUEUE_NAME),
 								.pattern = STR(PATTERN),
 								.visibility_ns = 30 * NS_PER_SEC,
@@ -70,15 +70,18 @@ static bool subscribe(struct control *c) {
 								.age_max_ns = 4 * NS_PER_DAY,
 								.backoff_min_ns = NS_PER_SEC,
 								.backoff_max_ns = 5 * NS_PER_MIN };
-	enum err e = c->bus->ops->subscribe(c->bus, &q, &why);
-	if (e) log_event(c->log, LOG_ERROR, "control.subscribe_failed", "err=%s why=%s", err_name(e), why.text);
-	return !e;
+	enum err e = c->bus ? OK : c->bus_of->ops->attach(c->bus_of, &c->bus);
+	if (!e) e = c->bus->ops->subscribe(c->bus, &q, &why);
+	if (!e) return true;
+	c->bus_again.ns = c->now.ns + RETRY_NS_MIN;
+	log_event(c->log, LOG_ERROR, "control.subscribe_failed", "err=%s why=%s", err_name(e), why.text);
+	return false;
 }
 
 bool inbox_poll(struct control *c) {
 	struct bus_msg m;
 	bool did = false;
-	if (!c->subscribed) c->subscribed = subscribe(c);
+	if (!c->subscribed && c->now.ns >= c->bus_again.ns) c->subscribed = subscribe(c);
 	if (!c->subscribed) return false;
 	while (c->inbox_count < INBOX_MAX && c->bus->ops->poll(c->bus, &m)) {
 		did = true;

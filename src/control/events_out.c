@@ -95,7 +95,7 @@ static void escalation_data(const struct incident_row *in, const char *id, struc
 
 static bool publish(struct control *c, const struct event *e, uint64_t tag) {
 	if (e->data.n == 0) return false;
-	enum err err = c->bus->ops->publish(c->bus, e, tag);
+	enum err err = c->bus ? c->bus->ops->publish(c->bus, e, tag) : ERR_AGAIN;
 	if (err && err != ERR_FULL && err != ERR_AGAIN)
 		log_event(c->log, LOG_ERROR, "control.publish_refused", "type=" STR_FMT " err=%s", STR_ARG(e->type),
 				  err_name(err));

@@ -188,6 +188,13 @@ static bool turn(struct control *c) {
 	return did;
 }
 
+/* Who does not lead takes nothing from the queue: what the handle held is seen again by the next leader. */
+static void bus_leave(struct control *c) {
+	bus_close(c->bus);
+	c->bus = NULL;
+	c->subscribed = false;
+}
+
 bool control_step(struct control *c) {
 	c->now = clock_mono(c->clock);
 	c->wall = clock_wall(c->clock);
@@ -197,6 +204,7 @@ bool control_step(struct control *c) {
 	if (!held && c->phase != PHASE_STANDBY) {
 		log_event(c->log, LOG_WARN, "control.standby", "why=%s", "the lease is another's or could not be renewed");
 		image_clear(c);
+		bus_leave(c);
 		c->phase = PHASE_STANDBY;
 	}
 	if (held && c->phase == PHASE_STANDBY) {
@@ -244,7 +252,8 @@ struct mono control_next_due(const struct control *c) {
 		if (!w->fetching) earlier(&due, w->again.ns > c->now.ns ? w->again.ns : c->now.ns + 10 * NS_PER_MS);
 	}
 	if (!c->flying && (!list_empty(&c->changes) || !list_empty(&c->flight))) earlier(&due, c->commit_again.ns);
-	if (!c->subscribed) earlier(&due, c->now.ns + RETRY_NS_MIN);
+	if (c->subscribed) earlier(&due, c->bus->ops->next_due(c->bus).ns);
+	if (!c->subscribed) earlier(&due, c->bus_again.ns);
 	if (c->head.seq != c->head_said) earlier(&due, c->head_said_at.ns + HEAD_LOG_NS);
 	return due;
 }
@@ -266,7 +275,7 @@ enum err control_open(const struct control_opts *o, struct control **out, struct
 	if (!c) return why_set(why, ERR_NOMEM, "control: out of memory");
 	c->commands.ops = &control_commands_ops;
 	c->clock = o->clock;
-	c->bus = o->bus;
+	c->bus_of = o->bus;
 	c->state = o->state;
 	c->executor = o->executor;
 	c->log = o->log;
@@ -318,6 +327,7 @@ void control_close(struct control *c) {
 		arena_done(&w->arena);
 		free(w);
 	}
+	bus_leave(c);
 	rows_done(&c->rows);
 	history_close(&c->history);
 	while (c->pause_count) pause_clear(c, c->pauses[0].pause.scope);

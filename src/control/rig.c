@@ -74,7 +74,7 @@ void rig_crash(struct rig *r) {
 	control_close(r->control);
 	r->control = NULL;
 	double_state_crash(r->state);
-	double_bus_crash(r->bus);
+	bus_close(r->bus);
 	if (r->executor) double_executor_crash(r->executor);
 	r->state = NULL;
 	r->bus = NULL;
