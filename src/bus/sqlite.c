@@ -507,6 +507,9 @@ static struct backend *backend_new(struct world *w, const struct bus_options *o)
 	b->world = w;
 	b->lane.options = *o;
 	b->rng = rng_fork(&w->rng, "bus.back-off");
+	/* Receipts of another run, of another file, are none of this one's. */
+	uint64_t start = (uint64_t)clock_wall(w->clock).ns ^ rng_next(&b->rng);
+	b->serial = rng_next(&(struct rng){ start }) >> 14;
 	b->base_wall = clock_wall(w->clock);
 	b->base_mono = b->ticked = clock_mono(w->clock);
 	b->expires.ns = INT64_MAX;
