@@ -401,7 +401,7 @@ static void message_free(struct message *m) {
 /* False: it is not to be told, since its time is over or it is no event. */
 static bool show_delivery(struct handle *h, const struct delivery *d, struct bus_msg *out) {
 	struct why why;
-	if (!bus_is_current(h->backend, d)) return false;
+	if (!bus_hand_out(h->backend, d)) return false;
 	*out = (struct bus_msg){ .kind = BUS_DELIVERED,
 							 .queue = h->backend->queues[d->queue].opts.name,
 							 .receipt = d->receipt,

@@ -97,7 +97,7 @@ static bool run_dark(struct t *t, int64_t at) {
 	return dark;
 }
 
-TEST(no_moment_to_lose_power_loses_what_was_acknowledged, .seeds = 12) {
+TEST(no_moment_to_lose_power_loses_what_was_acknowledged, .seeds = 6) {
 	int64_t at = 1;
 	while (run_dark(t, at)) at++;
 	EXPECT(at > 20);
@@ -131,7 +131,7 @@ static bool run_failing(struct t *t, int64_t at, enum err with, int64_t times) {
 	return failed;
 }
 
-TEST(no_failing_operation_loses_or_tears, .seeds = 6) {
+TEST(no_failing_operation_loses_or_tears, .seeds = 3) {
 	static const enum err errors[] = { ERR_IO, ERR_NOSPACE };
 	for (int i = 0; i < 4; i++) {
 		int64_t at = 1;
