@@ -6,7 +6,8 @@
 
 static int post(struct cli *c, struct str path) {
 	const struct json *answer = NULL;
-	struct str why = args_get(&c->args, "why"), duration = args_get(&c->args, "for"), scope = args_get(&c->args, "scope");
+	struct str why = args_get(&c->args, "why"), duration = args_get(&c->args, "for"),
+			   scope = args_get(&c->args, "scope");
 	struct buf body, out;
 	int64_t for_ns = 0;
 
@@ -36,11 +37,27 @@ static int on_id(struct cli *c, const char *kind, const char *what) {
 	return post(c, str_printf(&c->arena, "/api/v1/%s/" STR_FMT "/%s", kind, STR_ARG(c->args.positional[0]), what));
 }
 
-int verb_approve(struct cli *c) { return on_id(c, "actions", "approve"); }
-int verb_reject(struct cli *c) { return on_id(c, "actions", "reject"); }
-int verb_undo(struct cli *c) { return on_id(c, "actions", "undo"); }
-int verb_incident_ack(struct cli *c) { return on_id(c, "incidents", "ack"); }
-int verb_incident_wrong(struct cli *c) { return on_id(c, "incidents", "wrong"); }
-int verb_incident_mute(struct cli *c) { return on_id(c, "incidents", "mute"); }
-int verb_pause(struct cli *c) { return post(c, STR("/api/v1/pause")); }
-int verb_resume(struct cli *c) { return post(c, STR("/api/v1/resume")); }
+int verb_approve(struct cli *c) {
+	return on_id(c, "actions", "approve");
+}
+int verb_reject(struct cli *c) {
+	return on_id(c, "actions", "reject");
+}
+int verb_undo(struct cli *c) {
+	return on_id(c, "actions", "undo");
+}
+int verb_incident_ack(struct cli *c) {
+	return on_id(c, "incidents", "ack");
+}
+int verb_incident_wrong(struct cli *c) {
+	return on_id(c, "incidents", "wrong");
+}
+int verb_incident_mute(struct cli *c) {
+	return on_id(c, "incidents", "mute");
+}
+int verb_pause(struct cli *c) {
+	return post(c, STR("/api/v1/pause"));
+}
+int verb_resume(struct cli *c) {
+	return post(c, STR("/api/v1/resume"));
+}

@@ -11,8 +11,10 @@
 
 enum exit_code { EXIT_DONE = 0, EXIT_NEGATIVE = 1, EXIT_USAGE = 2, EXIT_UNREACHABLE = 3, EXIT_REFUSED = 4 };
 
+struct daemon;
+
 struct cli {
-	struct world_linux *linux;
+	struct world_linux *real; /* `linux` is a macro of the compiler */
 	struct world *world;
 	struct arena arena; /* of the whole run */
 	struct args args;
@@ -21,6 +23,7 @@ struct cli {
 	uint64_t seed;
 	struct str server, token;
 	const struct verb *verb;
+	struct daemon *local; /* reads a state directory in place of a server; or NULL */
 };
 
 struct verb {
@@ -45,6 +48,8 @@ int cli_print(const struct cli *c, struct str text);
 /* The whole file (or standard input for "-"), at most `max` bytes, into the arena. */
 MUST_USE enum err cli_read(struct cli *c, struct str path, size_t max, struct str *out, struct why *why);
 
+/* With --state DIR: opens what lies there, to be asked in place of a server. */
+MUST_USE int client_local(struct cli *c);
 /* One request to the daemon. `body` empty: GET, else POST. On success the answer is parsed into the
  * arena. Answers EXIT_DONE, or the exit code after having printed what is wrong. */
 int client_get(struct cli *c, struct str path, const struct json **out);

@@ -1,6 +1,7 @@
+#include <stdio.h>
 #include <string.h>
 
-#include "cli/cli.h"
+#include "cli/setup.h"
 
 #define ANSWER_MAX (64 << 20)
 
@@ -31,8 +32,9 @@ static enum err exchange(struct cli *c, const struct http_request *r, struct exc
 		while (!x->over && http_client_poll(client, &event)) take(x, &event);
 		if (x->over) break;
 		if (c->world->process->ops->stopping(c->world->process)) e = why_set(why, ERR_CLOSED, "interrupted");
+		bool did = c->local && daemon_step(c->local);
 		struct mono now = clock_mono(c->world->clock);
-		world_linux_wait(c->linux, (struct mono){ now.ns + NS_PER_SEC });
+		if (!did) world_linux_wait(c->real, (struct mono){ now.ns + (c->local ? 10 * NS_PER_MS : NS_PER_SEC) });
 	}
 	http_client_close(client);
 	if (!e && x->err) e = why_set(why, x->err, "%s", x->why);
@@ -103,4 +105,24 @@ int client_get(struct cli *c, struct str path, const struct json **out) {
 
 int client_post(struct cli *c, struct str path, struct str body, const struct json **out) {
 	return call(c, STR("POST"), path, body.n ? body : STR("{}"), out);
+}
+
+int client_local(struct cli *c) {
+	struct why why = { "" };
+	struct config *config = arena_new(&c->arena, struct config);
+	bool there = false;
+	struct str dir = args_get(&c->args, "state");
+	if (!dir.p || c->local) return EXIT_DONE;
+	if (!config) return cli_fail(c, EXIT_UNREACHABLE, "out of memory");
+	char *file = str_c(&c->arena, str_printf(&c->arena, STR_FMT "/state.db", STR_ARG(dir)));
+	enum err e = c->world->disk->ops->exists(c->world->disk, file, &there);
+	if (e || !there)
+		return cli_fail(c, EXIT_USAGE, "%s is not there: is " STR_FMT " a state directory of Flyball?", file,
+						STR_ARG(dir));
+	e = config_parse(&c->arena, STR("listen: {api: 0}"), "(defaults)", config, &why);
+	if (!e) e = setup_state(c, config, &why);
+	if (!e) e = daemon_open(c->world, config, ROLE_API, &c->local, &why);
+	if (e) return cli_fail(c, EXIT_UNREACHABLE, "%s", why.text[0] ? why.text : err_text(e));
+	c->server = str_printf(&c->arena, "http://127.0.0.1:%d", daemon_port(c->local, "api"));
+	return EXIT_DONE;
 }

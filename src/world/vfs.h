@@ -2,7 +2,12 @@
  *
  * Every database of Flyball is opened through here, so that the simulation's disk, clock and chance
  * reach below SQLite too. SQLite keeps its VFS list in a process-wide table; each vfs registers
- * under a name of its own and takes it back. */
+ * under a name of its own and takes it back. SQLite's generator of chance (it salts its logs from it)
+ * is one a process as well: each vfs_open seeds it anew from its `rng`. So a run repeats itself when
+ * nothing else of the process uses SQLite meanwhile; simulations side by side are processes.
+ *
+ * Threads: different databases of one vfs from different threads; one database from one at a time.
+ * Temporary files (of statements that are undone) live in memory, at most 64 MiB each. */
 #pragma once
 
 #include "base/clock.h"

@@ -227,8 +227,8 @@ static double worst_ratio(const struct duration *d, double *quantile) {
 	double worst = 0;
 	*quantile = quantiles[0];
 	for (size_t i = 0; i < sizeof quantiles / sizeof *quantiles; i++) {
-		double now = bounds_quantile(d->bounds, d->bound_count, d->lately, quantiles[i]);
-		double usual = bounds_quantile(d->bounds, d->bound_count, d->usual, quantiles[i]);
+		double now = histogram_quantile(d->bounds, d->bound_count, d->lately, quantiles[i]);
+		double usual = histogram_quantile(d->bounds, d->bound_count, d->usual, quantiles[i]);
 		if (!(now - usual >= ABSOLUTE_MIN_S) || !(now / usual > worst)) continue;
 		worst = now / usual;
 		*quantile = quantiles[i];
@@ -237,8 +237,8 @@ static double worst_ratio(const struct duration *d, double *quantile) {
 }
 
 static void describe(const struct duration *d, struct verdict *v, double quantile) {
-	v->value = bounds_quantile(d->bounds, d->bound_count, d->lately, quantile);
-	v->expected = bounds_quantile(d->bounds, d->bound_count, d->usual, quantile);
+	v->value = histogram_quantile(d->bounds, d->bound_count, d->lately, quantile);
+	v->expected = histogram_quantile(d->bounds, d->bound_count, d->usual, quantile);
 	double wide = fmax(log(RATIO_MIN), WANDER_SPREADS * stray_spread(&d->stray));
 	v->low = v->expected * exp(-wide);
 	v->high = fmax(v->expected * exp(wide), v->expected + ABSOLUTE_MIN_S);
@@ -247,7 +247,7 @@ static void describe(const struct duration *d, struct verdict *v, double quantil
 struct verdict duration_judge(const struct duration *d, const struct evidence_opts *o) {
 	struct verdict v = { .value = NAN, .expected = NAN, .low = NAN, .high = NAN, .onset_sd_s = NAN, .ready = ready(d) };
 	if (!v.ready) {
-		v.value = bounds_quantile(d->bounds, d->bound_count, d->lately, 0.5);
+		v.value = histogram_quantile(d->bounds, d->bound_count, d->lately, 0.5);
 		return v;
 	}
 	double quantile, ratio = worst_ratio(d, &quantile);
@@ -261,7 +261,7 @@ struct verdict duration_judge(const struct duration *d, const struct evidence_op
 }
 
 double duration_slow(const struct duration *d) {
-	return ready(d) ? bounds_quantile(d->bounds, d->bound_count, d->usual, 0.99) : (double)NAN;
+	return ready(d) ? histogram_quantile(d->bounds, d->bound_count, d->usual, 0.99) : (double)NAN;
 }
 
 void duration_adopt(struct duration *d) {
