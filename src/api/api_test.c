@@ -77,7 +77,7 @@ static void metrics(const void *self, struct metrics_out *m) {
 static void open_api(struct fix *f, bool read_needs_token) {
 	struct t *t = f->t;
 	struct why why = { "" };
-	static struct api_token tokens[3];
+	struct api_token *tokens = arena_array(t->arena, struct api_token, 3);
 	tokens[0] = (struct api_token){ STR("eve"), ROLE_VIEWER, sha256(STR("view")) };
 	tokens[1] = (struct api_token){ STR("anna"), ROLE_APPROVER, sha256(STR("approve")) };
 	tokens[2] = (struct api_token){ STR("olaf"), ROLE_OPERATOR, sha256(STR("operate")) };
