@@ -100,8 +100,8 @@ struct counters {
 struct control {
 	struct commands commands; /* first: control_commands hands out its address */
 	struct clock *clock;
-	struct bus *bus_of;   /* the one handed in */
-	struct bus *bus;	  /* a handle of the leader's: NULL while another one leads */
+	struct bus *bus_of; /* the one handed in */
+	struct bus *bus;    /* a handle of the leader's: NULL while another one leads */
 	struct state *state;
 	struct executor *executor;
 	struct log *log;
