@@ -80,8 +80,9 @@ struct shop_world {
 	int nodes;
 	/* telemetry */
 	int64_t span_ns, metric_ns, log_ns, agent_ns; /* export intervals; agent: the node's */
-	double sampling;  /* share of traces that are exported; its threshold is written where below 1 */
-	double info_logs; /* lines a request at level INFO */
+	double sampling;                              /* share of traces that are exported */
+	bool no_threshold; /* spans do not say it (tracestate "ot=th:..."), as older SDKs do not */
+	double info_logs;  /* lines a request at level INFO */
 	int64_t customer_timeout_ns;
 };
 /* 15 services, 3 databases. */
