@@ -143,6 +143,8 @@ void shop_poll(struct shop *s);
 struct shop_fault shop_draw_fault(const struct shop *s, enum shop_fault_kind kind, struct rng *rng);
 /* Plans it. The fault is the shop's to change, the caller's to read, until the shop is freed. */
 const struct shop_fault *shop_plan_fault(struct shop *s, const struct shop_fault *f);
+/* People mend it (a database's operators, say): it is over now, whatever it was. */
+void shop_end_fault(struct shop *s, const struct shop_fault *f);
 const char *shop_target_name(const struct shop *s, const struct shop_fault *f); /* "payment", "orders-db" */
 /* No customers come from now on (a shop that closes), or they come again. */
 void shop_set_rate(struct shop *s, double factor);

@@ -134,6 +134,25 @@ const struct shop_fault *shop_plan_fault(struct shop *s, const struct shop_fault
 	return &s->faults[s->fault_count++];
 }
 
+static void mend_pod(struct shop *s, uint32_t index, const struct shop_fault *f) {
+	struct shop_pod *p = s->pods[index];
+	if (f->kind == SHOP_LEAK) p->leak_bytes_s = 0;
+	if (f->kind == SHOP_ERROR_BURST) p->errors = 0;
+}
+
+void shop_end_fault(struct shop *s, const struct shop_fault *f) {
+	struct shop_fault *own = &s->faults[f - s->faults];
+	assert(own == f && f->begun);
+	if (f->over) return;
+	if (f->kind == SHOP_SLOW_DATABASE) s->dbs[f->target].slow = 1;
+	for (uint32_t i = 0; f->kind != SHOP_SLOW_DATABASE && i < s->pod_count; i++)
+		if (s->pods[i] && s->pods[i]->service == (uint32_t)f->target) mend_pod(s, i, f);
+	own->over = true;
+	own->over_ns = s->queue->now_ns;
+	sim_trace_tell(s->o.trace, "shop: people end the fault %s on %s", shop_fault_infos[f->kind].name,
+				   shop_target_name(s, f));
+}
+
 /* ---- what is seen of it ---- */
 
 void shop_fault_visible(struct shop *s, enum shop_fault_kind kind) {
