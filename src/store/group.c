@@ -128,8 +128,8 @@ bool group_poll(struct group *g) {
 	return true;
 }
 
-bool group_idle(const struct group *g) {
-	return !g->running && g->items == 0;
+bool group_wants_poll(const struct group *g) {
+	return !g->running && g->items > 0;
 }
 
 void group_close(struct group *g) {

@@ -44,6 +44,7 @@ MUST_USE enum err group_open(struct group_opts o, struct group **out);
 MUST_USE enum err group_submit(struct group *g, struct group_item *item, int64_t bytes, bool always);
 /* Hands back what has ended, starts what waits. True: something has ended. */
 bool group_poll(struct group *g);
-bool group_idle(const struct group *g); /* nothing waits, nothing runs */
+/* Something waits that only a poll will start. */
+bool group_wants_poll(const struct group *g);
 /* Waits for the batch that runs (it may commit, but nobody is told), drops the rest. */
 void group_close(struct group *g);

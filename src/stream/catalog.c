@@ -34,7 +34,7 @@ static void workload_free(struct workload *w) {
 /* ---- tables ---- */
 
 static bool table_place(struct table *t, uint32_t *at) {
-	for (uint32_t i = t->count; i-- > 0 && t->count - i < 64;) {
+	for (uint32_t i = t->count; i-- > 0 && t->count - i < 64 && !t->restoring;) {
 		if (!t->v[i]) {
 			*at = i;
 			return true;
@@ -134,6 +134,25 @@ void catalog_done(struct catalog *c) {
 	*c = (struct catalog){ .limits = c->limits };
 }
 
+static struct table *table_of(struct catalog *c, enum catalog_table which) {
+	struct table *const all[] = { &c->entities, &c->instances, &c->sources, &c->edges };
+	return all[which];
+}
+
+bool catalog_restore_at(struct catalog *c, enum catalog_table which, uint32_t at) {
+	struct table *t = table_of(c, which);
+	uint32_t hole;
+	if (at < t->count || at > 16 * (uint32_t)t->by_key.max) return false;
+	t->restoring = true;
+	while (t->count < at)
+		if (!table_place(t, &hole)) return false;
+	return true;
+}
+
+void catalog_restored(struct catalog *c) {
+	for (int i = 0; i < CATALOG_TABLES; i++) table_of(c, (enum catalog_table)i)->restoring = false;
+}
+
 /* ---- finding and making ---- */
 
 static bool subject_taken(const struct catalog *c, struct str subject) {
@@ -158,6 +177,7 @@ static bool subject_set(const struct catalog *c, struct entity *e, struct str na
 	}
 	if (!text_set(&e->subject, (struct str){ text, n })) return false;
 	e->name = (struct str){ e->subject.p + at, n - at };
+	e->own_name = (struct str){ e->subject.p + n - name.n, name.n };
 	return text_set(&e->service_namespace, namespace_);
 }
 
@@ -175,7 +195,7 @@ struct entity *catalog_get_entity(struct catalog *c, enum entity_kind kind, stru
 	if (!e) return NULL;
 	e->index = at;
 	e->kind = kind;
-	e->first_source = e->first_instance = NONE;
+	e->first_source = e->first_instance = e->first_edge = NONE;
 	e->first_ns = e->last_ns = now_ns;
 	if (!subject_set(c, e, namespace_, name)) {
 		index_remove(&c->entities.by_key, &key);
@@ -238,7 +258,15 @@ struct edge *catalog_get_edge(struct catalog *c, uint32_t from, enum edge_kind k
 		uint32_t at;
 		e = table_add(c, &c->edges, &key, sizeof *e, &at);
 		if (!e) return NULL;
-		*e = (struct edge){ .index = at, .key = key, .from = from, .to = to, .kind = kind, .first_ns = now_ns };
+		struct entity *caller = catalog_entity(c, from);
+		*e = (struct edge){ .index = at,
+							.key = key,
+							.next = caller ? caller->first_edge : NONE,
+							.from = from,
+							.to = to,
+							.kind = kind,
+							.first_ns = now_ns };
+		if (caller) caller->first_edge = at;
 		if (!text_set(&e->address, address)) return NULL;
 	}
 	e->last_ns = now_ns;
@@ -298,6 +326,10 @@ static void source_drop(struct catalog *c, struct source *x) {
 }
 
 static void edge_drop(struct catalog *c, struct edge *x) {
+	struct entity *e = catalog_entity(c, x->from);
+	uint32_t *link = e ? &e->first_edge : NULL;
+	while (link && *link != x->index) link = &catalog_edge(c, *link)->next;
+	if (link) *link = x->next;
 	index_remove(&c->edges.by_key, &x->key);
 	c->edges.v[x->index] = NULL;
 	edge_free(x);

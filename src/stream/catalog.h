@@ -50,8 +50,9 @@ enum log_hint { HINT_MEMORY, HINT_REFUSED, HINT_TIMEOUT, HINT_DISK, HINT_POOL, L
 struct entity {
 	uint32_t index;
 	enum entity_kind kind;
-	struct str subject; /* "service/payment" */
-	struct str name;
+	struct str subject;  /* "service/payment" */
+	struct str name;     /* the part behind the kind */
+	struct str own_name; /* service.name itself */
 	struct str service_namespace, region;
 	struct workload workload;
 	bool workload_differs; /* its telemetry names more than one */
@@ -61,9 +62,9 @@ struct entity {
 	uint32_t example_next;
 	struct line_slot lines[SLOTS];
 	int64_t line_newest;
-	int64_t hint_ns[LOG_HINTS];            /* event time of the newest error line of each sort */
-	uint32_t first_source, first_instance; /* its own, linked by `next`; NONE: none */
-	int64_t first_ns, last_ns;             /* arrival */
+	int64_t hint_ns[LOG_HINTS];                        /* event time of the newest error line of each sort */
+	uint32_t first_source, first_instance, first_edge; /* its own, linked by `next`; NONE: none */
+	int64_t first_ns, last_ns;                         /* arrival */
 };
 
 enum gauge_kind { GAUGE_CPU, GAUGE_MEMORY, GAUGES };
@@ -135,6 +136,7 @@ struct edge {
 	uint32_t index;
 	struct hash128 key;
 	uint32_t from, to; /* entities; `to` NONE while nothing answered */
+	uint32_t next;     /* of the same caller */
 	enum edge_kind kind;
 	struct str address; /* what the caller calls it; may be empty */
 	struct edge_slot slots[SLOTS];
@@ -151,7 +153,10 @@ struct table { /* of pointers; a freed place is used again */
 	void **v;
 	uint32_t count, cap;
 	struct index by_key;
+	bool restoring; /* places are taken at the end only */
 };
+
+enum catalog_table { CATALOG_ENTITIES, CATALOG_INSTANCES, CATALOG_SOURCES, CATALOG_EDGES, CATALOG_TABLES };
 
 struct catalog {
 	struct catalog_limits limits;
@@ -190,6 +195,10 @@ void catalog_own_instance(struct catalog *c, struct instance *i, uint32_t entity
 uint32_t catalog_by_workload(const struct catalog *c, const struct workload *w);
 /* Lets go of instances and sources, and of edges, that were not heard of since then (arrival). */
 void catalog_expire(struct catalog *c, int64_t before_ns, int64_t edges_before_ns);
+
+/* For reading what was saved: the next object made in that table gets this number. False: it cannot. */
+bool catalog_restore_at(struct catalog *c, enum catalog_table which, uint32_t at);
+void catalog_restored(struct catalog *c);
 
 /* Replaces a kept string by a copy of another; false: no memory, the old one stays. */
 bool text_set(struct str *kept, struct str value);

@@ -86,6 +86,11 @@ void stream_close(struct stream *st);
 /* ERR_CORRUPT, ERR_VERSION: the batch is damaged or newer; what was read before stays applied. */
 MUST_USE enum err stream_apply(struct stream *st, struct str batch, struct why *why);
 
+/* What must survive a restart, as codec records (docs/design/0004-engine-state.md); requests in flight are not
+ * in it. Reading is for a stream that has seen nothing; after an error it must be closed. */
+void stream_save(const struct stream *st, struct buf *out);
+MUST_USE enum err stream_load(struct stream *st, struct str bytes, struct str *rest, struct why *why);
+
 /* Slots: `slot_ns` each, numbered from 1970. */
 static inline int64_t stream_slot_ns(const struct stream *st) {
 	return st->opts.window_ns / WINDOW_SLOT;
