@@ -8,7 +8,7 @@
 
 #define CONFIDENCE_MAX 0.97
 
-const char *cause_kind_name(enum cause_kind k) {
+const char *rca_kind_name(enum cause_kind k) {
 	static const char *const names[CAUSE_KINDS] = { "unknown",    "crash",  "saturation", "memory",     "disk",
 													"dependency", "errors", "latency",    "deployment", "network" };
 	return names[k];

@@ -39,7 +39,7 @@ enum cause_kind {
 	CAUSE_NETWORK,
 	CAUSE_KINDS
 };
-const char *cause_kind_name(enum cause_kind k);
+const char *rca_kind_name(enum cause_kind k);
 
 /* A mean before and now; `n`: how many requests (or calls) `now` is of. */
 struct rca_pair {
