@@ -187,7 +187,7 @@ static void put_cause(const struct observer *ob, struct json_out *o, const struc
 	const struct entity *e = entity_of(ob, entities[c->node]);
 	json_begin_object(o);
 	json_kv_str(o, "entity", e->subject);
-	json_kv_c(o, "kind", rca_kind_name(c->kind));
+	json_kv_c(o, "kind", cause_kind_name(c->kind));
 	json_kv_double(o, "confidence", c->confidence);
 	json_kv_c(o, "metric", c->metric >= 0 ? signal_kind_name((enum signal_kind)c->metric) : NULL);
 	put_time(o, "onset", c->onset_ns);
@@ -317,7 +317,7 @@ void tell_report(struct observer *ob, struct incident *in, const struct rca_inpu
 	json_end_object(&o);
 	log_event(ob->o.log, LOG_INFO, "incident.cause", "id=%s entity=%.*s kind=%s confidence=%.2f", in->id,
 			  STR_ARG(r->none ? STR("none") : x->nodes[r->causes[0].node].subject),
-			  r->none ? "unknown" : rca_kind_name(r->causes[0].kind), r->none ? 0 : r->causes[0].confidence);
+			  r->none ? "unknown" : cause_kind_name(r->causes[0].kind), r->none ? 0 : r->causes[0].confidence);
 }
 
 /* ---- data and models ---- */

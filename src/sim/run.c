@@ -228,6 +228,9 @@ bool run_drain(struct run *r) {
 int64_t run_now(const struct run *r) {
 	return r->queue.now_ns - r->begin_ns;
 }
+int64_t run_begin(const struct run *r) {
+	return r->begin_ns;
+}
 struct wall run_epoch(const struct run *r) {
 	return (struct wall){ r->epoch.ns + r->begin_ns };
 }

@@ -58,8 +58,9 @@ bool run_until(struct run *r, int64_t at_ns);
 bool run_drain(struct run *r);
 void run_close(struct run *r); /* takes NULL */
 
-/* Virtual time since the run began; the wall time at which it began. */
+/* Virtual time since the run began; its beginning in the world's own time; the wall time of that. */
 int64_t run_now(const struct run *r);
+int64_t run_begin(const struct run *r);
 struct wall run_epoch(const struct run *r);
 uint64_t run_trace(const struct run *r);
 /* The last lines of the world's story and of the daemon's log, oldest first. */

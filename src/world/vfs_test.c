@@ -59,7 +59,7 @@ static void run(struct t *t, sqlite3 *db, const char *sql) {
 	char *said = NULL;
 	if (sqlite3_exec(db, sql, NULL, NULL, &said) != SQLITE_OK) {
 		fprintf(stderr, "%s: %s\n", sql, said);
-		EXPECT(!"sqlite refused");
+		test_fail(t, __FILE__, __LINE__, sql);
 	}
 }
 

@@ -118,11 +118,12 @@ void share_adopt(struct share *s) {
 }
 
 /* In the order of the struct. */
-#define FIELDS(X)                                                                                                    \
-	X(usual_bad)                                                                                                     \
-	X(usual_seen)                                                                                                    \
-	X(fresh_bad) X(fresh_seen) X(held_bad) X(held_seen) X(lately_bad) X(lately_seen) X(excess) X(room) X(window_bad) \
-		X(window_seen) X(usual_s)
+#define FIELDS(X)                                                                                                      \
+	X(usual_bad)                                                                                                       \
+	X(usual_seen)                                                                                                      \
+	X(fresh_bad)                                                                                                       \
+	X(fresh_seen) X(held_bad) X(held_seen) X(lately_bad) X(lately_seen) X(excess) X(room) X(window_bad) X(window_seen) \
+		X(usual_s)
 
 void share_save(const struct share *s, struct enc *out) {
 	evidence_save(&s->evidence, out);

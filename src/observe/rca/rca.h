@@ -16,6 +16,7 @@
 
 #include "base/clock.h"
 #include "base/str.h"
+#include "model/cause.h"
 #include "model/signal.h"
 
 #define RCA_CONFIDENCE_MIN 0.5
@@ -25,21 +26,6 @@
 #define RCA_NONE           UINT32_MAX
 
 enum rca_entity { RCA_SERVICE, RCA_DATABASE, RCA_QUEUE, RCA_EXTERNAL };
-
-enum cause_kind {
-	CAUSE_UNKNOWN,
-	CAUSE_CRASH,
-	CAUSE_SATURATION,
-	CAUSE_MEMORY,
-	CAUSE_DISK,
-	CAUSE_DEPENDENCY,
-	CAUSE_ERRORS,
-	CAUSE_LATENCY,
-	CAUSE_DEPLOYMENT,
-	CAUSE_NETWORK,
-	CAUSE_KINDS
-};
-const char *rca_kind_name(enum cause_kind k);
 
 /* A mean before and now; `n`: how many requests (or calls) `now` is of. */
 struct rca_pair {
