@@ -42,9 +42,9 @@ static void add_deployments(struct fault_plan *p, const struct shop_world *w, st
 static void count_events(const struct run *r, const struct run_record *rec, struct played *p) {
 	int64_t end_ns = run_epoch(r).ns + (int64_t)(p->virtual_s * 1e9); /* then the shop closed */
 	json_each(event, rec->events) {
-		struct wall t = { 0 };
+		struct wall at = { 0 };
 		struct str time = json_str(json_get(event, "time"));
-		if (!wall_parse(time.p, time.n, &t) || t.ns > end_ns) continue;
+		if (!wall_parse(time.p, time.n, &at) || at.ns > end_ns) continue;
 		enum event_type t = event_type_of(json_str(json_get(event, "type")));
 		p->incidents += t == EVENT_INCIDENT_OPENED;
 		p->actions += t == EVENT_ACTION_LOG && str_is(json_str(json_path(event, "data.state")), "applied");
