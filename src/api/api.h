@@ -1,8 +1,16 @@
 /* HTTP for people and programs: reads snapshots and state, hands commands to the control plane.
  *
- * GET /healthz /readyz /metrics, /api/v1/{status,coverage,graph,incidents[/ID],events,actions[/ID],explain/ID,audit}.
- * POST /api/v1/{actions/ID/approve|reject|undo, incidents/ID/ack|wrong|mute, pause, resume}: bearer
- * token with the role for it. Thread: its loop's own. */
+ * GET /healthz /readyz /metrics, /api/v1/{status,coverage,graph,incidents[/ID],events,actions[/ID],explain/ID,audit,
+ * audit/verify}. POST /api/v1/{actions/ID/approve|reject|undo, incidents/ID/ack|wrong|mute, pause, resume}: bearer
+ * token with the role for it, always. docs/api.yaml describes every path, parameter and answer.
+ *
+ * An ID may be shortened to its first letters while these name one thing. Lists answer
+ * {"items":[...],"next":...}: `next` goes into ?after=, null at the end. What is wrong is answered with
+ * {"error":"a sentence that says what to do"}. GET /api/v1/events?follow=1 goes on as server-sent events.
+ *
+ * Bounds: API_REQUESTS_MAX requests at work (further ones: 503), bodies of API_BODY_MAX bytes (413), API_FOLLOWERS_MAX
+ * followers (503), 30 s for an answer (504). On loopback the Host header must name this machine, so that no web
+ * page reads through a name of its own that it points at 127.0.0.1. Thread: its loop's own. */
 #pragma once
 
 #include "base/hash.h"
@@ -12,6 +20,10 @@
 #include "model/command.h"
 #include "store/state.h"
 #include "world/http.h"
+
+#define API_REQUESTS_MAX  64
+#define API_FOLLOWERS_MAX 16
+#define API_BODY_MAX      (64 * 1024)
 
 struct api;
 
@@ -50,8 +62,10 @@ struct api_opts {
 	struct log *log;
 };
 
+/* Everything in `o` is borrowed and outlives the api. ERR_BUSY: the port is in use (why names it). */
 MUST_USE enum err api_open(const struct api_opts *o, struct api **out, struct why *why);
-bool api_step(struct api *a);
+bool api_step(struct api *a);                  /* false: nothing to do now */
 struct mono api_next_due(const struct api *a); /* INT64_MAX: never */
-int api_port(const struct api *a);
+int api_port(const struct api *a);             /* the bound one */
+void api_metrics(const struct api *a, struct metrics_out *m);
 void api_close(struct api *a);

@@ -11,6 +11,8 @@
 
 #define CACHE_KEY_MAX   512
 #define CACHE_VALUE_MAX (1024 * 1024)
+#define CACHE_COUNT_MAX 4096 /* events of one window; further ones are answered as this many */
+#define CACHE_TOP_MAX   1000
 
 struct cache_member {
 	struct str name;
@@ -19,7 +21,7 @@ struct cache_member {
 
 struct cache_done {
 	uint64_t tag;
-	enum err err;                       /* ERR_NOT_FOUND for get; ERR_UNREACHABLE */
+	enum err err;                       /* ERR_NOT_FOUND: get; ERR_UNREACHABLE; ERR_FULL: it does not fit; ERR_NOMEM */
 	struct str value;                   /* get */
 	int64_t count;                      /* count: events in the window, this one included */
 	const struct cache_member *members; /* top */
@@ -29,9 +31,10 @@ struct cache_done {
 enum cache_op_kind {
 	CACHE_SET,   /* key, value, ttl_ns (0: none) */
 	CACHE_GET,   /* key */
-	CACHE_COUNT, /* key, window_ns: adds one event to the sliding window, answers how many it holds */
+	CACHE_COUNT, /* key, window_ns: adds one event to the sliding window, answers how many it holds (those
+					younger than window_ns); a key has one length of window */
 	CACHE_SCORE, /* key (the sorted set), value (the member), score; NaN removes */
-	CACHE_TOP,   /* key, limit: highest first */
+	CACHE_TOP,   /* key, limit (1..1000): highest first, equal scores by name; no such set: none */
 };
 
 struct cache_op {
@@ -50,7 +53,9 @@ struct cache_ops {
 	const char *scheme;
 	enum err (*open)(struct world *w, const struct url *u, struct cache **out, struct why *why);
 	enum err (*attach)(struct cache *, struct cache **out); /* a handle with completions of its own */
-	enum err (*submit)(struct cache *, const struct cache_op *, uint64_t tag); /* copies; ERR_FULL */
+	/* Copies. Done in order of submission over all handles; values, windows and sets are three name
+	 * spaces. ERR_FULL: too much waits to be polled; ERR_INVALID, ERR_TOO_LARGE, ERR_NOMEM. */
+	enum err (*submit)(struct cache *, const struct cache_op *, uint64_t tag);
 	bool (*poll)(struct cache *, struct cache_done *out);
 	void (*close)(struct cache *); /* the last handle closes the back end */
 };

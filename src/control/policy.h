@@ -26,26 +26,14 @@
 #include "base/json.h"
 #include "base/param.h"
 #include "model/action.h"
+#include "model/cause.h"
 
-enum cause_kind {
-	CAUSE_CRASH,
-	CAUSE_SATURATION,
-	CAUSE_MEMORY,
-	CAUSE_DISK,
-	CAUSE_DEPENDENCY,
-	CAUSE_ERRORS,
-	CAUSE_LATENCY,
-	CAUSE_DEPLOYMENT,
-	CAUSE_NETWORK,
-	CAUSE_UNKNOWN,
-	CAUSE_KINDS
-};
 enum control_mode { MODE_OBSERVE, MODE_APPROVE, MODE_AUTO };
 
 struct handler {
 	struct str name;
-	uint32_t kinds; /* bit per cause_kind */
-	const struct str *services;
+	uint32_t kinds;             /* bit per cause_kind */
+	const struct str *services; /* globs; none: all */
 	size_t service_count;
 	enum action_kind action;
 	enum control_mode mode;
@@ -83,3 +71,13 @@ struct control_policy {
  * in observe). Lies in `a`. ERR_INVALID: names line, key and the nearest valid name. */
 MUST_USE enum err control_policy_parse(struct arena *a, const struct json *handlers, const struct json *policy,
 									   struct control_policy *out, struct why *why);
+
+const char *control_mode_name(enum control_mode m); /* "observe" "approve" "auto" */
+/* The plain values of a handler, for the manual page and `config schema`. */
+extern const struct param control_handler_params[];
+
+/* Empty fields of the rule match everything. */
+bool policy_rule_match(const struct policy_rule *r, enum action_kind action, struct str namespace_, struct str service,
+					   struct str workload);
+/* Does the handler answer that cause in that service? */
+bool handler_answers(const struct handler *h, enum cause_kind kind, struct str service);

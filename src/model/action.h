@@ -55,12 +55,14 @@ enum action_state {
 	ACTION_EXPIRED, /* the approval did not come; terminal */
 	ACTION_STATES
 };
-const char *action_state_name(enum action_state s);
+const char *action_state_name(enum action_state s); /* "told" "refused" "waiting" ...: the name above, small */
+bool action_state_parse(struct str s, enum action_state *out);
 bool action_state_terminal(enum action_state s);
 
 /* Every gate's answer, in order, in every mode. */
 enum gate_verdict { GATE_PASS, GATE_DENY, GATE_WAIT, GATE_NOT_CONFIGURED };
 const char *gate_verdict_name(enum gate_verdict v); /* "pass" "deny" "wait" "not_configured" */
+bool gate_verdict_parse(struct str s, enum gate_verdict *out);
 struct gate_record {
 	const char *name;
 	enum gate_verdict verdict;
@@ -68,7 +70,9 @@ struct gate_record {
 	struct str inputs; /* JSON object: what was looked at */
 };
 
-/* hash(handler, runbook step, action, target UID, incident, attempt), SHA-256, hex; see docs/design. */
+/* The idempotency key: SHA-256, in hex, over "FBAK1", then handler, step, the action's name, target UID
+ * and incident, each with its u32 little-endian length before it, then the attempt as i64 little-endian.
+ * Equal in every process and version; a change of the rule is a new prefix. See docs/design. */
 struct action_key {
 	char hex[65];
 };

@@ -40,12 +40,17 @@ struct event {
 	struct str data;                                /* JSON text, one value; empty: none */
 };
 
+/* ANOMALY_EVENT is ANOMALY_DETECTED, too; what is not in the table is EVENT_OTHER. */
 enum event_type event_type_of(struct str type);
 const char *event_type_name(enum event_type t);
 /* ULID: 48 bits of milliseconds, 80 of chance; Crockford base32, sorts by time. `out`: 27 bytes. */
 void ulid_make(struct wall t, struct rng *rng, char out[ULID_LEN + 1]);
 
-/* One line of JSON. */
+/* One line of JSON: line breaks between the tokens of `data` are left out. A time of 0, an empty slice
+ * and a severity of NaN are left out too; `data` is trusted to be JSON. */
 void event_write(const struct event *e, struct buf *out);
-/* ERR_INVALID names the field; ERR_TOO_LARGE. Everything lies in `a` or points into `text`. */
+/* ERR_INVALID names the field; ERR_TOO_LARGE. Everything lies in `a` or points into `text`. Attributes
+ * that struct event has no place for are left out; binary data (data_base64) is refused. */
 MUST_USE enum err event_parse(struct arena *a, struct str text, struct event *out, struct why *why);
+/* The same from what json_parse made of `text`. */
+MUST_USE enum err event_of_json(const struct json *j, struct str text, struct event *out, struct why *why);

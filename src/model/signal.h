@@ -1,6 +1,8 @@
 /* The four states of a signal. No data is never zero. */
 #pragma once
 
+#include "base/str.h"
+
 enum signal_state {
 	SIGNAL_ABSENT, /* never seen, or its source says it has gone */
 	SIGNAL_STALE,  /* seen, but not within twice its usual interval */
@@ -9,6 +11,7 @@ enum signal_state {
 };
 
 const char *signal_state_name(enum signal_state s); /* "absent" "stale" "zero" "value" */
+bool signal_state_parse(struct str s, enum signal_state *out);
 
 /* What is watched of an entity. */
 enum signal_kind {
@@ -23,3 +26,4 @@ enum signal_kind {
 	SIGNAL_KINDS
 };
 const char *signal_kind_name(enum signal_kind k); /* "rate" "errors" "duration" ... */
+bool signal_kind_parse(struct str s, enum signal_kind *out);

@@ -21,7 +21,9 @@ struct observer_settings {
 	int64_t lateness_ns;              /* how late a sample may come and still be merged */
 	int64_t checkpoint_ns;            /* 60 s */
 	double incident_severity;         /* boundary of calibrated severity for an incident, 0..1 */
+	int64_t adopt_ns;                 /* 2 h: a level that stays for so long becomes usual */
 	int64_t series_max, services_max; /* further ones are counted and left out */
+	int64_t spans_max;                /* that wait for their relatives; older ones go first */
 };
 extern const struct param observer_params[];
 

@@ -16,6 +16,10 @@
 #define STATE_VALUE_MAX    (380 * 1024) /* DynamoDB's 400 KB less key and overhead; larger blobs are split */
 #define STATE_TRANSACT_MAX 100
 
+#define STATE_TRANSACT_BYTES_MAX (4 * 1024 * 1024) /* keys and values of one transaction */
+#define STATE_QUERY_MAX          1000              /* items of one answer */
+#define STATE_ANSWER_MAX         (1024 * 1024)     /* bytes of one answer, but for its first item */
+
 struct state_item {
 	struct str key, value;
 	uint64_t version;    /* 1 for a new item */
@@ -40,19 +44,20 @@ struct state_write {
 struct state_query {
 	struct str prefix; /* with `exact`: the key itself */
 	bool exact;
-	bool newest_first;
-	struct str after; /* resume behind this key; empty: from the start */
-	int64_t limit;    /* 1..1000 */
+	bool newest_first; /* from the last key down */
+	struct str after;  /* resume behind this key, in the direction of the walk; empty: from the start */
+	int64_t limit;     /* 1..1000 */
 };
 
 struct state_done {
 	uint64_t tag;
-	enum err err;                   /* ERR_CONFLICT: condition `failed` did not hold, nothing was written;
-									   ERR_NOSPACE, ERR_READONLY, ERR_IO, ERR_CORRUPT */
+	enum err err;                   /* ERR_CONFLICT: condition `failed` did not hold, nothing was written.
+									   ERR_NOSPACE, ERR_READONLY, ERR_IO, ERR_CORRUPT, ERR_UNREACHABLE: not
+									   done as far as we know, but a restart may find it done: read again */
 	size_t failed;                  /* index into the writes */
 	const struct state_item *items; /* of a query; until the next poll */
 	size_t count;
-	bool more; /* the limit cut it */
+	bool more; /* the limit, or STATE_ANSWER_MAX, cut it: go on `after` its last key */
 	const char *why;
 };
 
@@ -65,11 +70,16 @@ struct state_ops {
 	enum err (*open)(struct world *w, const struct url *u, struct state **out, struct why *why);
 	/* Another handle on the same back end, with completions of its own: one for each stage. */
 	enum err (*attach)(struct state *, struct state **out);
-	/* Copies everything. 1..100 writes of distinct keys. ERR_FULL: too much waits; ERR_INVALID. */
+	/* Copies everything. 1..100 writes of distinct keys, none of them empty. A PUT of what is absent or
+	 * expired makes version 1, else one more than there was. Requests of all handles are done in the
+	 * order of their submission; a query sees what was submitted before it, or fails with it.
+	 * ERR_FULL: too much waits, try after a poll; ERR_TOO_LARGE; ERR_INVALID; ERR_NOMEM. */
 	enum err (*transact)(struct state *, const struct state_write *, size_t count, uint64_t tag);
 	enum err (*query)(struct state *, const struct state_query *, uint64_t tag);
 	bool (*poll)(struct state *, struct state_done *out);
-	void (*close)(struct state *); /* the last handle closes the back end */
+	/* The last handle closes the back end. What was not polled is lost to its caller; whether it was
+	 * done, a later query says. */
+	void (*close)(struct state *);
 };
 
 /* By scheme, from the table in store/registry.c. ERR_UNSUPPORTED lists the known ones. */

@@ -17,8 +17,9 @@ def configuration(plan, mode, ports, kubeconfig):
     workloads = {s.name: {"namespace": plan.namespace, "workload": s.deployment, "kind": "Deployment"}
                  for s in plan.services if s.identity == "none"}
     return json.dumps({
-        "listen": "127.0.0.1", "otlp_grpc": ports[0], "otlp_http": ports[1], "api": ports[2],
+        "listen": {"otlp_grpc": ports[0], "otlp_http": ports[1], "api": ports[2]},
         "target": f"kubernetes:?kubeconfig={kubeconfig}",
+        "traces": {"unsampled": True},
         "services": workloads,
         "handlers": [{"name": "restart", "kinds": ["latency", "errors", "saturation", "memory", "unknown"],
                       "action": "rollout_restart", "mode": mode}],
@@ -74,13 +75,18 @@ class Governor:
         with urllib.request.urlopen(self.url + path, timeout=5) as response:
             return json.load(response)
 
+    def list(self, path):
+        """A collection, whether it comes bare or with a word on what follows."""
+        answer = self.get(path)
+        return answer if isinstance(answer, list) else next(value for value in answer.values() if isinstance(value, list))
+
     def events(self, kind):
         """The CloudEvents of a type, oldest first."""
-        events = self.get(f"/api/v1/events?type={kind}")["events"]
+        events = self.list(f"/api/v1/events?type={kind}")
         return sorted((event for event in events if event["type"] == kind), key=lambda event: event["id"])
 
     def actions(self):
-        return self.get("/api/v1/actions")["actions"]
+        return self.list("/api/v1/actions")
 
     def cli(self, *arguments):
         """(exit status, output) of a verb that asks this daemon."""

@@ -1,6 +1,6 @@
 """Stands between the governor and the API server and holds one write, so that its author can be killed meanwhile."""
+import asyncio
 import re
-import socket
 import ssl
 import threading
 from pathlib import Path
@@ -10,7 +10,10 @@ CHUNK = 65536
 
 
 class Proxy:
-    """https://127.0.0.1:PORT, with the API server's own certificate; HTTP/1.1, one connection behind each."""
+    """https://127.0.0.1:PORT, with the API server's own certificate; HTTP/1.1, one connection behind each.
+
+    Its loop runs in a thread of its own; `held` and what release() waits for cross over.
+    """
 
     def __init__(self, cluster):
         upstream = urlsplit(cluster.server)
@@ -19,60 +22,52 @@ class Proxy:
         self.inward = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         pki = Path(cluster.directory, "pki")
         self.inward.load_cert_chain(pki / "apiserver.crt", pki / "apiserver.key")
-        self.armed, self.land = True, False
-        self.held, self.released, self.answered = threading.Event(), threading.Event(), threading.Event()
-        self.listener = socket.create_server(("127.0.0.1", 0))
-        self.server = f"https://127.0.0.1:{self.listener.getsockname()[1]}"
-        threading.Thread(target=self._accept, daemon=True).start()
+        self.armed, self.request = True, b""
+        self.held = threading.Event()
+        self.loop = asyncio.new_event_loop()
+        threading.Thread(target=self.loop.run_forever, daemon=True).start()
+        server = self._run(asyncio.start_server(self._serve, "127.0.0.1", 0, ssl=self.inward))
+        self.server = f"https://127.0.0.1:{server.sockets[0].getsockname()[1]}"
 
     def release(self, land):
-        """Lets the held write reach the server, or drops it with its connection. Returns once that is done."""
-        self.land = land
-        self.released.set()
-        if land and not self.answered.wait(30):
-            raise RuntimeError("the API server has not answered the write that was held")
+        """Lets the held write reach the server, or drops it. Returns once that is done."""
+        if land:
+            self._run(self._land())
 
     def close(self):
-        self.released.set()
-        self.listener.close()
+        self.loop.call_soon_threadsafe(self.loop.stop)
 
-    def _accept(self):
-        while True:
-            try:
-                plain, _ = self.listener.accept()
-            except OSError:
-                return
-            threading.Thread(target=self._serve, args=(plain,), daemon=True).start()
+    def _run(self, coroutine):
+        return asyncio.run_coroutine_threadsafe(coroutine, self.loop).result(30)
 
-    def _serve(self, plain):
+    async def _serve(self, reader, writer):
         try:
-            with self.inward.wrap_socket(plain, server_side=True) as client:
-                with socket.create_connection(self.upstream) as out, self.outward.wrap_socket(
-                        out, server_hostname=self.upstream[0]) as server:
-                    threading.Thread(target=pump, args=(server, client), daemon=True).start()
-                    self._requests(client, server)
+            behind_reader, behind_writer = await asyncio.open_connection(*self.upstream, ssl=self.outward)
+            answers = asyncio.create_task(pump(behind_reader, writer))
+            await self._requests(reader, behind_writer)
+            behind_writer.close()
+            await answers
         except OSError:
             pass  # either side has gone; the other learns it by its connection's end
+        finally:
+            writer.close()
 
-    def _requests(self, client, server):
-        while data := client.recv(CHUNK):
+    async def _requests(self, reader, writer):
+        while data := await reader.read(CHUNK):
             if self.armed and is_effect(data):
-                self.armed = False
-                data = whole(client, data)
+                self.armed, self.request = False, await whole(reader, data)
                 self.held.set()
-                self.released.wait()
-                if self.land:
-                    self._land(data)
+                await reader.read()  # no answer; it is over when its author is
                 return
-            server.sendall(data)
+            writer.write(data)
+            await writer.drain()
 
-    def _land(self, data):
+    async def _land(self):
         """On a connection of its own, whose answer nobody is there to read."""
-        with socket.create_connection(self.upstream) as out, self.outward.wrap_socket(
-                out, server_hostname=self.upstream[0]) as server:
-            server.sendall(data)
-            if server.recv(CHUNK):
-                self.answered.set()
+        reader, writer = await asyncio.open_connection(*self.upstream, ssl=self.outward)
+        writer.write(self.request)
+        await reader.readuntil(b"\r\n\r\n")
+        writer.close()
 
 
 def is_effect(data):
@@ -81,23 +76,23 @@ def is_effect(data):
     return line.startswith((b"PATCH ", b"PUT ")) and b"/deployments/" in line and b"dryRun" not in line
 
 
-def whole(client, data):
+async def whole(reader, data):
     """The request's bytes to the end of its body."""
     while b"\r\n\r\n" not in data:
-        data += client.recv(CHUNK)
+        data += await reader.read(CHUNK)
     head, _, body = data.partition(b"\r\n\r\n")
     length = re.search(rb"\r\ncontent-length: *(\d+)", head, re.I)
     if not length:
         raise RuntimeError("a write without Content-Length; the proxy does not know where it ends")
-    while len(body) < int(length[1]):
-        body += client.recv(CHUNK)
+    body += await reader.readexactly(int(length[1]) - len(body))
     return head + b"\r\n\r\n" + body
 
 
-def pump(source, sink):
+async def pump(reader, writer):
     try:
-        while data := source.recv(CHUNK):
-            sink.sendall(data)
-        sink.shutdown(socket.SHUT_WR)
+        while data := await reader.read(CHUNK):
+            writer.write(data)
+            await writer.drain()
     except OSError:
         pass
+    writer.close()

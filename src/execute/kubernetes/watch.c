@@ -289,6 +289,8 @@ bool kube_watch_ready(const struct kube_watch *w, struct why *why) {
 		return why_set(why, ERR_FULL, "Kubernetes: more than %d objects; name one with target kubernetes:?namespace=",
 					   KUBE_OBJECTS_MAX),
 			   false;
+	const struct follow *hpas = &w->kinds[KUBE_HPA];
+	if (!hpas->synced && !hpas->forbidden) return fresh(w, hpas, why);
 	return fresh(w, &w->kinds[KUBE_DEPLOYMENT], why) && fresh(w, &w->kinds[KUBE_REPLICASET], why) &&
 		   fresh(w, &w->kinds[KUBE_POD], why);
 }

@@ -30,7 +30,8 @@ bool kube_watch_step(struct kube_watch *w);
 /* True: the answer belonged to the watch. */
 bool kube_watch_take(struct kube_watch *w, const struct kube_answer *a);
 struct mono kube_watch_next_due(const struct kube_watch *w);
-/* Deployments, ReplicaSets and pods were listed and heard of within the last two minutes. False: why. */
+/* Deployments, ReplicaSets and pods were listed and heard of within the last two minutes, and HPAs were
+ * listed or refused. False: why. */
 bool kube_watch_ready(const struct kube_watch *w, struct why *why);
 /* HPAs may be forbidden to us: then nobody can say whether one owns a workload. */
 bool kube_watch_knows_hpas(const struct kube_watch *w, struct why *why);

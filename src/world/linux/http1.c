@@ -85,7 +85,7 @@ static void look_at(struct http1 *s, struct http1_connection *c) {
 
 static void sweep(struct timer *t) {
 	struct http1 *s = container_of(t, struct http1, sweep);
-	list_each (n, &s->connections) look_at(s, container_of(n, struct http1_connection, node));
+	list_each(n, &s->connections) look_at(s, container_of(n, struct http1_connection, node));
 	look_again(s);
 }
 
@@ -128,7 +128,7 @@ static int server_port(struct http_server *server) {
 }
 
 static void resume_all(struct http1 *s) {
-	list_each (n, &s->connections) {
+	list_each(n, &s->connections) {
 		struct http1_connection *c = container_of(n, struct http1_connection, node);
 		if (c->request) http1_resume(c->request);
 	}

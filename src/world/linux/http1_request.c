@@ -20,6 +20,7 @@
 #define EARLY_REPLY_MAX ((size_t)16 << 10) /* fits into an empty socket's buffer */
 #define OPEN_MAX        ((size_t)1 << 20)  /* of an open reply, not sent yet */
 #define OPEN_BLOCK      ((size_t)16 << 10)
+#define LARGE_REPLY     ((size_t)64 << 10)
 
 static struct mono now(const struct http1_request *r) {
 	return clock_mono(loop_clock(r->server->loop));
@@ -125,7 +126,7 @@ static enum MHD_Result collect_one(void *cls, enum MHD_ValueKind kind, const cha
 								   const char *value, size_t value_size) {
 	(void)kind;
 	struct collect *c = cls;
-	struct str n = { name, name_size }, v = { value ? value : "", value_size };
+	struct str n = { name, name_size }, v = str_trim((struct str){ value ? value : "", value_size });
 	c->whole = exchange_header(&c->r->x, &c->r->x.headers, n, v);
 	return c->whole ? MHD_YES : MHD_NO;
 }
@@ -255,7 +256,7 @@ static enum err add_headers(struct http1_request *r, const struct http_reply *re
 	return OK;
 }
 
-/* Called for the next bytes of an open reply. */
+/* Called for the next bytes of an open or large reply. */
 static ssize_t read_open(void *cls, uint64_t at, char *to, size_t max) {
 	(void)at;
 	struct http1_request *r = cls;
@@ -276,15 +277,20 @@ static ssize_t read_open(void *cls, uint64_t at, char *to, size_t max) {
 }
 
 static enum err make_response(struct http1_request *r, const struct http_reply *reply) {
+	/* A large one is read from us as the peer takes it, so that his progress is seen. */
+	bool large = !reply->open && reply->body.n > LARGE_REPLY;
 	r->response = reply->open ? MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, OPEN_BLOCK, read_open, r, NULL)
+				  : large     ? MHD_create_response_from_callback(reply->body.n, OPEN_BLOCK, read_open, r, NULL)
 							  : MHD_create_response_from_buffer(reply->body.n, (void *)(uintptr_t)reply->body.p,
 																MHD_RESPMEM_MUST_COPY);
 	if (!r->response) return ERR_NOMEM;
-	if (reply->open) buf_str(&r->out, reply->body);
+	if (reply->open || large) buf_str(&r->out, reply->body);
+	r->last = large;
 	enum err e = r->out.err ? r->out.err : add_headers(r, reply);
 	if (!e) return OK;
 	MHD_destroy_response(r->response);
 	r->response = NULL;
+	buf_clear(&r->out); /* another try begins anew */
 	return e;
 }
 

@@ -63,7 +63,7 @@ static void sweep(struct timer *t) {
 		s->accepting = true;
 		loop_change(s->loop, &s->listener, EPOLLIN);
 	}
-	list_each_safe (n, &s->connections) http2_look(container_of(n, struct http2_connection, node));
+	list_each_safe(n, &s->connections) http2_look(container_of(n, struct http2_connection, node));
 	look_again(s);
 }
 
@@ -116,12 +116,14 @@ static void server_close(struct http_server *server) {
 	struct http2 *s = self(server);
 	loop_unwatch(s->loop, &s->listener);
 	loop_timer_stop(&s->sweep);
-	list_each_safe (n, &s->connections) {
+	list_each_safe(n, &s->connections) {
 		struct http2_connection *c = container_of(n, struct http2_connection, node);
+		/* Replies that were made a moment ago, then the goodbye, as far as the socket takes them. */
+		if (!http2_flush(c)) continue;
 		http2_goaway(c, NGHTTP2_NO_ERROR);
-		(void)http2_flush(c); /* as much as the socket takes; frees what is done */
+		(void)http2_flush(c);
 	}
-	list_each_safe (n, &s->connections) {
+	list_each_safe(n, &s->connections) {
 		http2_disconnect(container_of(n, struct http2_connection, node), ERR_CLOSED, "the server closes");
 	}
 	loop_task_stop(&s->flush);

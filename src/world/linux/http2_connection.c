@@ -28,7 +28,7 @@ static struct mono now(const struct http2_connection *c) {
 }
 
 void http2_disconnect(struct http2_connection *c, enum err e, const char *why) {
-	list_each_safe (n, &c->requests) http2_lost(container_of(n, struct http2_request, node), e, why);
+	list_each_safe(n, &c->requests) http2_lost(container_of(n, struct http2_request, node), e, why);
 	nghttp2_session_del(c->session);
 	loop_unwatch(c->server->loop, &c->watch);
 	close(c->watch.fd);
@@ -186,7 +186,7 @@ void http2_look(struct http2_connection *c) {
 	/* With the connection's window shut by what nobody polled, none of its senders is to blame. */
 	bool ours = nghttp2_session_get_effective_recv_data_length(c->session) >= CONNECTION_WINDOW / 2;
 	if (!ours)
-		list_each_safe (n, &c->requests) look_at(c, container_of(n, struct http2_request, node));
+		list_each_safe(n, &c->requests) look_at(c, container_of(n, struct http2_request, node));
 	if (list_empty(&c->requests) && c->had_requests) c->idle_since = now(c);
 	c->had_requests = !list_empty(&c->requests);
 	bool stuck = c->writable_wanted && at - c->stuck_since.ns > idle;

@@ -129,7 +129,7 @@ static void run_tasks(struct loop *l) {
 /* Few ports hold few timers, so that a list does. */
 static struct timer *first_due(struct loop *l) {
 	struct timer *first = NULL;
-	list_each (n, &l->timers) {
+	list_each(n, &l->timers) {
 		struct timer *t = container_of(n, struct timer, node);
 		if (!first || t->due.ns < first->due.ns) first = t;
 	}

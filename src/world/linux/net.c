@@ -59,7 +59,7 @@ static struct net_linux *self(struct net *n) {
 }
 
 static struct connection *find(struct net_linux *n, uint64_t id) {
-	list_each (it, &n->connections) {
+	list_each(it, &n->connections) {
 		struct connection *c = container_of(it, struct connection, node);
 		if (c->id == id) return c;
 	}
@@ -371,7 +371,7 @@ struct net *net_linux_net(struct net_linux *n) {
 
 void net_linux_close(struct net_linux *n) {
 	if (!n) return;
-	list_each_safe (it, &n->connections) free_connection(container_of(it, struct connection, node));
+	list_each_safe(it, &n->connections) free_connection(container_of(it, struct connection, node));
 	lane_close(n->lane, resolve_drop);
 	free(n->bytes);
 	free(n);

@@ -192,7 +192,7 @@ static bool part(CURLU *u, CURLUPart which, unsigned int flags, char **out) {
 static enum err check_url(CURLU *u, const char *url, struct why *why) {
 	char *scheme = NULL, *user = NULL;
 	enum err e = OK;
-	CURLUcode code = curl_url_set(u, CURLUPART_URL, url, 0);
+	CURLUcode code = curl_url_set(u, CURLUPART_URL, url, CURLU_PATH_AS_IS);
 	if (code != CURLUE_OK) return why_set(why, ERR_INVALID, "not an http or https URL: %s", curl_url_strerror(code));
 	if (!part(u, CURLUPART_SCHEME, 0, &scheme) || (strcmp(scheme, "http") != 0 && strcmp(scheme, "https") != 0))
 		e = why_set(why, ERR_INVALID, "scheme '%s' is not http or https", scheme ? scheme : "");

@@ -11,6 +11,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 struct log_linux {
@@ -99,6 +100,14 @@ struct world *world_linux_world(struct world_linux *w) {
 
 void world_linux_wait(struct world_linux *w, struct mono deadline) {
 	loop_wait(w->loop, deadline);
+}
+
+bool world_linux_absolute(struct world_linux *w, const char *path, char *out, size_t n) {
+	(void)w;
+	if (path[0] == '/') return (size_t)snprintf(out, n, "%s", path) < n;
+	if (!getcwd(out, n)) return false;
+	size_t at = strlen(out);
+	return (size_t)snprintf(out + at, n - at, "/%s", path) < n - at;
 }
 
 void world_linux_close(struct world_linux *w) {

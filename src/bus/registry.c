@@ -1,0 +1,30 @@
+#include "bus/registry.h"
+
+#include <stdio.h>
+
+const struct bus_ops *const bus_backends[] = { &bus_sqlite };
+const size_t bus_backend_count = sizeof bus_backends / sizeof *bus_backends;
+
+static enum err unknown(struct str scheme, struct why *why) {
+	struct buf known;
+	buf_init(&known, 200);
+	for (size_t i = 0; i < bus_backend_count; i++) buf_printf(&known, "%s%s:", i ? ", " : "", bus_backends[i]->scheme);
+	enum err e = why_set(why, ERR_UNSUPPORTED, "bus: unknown scheme '" STR_FMT "', known are " STR_FMT, STR_ARG(scheme),
+						 STR_ARG(buf_get(&known)));
+	buf_done(&known);
+	return e;
+}
+
+enum err bus_open(struct world *w, struct str url, struct bus **out, struct why *why) {
+	struct arena a;
+	struct url u;
+	arena_init(&a, 0);
+	enum err e = url_parse(&a, url, &u, why);
+	if (e) why_prefix(why, e, "bus");
+	const struct bus_ops *ops = NULL;
+	for (size_t i = 0; !e && i < bus_backend_count; i++)
+		if (str_is(u.scheme, bus_backends[i]->scheme)) ops = bus_backends[i];
+	if (!e) e = ops ? ops->open(w, &u, out, why) : unknown(u.scheme, why);
+	arena_done(&a);
+	return e;
+}

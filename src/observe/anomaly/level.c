@@ -1,0 +1,132 @@
+#include "observe/anomaly/level.h"
+
+#include <math.h>
+
+#define QUICK_S         1800.0
+#define SLOW_S          (6.0 * 3600)
+#define SPREAD_S        (6.0 * 3600)
+#define LEVEL_FLOOR     0.004 /* of the scale: the least spread that is believed */
+#define LATELY          0.4
+#define IN_BAND_SPREADS 1.0 /* well inside: what climbs slowly would else go in and out */
+#define Z_MAX           6.0
+#define DELTA_QUICK     2.0
+#define DELTA_SLOW      2.0
+#define DELTA_FAR       4.0
+#define HIGHEST_HALF_S  (24.0 * 3600)
+
+static double step(double seconds, double memory, double seen) {
+	return fmin(seconds / fmin(memory, seen + seconds), 1);
+}
+
+/* Spread of the gauge against a level that follows it. */
+static double spread(const struct level_watch *w, double scale) {
+	return fmax(sqrt(w->spread2), LEVEL_FLOOR * fabs(scale));
+}
+
+static double shift_llr(double z, double delta) {
+	z = fmin(fmax(z, -Z_MAX), Z_MAX);
+	return delta * z - delta * delta / 2;
+}
+
+static void learn(struct level_watch *w, double value, double sd, double seconds) {
+	double off = value - w->quick, held = fmax(fmin(off, 3 * sd), -3 * sd);
+	if (w->seen_s < 300) held = off;
+	/* Differences of neighbours, so that a slow drift is no spread; half of their square is the variance. */
+	double jump = value - w->last, square = fmin(jump * jump / 2, 16 * sd * sd);
+	if (w->count > 1) w->spread2 += step(seconds, SPREAD_S, w->seen_s) * (square - w->spread2);
+	w->quick += step(seconds, QUICK_S, w->seen_s) * held;
+	w->slow += step(seconds, SLOW_S, w->seen_s) *
+			   (w->seen_s < 300 ? value - w->slow : fmax(fmin(value - w->slow, 3 * sd), -3 * sd));
+	w->highest = fmax(w->highest * exp2(-seconds / HIGHEST_HALF_S), value);
+	w->seen_s += seconds;
+}
+
+void level_feed(struct level_watch *w, const struct evidence_opts *o, double value, double scale, int64_t at_ns,
+				int64_t received_ns, bool quiet) {
+	double seconds = w->last_ns && at_ns > w->last_ns ? fmin((double)(at_ns - w->last_ns) / 1e9, 300) : 0;
+	if (!w->first_ns) {
+		w->first_ns = at_ns;
+		w->quick = w->slow = w->last = w->lately = w->highest = value;
+	}
+	double sd = spread(w, scale);
+	if (w->seen_s > LEVEL_YOUNG_S) {
+		struct increment inc = { .from_ns = at_ns, .to_ns = at_ns, .received_ns = received_ns, .seen = 1 };
+		inc.llr[0] = shift_llr((value - w->quick) / sd, DELTA_QUICK);
+		inc.llr[1] = shift_llr((value - w->slow) / sd, DELTA_SLOW);
+		inc.llr[2] = shift_llr((value - w->slow) / sd, DELTA_FAR);
+		evidence_feed(&w->evidence, o, &inc, quiet);
+	}
+	w->values[w->count % LEVEL_SAMPLES] = (float)value;
+	w->times_ns[w->count++ % LEVEL_SAMPLES] = at_ns;
+	w->lately += LATELY * (value - w->lately);
+	if (quiet) learn(w, value, sd, seconds);
+	w->last = value;
+	w->last_ns = at_ns;
+}
+
+struct verdict level_judge(const struct level_watch *w, const struct evidence_opts *o) {
+	struct verdict v = { .value = w->last,
+						 .expected = NAN,
+						 .low = NAN,
+						 .high = NAN,
+						 .onset_sd_s = NAN,
+						 .ready = w->seen_s > LEVEL_YOUNG_S };
+	if (!v.ready) return v;
+	double sd = fmax(sqrt(w->spread2), LEVEL_FLOOR * fabs(w->quick));
+	v.expected = w->quick;
+	v.low = v.expected - 4 * sd;
+	v.high = v.expected + 4 * sd;
+	v.score = evidence_score(&w->evidence, o, &v.which);
+	v.onset_ns = evidence_onset(&w->evidence, o, v.which, &v.onset_sd_s);
+	v.delivered_ns = w->evidence.cusums[v.which].delivered_ns;
+	if (v.which > 0) v.expected = w->slow;
+	return v;
+}
+
+bool level_in_band(const struct level_watch *w) {
+	double usual = fmin(w->quick, w->slow), sd = spread(w, usual);
+	return w->lately <= usual + IN_BAND_SPREADS * sd;
+}
+
+/* Least squares over the last samples. */
+struct level_outlook level_look(const struct level_watch *w, double limit) {
+	struct level_outlook l = { .runs_out_s = NAN };
+	uint32_t n = w->count < LEVEL_SAMPLES ? w->count : LEVEL_SAMPLES;
+	if (n < 4) return l;
+	double st = 0, sx = 0, stt = 0, stx = 0, sxx = 0;
+	for (uint32_t i = 0; i < n; i++) {
+		double t = (double)(w->times_ns[i] - w->last_ns) / 1e9, x = (double)w->values[i];
+		st += t, sx += x, stt += t * t, stx += t * x, sxx += x * x;
+	}
+	double dt = stt - st * st / n, dtx = stx - st * sx / n, dx = sxx - sx * sx / n;
+	if (!(dt > 0)) return l;
+	l.slope_per_s = dtx / dt;
+	double rest = fmax(dx - dtx * dtx / dt, 0) / (n - 2), error = sqrt(rest / dt);
+	l.slope_t = error > 0 ? l.slope_per_s / error : l.slope_per_s > 0 ? 99 : 0;
+	if (l.slope_per_s > 0 && limit > 0) l.runs_out_s = fmax(limit - w->last, 0) / l.slope_per_s;
+	return l;
+}
+
+void level_adopt(struct level_watch *w) {
+	w->quick = w->slow = w->last;
+	evidence_clear(&w->evidence);
+}
+
+void level_save(const struct level_watch *w, struct enc *out) {
+	evidence_save(&w->evidence, out);
+	enc_f64(out, w->quick), enc_f64(out, w->slow), enc_f64(out, w->spread2), enc_f64(out, w->seen_s);
+	enc_f64(out, w->last), enc_f64(out, w->lately), enc_f64(out, w->highest);
+	enc_i64(out, w->last_ns), enc_i64(out, w->first_ns);
+	enc_u32(out, w->count);
+	for (int i = 0; i < LEVEL_SAMPLES; i++) enc_f32(out, w->values[i]), enc_i64(out, w->times_ns[i]);
+}
+
+void level_load(struct level_watch *w, struct dec *in) {
+	*w = (struct level_watch){ 0 };
+	evidence_load(&w->evidence, in);
+	w->quick = dec_f64(in), w->slow = dec_f64(in), w->spread2 = dec_f64(in), w->seen_s = dec_f64(in);
+	w->last = dec_f64(in), w->lately = dec_f64(in), w->highest = dec_f64(in);
+	w->last_ns = dec_i64(in), w->first_ns = dec_i64(in);
+	w->count = dec_u32(in);
+	for (int i = 0; i < LEVEL_SAMPLES; i++) w->values[i] = dec_f32(in), w->times_ns[i] = dec_i64(in);
+}

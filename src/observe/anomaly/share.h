@@ -1,0 +1,32 @@
+/* Do more requests fail than should?
+ *
+ * Failures are counted against a learned share (six hours of memory, a prior of one in a thousand
+ * worth 300 requests). Alternatives: 1.5, 6 and 30 points more (or twice, five and twenty
+ * times, if that is more), each a Bernoulli log-likelihood ratio; failures that come in clusters
+ * count by their design effect, 1 + (n - 1) rho, rho from the windows' variance beyond the binomial
+ * (moments of the beta-binomial, Griffiths 1973). Quarantine as with durations.
+ * Guards, in share_judge: half a point more than usual, twice the usual, 5 failures. Pure. */
+#pragma once
+
+#include "observe/anomaly/duration.h"
+
+struct share {
+	struct evidence evidence;
+	double usual_bad, usual_seen; /* aged */
+	double fresh_bad, fresh_seen, held_bad, held_seen;
+	double lately_bad, lately_seen;
+	double since_bad, since_seen; /* since there is evidence */
+	double excess, room;          /* of the variance of windows: rho is their quotient */
+	double window_bad, window_seen;
+	double usual_s;
+	int64_t window_ns, turned_ns, lately_ns;
+};
+
+void share_feed(struct share *s, const struct evidence_opts *o, double seen, double bad, int64_t from_ns, int64_t to_ns,
+				int64_t received_ns, bool quiet);
+void share_pass(struct share *s, int64_t at_ns, bool quiet);
+struct verdict share_judge(const struct share *s, const struct evidence_opts *o);
+double share_usual(const struct share *s);
+void share_adopt(struct share *s);
+void share_save(const struct share *s, struct enc *out);
+void share_load(struct share *s, struct dec *in);

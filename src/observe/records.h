@@ -1,0 +1,12 @@
+/* The observer's own records of a checkpoint: detectors ("FBOW"), incidents and their events ("FBOI").
+ * Only src/observe/ includes this. */
+#pragma once
+
+#include "observe/observer_in.h"
+
+void records_save(const struct observer *ob, struct buf *out);
+MUST_USE enum err records_load(struct observer *ob, struct str bytes, struct why *why);
+/* Lets go of everything that refers to the stream's numbers. */
+void records_forget(struct observer *ob);
+void incidents_save(const struct observer *ob, struct buf *out);
+MUST_USE enum err incidents_load(struct observer *ob, struct str bytes, struct why *why);

@@ -1,0 +1,262 @@
+/* Detectors of each entity: fed with what came, asked for their verdicts. */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "observe/observer_in.h"
+
+#define BUDGET_S      (400.0 * 86400) /* mean time between false alarms of one signal: a shop of 60 gets one in a week */
+#define UNSAMPLED     1.5             /* weight of a span up to which traces tell of nearly every request */
+#define CALM_SCORE    0.5
+#define AFTER_NS      (30 * NS_PER_SEC) /* after trouble, before it learns again */
+#define BLOCKED_NS    (1200 * NS_PER_SEC)
+#define WINDOW_WAIT_S 90.0 /* a window is closed by then, whoever has not told */
+#define SPANS_LATE_NS (300 * NS_PER_SEC)
+
+struct evidence_opts watch_opts(const struct observer *ob) {
+	return (struct evidence_opts){ .slot_ns = stream_slot_ns(ob->stream), .budget_s = BUDGET_S };
+}
+
+struct watch *watch_get(const struct observer *ob, uint32_t entity) {
+	return entity < ob->watch_cap ? ob->watches[entity] : NULL;
+}
+
+static bool watches_reach(struct observer *ob, uint32_t entity) {
+	if (entity < ob->watch_cap) return true;
+	uint32_t cap = ob->watch_cap ? ob->watch_cap : 32;
+	while (cap <= entity) cap *= 2;
+	struct watch **v = realloc(ob->watches, cap * sizeof *v);
+	if (!v) return false;
+	memset(v + ob->watch_cap, 0, (cap - ob->watch_cap) * sizeof *v);
+	ob->watches = v;
+	ob->watch_cap = cap;
+	return true;
+}
+
+struct watch *watch_of(struct observer *ob, uint32_t entity) {
+	if (!watches_reach(ob, entity)) return NULL;
+	struct watch *w = ob->watches[entity];
+	if (w) return w;
+	w = calloc(1, sizeof *w);
+	if (!w) return NULL;
+	w->entity = entity;
+	w->incident = NONE;
+	for (int k = 0; k < SIGNAL_KINDS; k++) {
+		w->findings[k].instance = NONE;
+		w->findings[k].v =
+			(struct verdict){ .value = NAN, .expected = NAN, .low = NAN, .high = NAN, .onset_sd_s = NAN };
+	}
+	return ob->watches[entity] = w;
+}
+
+void watch_free(struct watch *w) {
+	if (!w) return;
+	for (int v = 0; v < VIAS; v++) {
+		if (w->durations[v]) duration_done(w->durations[v]);
+		free(w->durations[v]), free(w->shares[v]), free(w->rates[v]);
+	}
+	free(w->lines);
+	free(w);
+}
+
+/* ---- what may be learned from, what is judged by ---- */
+
+/* What is off but never enough for an alarm becomes usual in the end. */
+bool watch_quiet(const struct observer *ob, const struct watch *w) {
+	if (w->incident != NONE) return false;
+	return ob->now_ns >= w->quiet_ns || ob->now_ns - w->blocked_ns > BLOCKED_NS;
+}
+
+static void watch_unsettled(struct observer *ob, struct watch *w) {
+	if (ob->now_ns >= w->quiet_ns) w->blocked_ns = ob->now_ns;
+	w->quiet_ns = ob->now_ns + AFTER_NS;
+}
+
+enum via watch_via(const struct observer *ob, const struct entity *e) {
+	const struct channel *spans = e->red[VIA_SPANS], *metrics = e->red[VIA_METRICS];
+	bool by_spans = spans && spans->known;
+	bool by_metrics = metrics && metrics->seen_total > 0;
+	if (by_spans && by_metrics) {
+		/* Spans come sooner. Metrics tell of all where only some requests leave spans, or none do any more. */
+		bool fresh =
+			ob->now_ns - e->last_ns < SPANS_LATE_NS && stream_slot(ob->stream, ob->now_ns) - spans->newest < SLOTS;
+		return spans->weight <= UNSAMPLED && fresh ? VIA_SPANS : VIA_METRICS;
+	}
+	return by_spans ? VIA_SPANS : by_metrics ? VIA_METRICS : VIAS;
+}
+
+/* ---- findings ---- */
+
+static bool crossed(const struct finding *f) {
+	return f->v.score >= 1;
+}
+
+void finding_set(struct observer *ob, struct watch *w, enum signal_kind k, struct verdict v, uint32_t instance) {
+	struct finding *f = &w->findings[k];
+	f->v = v;
+	f->instance = instance;
+	f->told_ns = ob->now_ns;
+	f->severity = severity_of(k, &v);
+	if (v.score >= CALM_SCORE) watch_unsettled(ob, w);
+	if (f->on && w->incident == NONE && v.score < CALM_SCORE / 2) f->on = f->told = false;
+	if (!crossed(f)) return;
+	if (!f->on) {
+		f->on = true;
+		f->on_ns = ob->now_ns;
+		f->told = false;
+	}
+	if (!f->told) {
+		f->told = true;
+		ob->counts.anomalies++;
+		tell_anomaly(ob, w, k);
+	}
+	incident_note(ob, w, k);
+}
+
+/* ---- requests ---- */
+
+bool watch_detectors(struct watch *w, const struct channel *c) {
+	enum via v = c->via;
+	if (w->durations[v]) return true;
+	struct duration *d = calloc(1, sizeof *d);
+	struct share *s = calloc(1, sizeof *s);
+	struct count *r = calloc(1, sizeof *r);
+	if (!d || !s || !r || duration_init(d, c->bounds, c->bound_count)) {
+		free(d), free(s), free(r);
+		return false;
+	}
+	w->durations[v] = d;
+	w->shares[v] = s;
+	w->rates[v] = r;
+	return true;
+}
+
+static void requests_judge(struct observer *ob, struct watch *w, enum via v, int64_t to_ns) {
+	struct evidence_opts o = watch_opts(ob);
+	struct verdict slow = duration_judge(w->durations[v], &o), bad = share_judge(w->shares[v], &o);
+	struct finding *fd = &w->findings[SIGNAL_DURATION], *fe = &w->findings[SIGNAL_ERRORS];
+	fd->via = fe->via = v;
+	if (to_ns > fd->data_ns) fd->data_ns = fe->data_ns = to_ns;
+	finding_set(ob, w, SIGNAL_ERRORS, bad, NONE);
+	finding_set(ob, w, SIGNAL_DURATION, slow, NONE);
+}
+
+static void channel_news(struct observer *ob, struct channel *c) {
+	struct watch *w = watch_of(ob, c->entity);
+	struct entity *e = entity_of(ob, c->entity);
+	if (!w || !e || !watch_detectors(w, c)) return;
+	struct evidence_opts o = watch_opts(ob);
+	const struct tally *y = &c->tally;
+	bool quiet = watch_quiet(ob, w);
+	duration_feed(w->durations[c->via], &o, y->counts, y->from_ns, y->to_ns, ob->stream->now_ns, quiet);
+	share_feed(w->shares[c->via], &o, y->seen, y->bad, y->from_ns, y->to_ns, ob->stream->now_ns, quiet);
+	double slow_s = duration_slow(w->durations[c->via]);
+	c->slow_s = slow_s > 0 ? (float)slow_s : 0;
+	if (watch_via(ob, e) == c->via) requests_judge(ob, w, c->via, y->to_ns);
+}
+
+void watch_news(struct observer *ob) {
+	struct stream *st = ob->stream;
+	for (uint32_t i = 0; i < st->channel_count; i++) channel_news(ob, st->channels[i]);
+	instance_news(ob);
+}
+
+/* ---- closed windows ---- */
+
+/* Event time up to which windows may be closed: what every source has told, or long ago. */
+static int64_t closed_until(const struct observer *ob, const struct entity *e, enum via v) {
+	int64_t mark = stream_watermark(ob->stream, e->index, v, ob->now_ns);
+	int64_t late = ob->now_ns - (int64_t)(WINDOW_WAIT_S * 1e9);
+	if (e->kind != ENTITY_SERVICE) mark = ob->now_ns - 2 * ob->o.settings.window_ns; /* told of by its callers */
+	return mark > late ? mark : late;
+}
+
+static void rate_close(struct observer *ob, struct watch *w, struct channel *c, int64_t from_ns, int64_t to_ns) {
+	struct evidence_opts o = watch_opts(ob);
+	struct slot s = channel_sum(c, stream_slot(ob->stream, from_ns), stream_slot(ob->stream, to_ns - 1));
+	count_feed(w->rates[c->via], &o, COUNT_DROP, (double)s.requests, from_ns, to_ns, ob->now_ns, watch_quiet(ob, w));
+}
+
+/* Who is asked less answers less: no fault of its own. Only what callers asked for and did not get is. */
+static bool demand_fell(const struct observer *ob, const struct watch *w, int64_t to_ns) {
+	const struct catalog *c = &ob->stream->catalog;
+	int64_t last = stream_slot(ob->stream, to_ns - 1), first = last - 3 * WINDOW_SLOT + 1;
+	double asked = 0, usually = 0;
+	for (uint32_t i = 0; i < c->edges.count; i++) {
+		const struct edge *g = catalog_edge(c, i);
+		const struct usual_calls *u = usual_calls_get(ob, i);
+		if (!g || g->to != w->entity || g->from == w->entity) continue;
+		asked += (double)edge_sum(g, first, last).calls;
+		usually += u ? u->calls : 0;
+	}
+	double served = (double)channel_sum(entity_of(ob, w->entity)->red[VIA_SPANS], first, last).seen;
+	return usually > 0 && served >= 0.7 * asked;
+}
+
+static void rate_judge(struct observer *ob, struct watch *w, enum via v) {
+	struct evidence_opts o = watch_opts(ob);
+	struct verdict r = count_judge(w->rates[v], &o, COUNT_DROP);
+	double window_s = (double)ob->o.settings.window_ns / 1e9;
+	if (r.score >= 1 && v == VIA_SPANS && demand_fell(ob, w, w->window_ns[v])) r.score = 0.99;
+	r.value /= window_s, r.expected /= window_s, r.low /= window_s, r.high /= window_s;
+	struct finding *f = &w->findings[SIGNAL_RATE];
+	f->via = v;
+	f->data_ns = w->window_ns[v];
+	finding_set(ob, w, SIGNAL_RATE, r, NONE);
+}
+
+static void window_close(struct observer *ob, struct watch *w, struct channel *c, int64_t from_ns, int64_t to_ns) {
+	bool quiet = watch_quiet(ob, w);
+	if (c->known) rate_close(ob, w, c, from_ns, to_ns);
+	duration_pass(w->durations[c->via], to_ns, quiet);
+	share_pass(w->shares[c->via], to_ns, quiet);
+	if (c->via == VIA_SPANS) usual_learn(ob, w, stream_slot(ob->stream, from_ns), stream_slot(ob->stream, to_ns - 1));
+}
+
+static void windows_close(struct observer *ob, struct watch *w, struct entity *e, enum via v) {
+	struct channel *c = e->red[v];
+	int64_t window_ns = ob->o.settings.window_ns, until = closed_until(ob, e, v);
+	if (!c || !w->durations[v] || !c->first_ns) return;
+	int64_t *at = &w->window_ns[v];
+	int64_t oldest = until - until % window_ns - 6 * window_ns; /* after a pause: what nobody told of is not zero */
+	if (!*at) *at = c->first_ns - c->first_ns % window_ns + window_ns;
+	if (*at < oldest) *at = oldest;
+	bool any = false;
+	for (; *at + window_ns <= until; *at += window_ns, any = true) window_close(ob, w, c, *at, *at + window_ns);
+	if (any && c->known && e->kind == ENTITY_SERVICE && watch_via(ob, e) == v) rate_judge(ob, w, v);
+}
+
+static void lines_close(struct observer *ob, struct watch *w, struct entity *e) {
+	int64_t window_ns = ob->o.settings.window_ns, slot_ns = stream_slot_ns(ob->stream);
+	if (!e->line_newest) return;
+	if (!w->lines) w->lines = calloc(1, sizeof *w->lines);
+	if (!w->lines) return;
+	int64_t until = ob->now_ns - window_ns; /* logs come within seconds */
+	if (!w->lines_ns || until - w->lines_ns > 6 * window_ns) w->lines_ns = until - until % window_ns - window_ns;
+	struct evidence_opts o = watch_opts(ob);
+	for (; w->lines_ns + window_ns <= until; w->lines_ns += window_ns) {
+		double errors = 0;
+		for (int64_t k = w->lines_ns / slot_ns; k < (w->lines_ns + window_ns) / slot_ns; k++)
+			if (k <= e->line_newest && k > e->line_newest - SLOTS) errors += (double)e->lines[k % SLOTS].errors;
+		count_feed(w->lines, &o, COUNT_SURGE, errors, w->lines_ns, w->lines_ns + window_ns, ob->now_ns,
+				   watch_quiet(ob, w));
+		w->findings[SIGNAL_LOGS].data_ns = w->lines_ns + window_ns;
+		struct verdict v = count_judge(w->lines, &o, COUNT_SURGE);
+		double window_s = (double)window_ns / 1e9;
+		v.value /= window_s, v.expected /= window_s, v.low /= window_s, v.high /= window_s;
+		finding_set(ob, w, SIGNAL_LOGS, v, NONE);
+	}
+}
+
+void watch_pass(struct observer *ob) {
+	for (uint32_t i = 0; i < ob->watch_cap; i++) {
+		struct watch *w = ob->watches[i];
+		struct entity *e = entity_of(ob, i);
+		if (!w || !e) continue;
+		for (int v = 0; v < VIAS; v++) windows_close(ob, w, e, (enum via)v);
+		lines_close(ob, w, e);
+		if (e->kind != ENTITY_SERVICE) continue;
+		instance_pass(ob, w);
+		stale_pass(ob, w);
+	}
+}

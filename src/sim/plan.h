@@ -1,0 +1,85 @@
+/* What happens to a world during one run: faults of the shop and of the outside, ordinary life, people.
+ *
+ * One table says what there is, in which units, how often a drawn plan holds it and how hard. A plan is
+ * a list of steps in order of time: drawn from a seed (`simulate`, experiments) or written down (a
+ * scenario). Pure: sim/run carries it out. */
+#pragma once
+
+#include "base/rng.h"
+#include "base/str.h"
+
+enum plan_kind {
+	/* the shop's faults: target, magnitude */
+	PLAN_MEMORY_LEAK,
+	PLAN_SLOW_DATABASE,
+	PLAN_ERROR_BURST,
+	PLAN_DEAD_POD,
+	/* the outside's: Flyball's host, the network, the API server */
+	PLAN_KILL,
+	PLAN_POWER_LOSS,
+	PLAN_LOSS,
+	PLAN_DUPLICATE,
+	PLAN_DELAY,
+	PLAN_CUT,
+	PLAN_PARTITION,
+	PLAN_SLOW_DISK,
+	PLAN_FULL_DISK,
+	PLAN_CLOCK_STEP,
+	PLAN_API_RESTART,
+	PLAN_API_FAILING,
+	PLAN_API_FORGETFUL,
+	PLAN_API_STALE,
+	PLAN_API_THROTTLED,
+	PLAN_API_COMPACT,
+	PLAN_FAULTS, /* how many are faults: what follows is ordinary life, and people */
+	PLAN_DEPLOYMENT = PLAN_FAULTS,
+	PLAN_APPROVE,
+	PLAN_REJECT,
+	PLAN_KINDS
+};
+#define PLAN_SHOP_FAULTS (PLAN_DEAD_POD + 1)
+
+enum plan_unit {
+	PLAN_NOTHING,
+	PLAN_FACTOR,  /* "x6" */
+	PLAN_SHARE,   /* "40%": 0..1 */
+	PLAN_SECONDS, /* "20m" */
+};
+
+struct plan_info {
+	const char *name;
+	enum plan_unit unit;
+	double often;                    /* of a drawn plan of half an hour: expected steps */
+	double least, most;              /* magnitude; drawn evenly in its logarithm where both are above 0 */
+	double seconds_min, seconds_max; /* how long it lasts; both 0: a moment, or until it is cured */
+	const char *help;
+};
+extern const struct plan_info plan_table[PLAN_KINDS];
+
+struct plan_step {
+	int64_t at_ns; /* since the run began */
+	enum plan_kind kind;
+	char target[64];  /* a service or database of the shop; empty: drawn by the shop, or none is needed */
+	double magnitude; /* in the kind's unit */
+	int64_t for_ns;   /* 0: a moment, or until it is cured */
+	int64_t effects;  /* KILL, POWER_LOSS: after so many more effects of the process; 0: at once */
+};
+#define PLAN_STEPS_MAX 256
+struct fault_plan {
+	struct plan_step steps[PLAN_STEPS_MAX];
+	size_t count;
+};
+
+/* "all", "none", or names joined by commas, into a bit per fault. ERR_INVALID: names the nearest. */
+MUST_USE enum err plan_faults_parse(struct str text, uint32_t *out, struct why *why);
+bool plan_kind_parse(struct str name, enum plan_kind *out);
+/* The table of faults for `--faults list`. */
+void plan_faults_list(struct buf *out);
+
+/* Draws a plan of the faults in `mask` for a run of `length_ns`. Nothing begins in the first minute, nor in
+ * the last fifth, so that what was begun can be seen to end. */
+void plan_draw(struct fault_plan *p, struct rng rng, uint32_t mask, int64_t length_ns);
+/* Keeps the order of time; equal times keep the order of adding. False: full. */
+bool plan_add(struct fault_plan *p, const struct plan_step *step);
+/* "slow_database orders x6 for 5m", for stories. */
+void plan_step_text(const struct plan_step *s, char *out, size_t n);

@@ -1,0 +1,201 @@
+/* Carrying a plan out: each step at its moment, each condition taken back at its end. */
+#include <stdio.h>
+#include <string.h>
+
+#include "sim/memory.h"
+#include "sim/run_impl.h"
+
+#define DELAY_SHARE 0.2 /* of messages that come late, while `delay` is on */
+
+/* ---- conditions of the outside: on, and off again ---- */
+
+static void partition(struct run *r, bool apart) {
+	uint32_t a = r->host[RUN_FLYBALL].ports.host, b = r->host[RUN_KUBE].ports.host;
+	sim_net_part(&r->net, a, b, apart);
+	sim_net_part(&r->net, b, a, apart);
+}
+
+static bool is_condition(enum plan_kind k) {
+	return k >= PLAN_LOSS && k <= PLAN_API_THROTTLED && k != PLAN_CLOCK_STEP && k != PLAN_API_RESTART;
+}
+
+static void set_condition(struct run *r, enum plan_kind kind, bool on, double magnitude) {
+	double m = on ? magnitude : 0;
+	struct sim_disk *disk = &r->host[RUN_FLYBALL].disk;
+	r->conditions += (int)on - (int)r->condition[kind].on;
+	r->condition[kind].on = on;
+	r->condition_changes++;
+	switch (kind) {
+	case PLAN_LOSS: r->link.lost = m; break;
+	case PLAN_DUPLICATE: r->link.twice = m; break;
+	case PLAN_CUT: r->link.cut = r->link.reset = r->link.stalled = m / 3; break;
+	case PLAN_DELAY: r->link.slow = on ? DELAY_SHARE : 0, r->link.slow_ns = (int64_t)(m * 1e9); break;
+	case PLAN_PARTITION: partition(r, on); break;
+	case PLAN_SLOW_DISK: disk->slowness = on ? m : 1; break;
+	case PLAN_FULL_DISK: disk->bytes_max = on ? 1 : INT64_MAX; break;
+	case PLAN_API_FAILING: r->server.faults.failing = m; break;
+	case PLAN_API_FORGETFUL: r->server.faults.forgetful = m; break;
+	case PLAN_API_STALE: r->server.faults.stale = m; break;
+	case PLAN_API_THROTTLED: r->server.faults.throttled = m; break;
+	default: assert(!"not a condition");
+	}
+}
+
+/* arg: generation and kind. Of those that overlap the last one's end ends all, as a repair does. */
+static void condition_ends(void *self, uint64_t arg) {
+	struct run *r = self;
+	enum plan_kind kind = (enum plan_kind)(arg & 0xff);
+	if (r->draining || r->condition[kind].generation != arg >> 8) return;
+	set_condition(r, kind, false, 0);
+	sim_trace_tell(&r->trace, "outside: %s is over", plan_table[kind].name);
+}
+
+static void condition_begins(struct run *r, const struct plan_step *s) {
+	set_condition(r, s->kind, true, s->magnitude);
+	uint64_t generation = ++r->condition[s->kind].generation;
+	if (s->for_ns) sim_queue_in(&r->queue, s->for_ns, condition_ends, r, generation << 8 | s->kind);
+}
+
+void run_plan_calm(struct run *r) {
+	for (int k = 0; k < PLAN_FAULTS; k++)
+		if (r->condition[k].on) set_condition(r, (enum plan_kind)k, false, 0);
+}
+
+/* ---- moments ---- */
+
+static void kube_starts(void *self, uint64_t arg) {
+	struct run *r = self;
+	struct why why;
+	(void)arg;
+	if (!r->host[RUN_KUBE].up && sim_host_start(&r->host[RUN_KUBE], &why))
+		sim_trace_tell(&r->trace, "kube: does not start: %s", why.text);
+}
+
+static void kube_restarts(struct run *r, const struct plan_step *s) {
+	if (!r->host[RUN_KUBE].up) return;
+	r->condition_changes++;
+	sim_host_crash(&r->host[RUN_KUBE], false);
+	sim_queue_in(&r->queue, s->for_ns ? s->for_ns : NS_PER_SEC, kube_starts, r, 0);
+}
+
+static void flyball_dies(struct run *r, const struct plan_step *s) {
+	r->down_ns = s->for_ns;
+	run_flyball_dies(r, s->effects, s->kind == PLAN_POWER_LOSS);
+}
+
+static void deploy(struct run *r, const struct plan_step *s) {
+	const struct shop_service *spec = NULL;
+	char patch[400];
+	struct why why = { "" };
+	for (size_t i = 0; i < r->world.service_count; i++)
+		if (!strcmp(r->world.services[i].name, s->target)) spec = &r->world.services[i];
+	if (!spec) return; /* refused by run_plan_begin */
+	snprintf(
+		patch, sizeof patch,
+		"{\"spec\":{\"template\":{\"spec\":{\"containers\":[{\"name\":\"%s\",\"image\":\"registry.local/%s:2.%lld.0\"}"
+		"]}}}}",
+		spec->name, spec->name, (long long)++r->deployments);
+	enum err e =
+		sim_kube_change(r->kube, KUBE_DEPLOYMENTS, r->world.namespace_, spec->deployment, "helm", str_of(patch), &why);
+	assert(!e && "a Deployment of the shop takes an image");
+}
+
+void run_plan_step(struct run *r, const struct plan_step *s) {
+	char text[160];
+	plan_step_text(s, text, sizeof text);
+	if (r->draining) return;
+	if (s->kind >= PLAN_SHOP_FAULTS) sim_trace_tell(&r->trace, "plan: %s", text);
+	if (s->kind < PLAN_FAULTS) r->came[s->kind]++;
+	switch (s->kind) {
+	case PLAN_KILL:
+	case PLAN_POWER_LOSS: flyball_dies(r, s); return;
+	case PLAN_CLOCK_STEP: sim_clock_step(&r->host[RUN_FLYBALL].clock, (int64_t)(s->magnitude * 1e9)); return;
+	case PLAN_API_RESTART: kube_restarts(r, s); return;
+	case PLAN_API_COMPACT: sim_kube_compact(r->kube); return;
+	case PLAN_DEPLOYMENT: deploy(r, s); return;
+	case PLAN_APPROVE:
+	case PLAN_REJECT: run_people_answer(r, s->kind == PLAN_APPROVE); return;
+	default: break;
+	}
+	if (is_condition(s->kind)) condition_begins(r, s);
+}
+
+static void step_comes(void *self, uint64_t index) {
+	struct run *r = self;
+	run_plan_step(r, &r->plan.steps[index]);
+}
+
+/* ---- the shop's faults ---- */
+
+static const enum shop_fault_kind shop_kinds[PLAN_SHOP_FAULTS] = {
+	[PLAN_MEMORY_LEAK] = SHOP_LEAK,
+	[PLAN_SLOW_DATABASE] = SHOP_SLOW_DATABASE,
+	[PLAN_ERROR_BURST] = SHOP_ERROR_BURST,
+	[PLAN_DEAD_POD] = SHOP_DEAD_POD,
+};
+
+/* The index of the target that the step names; -1: the world has none of that name. */
+static int target_of(const struct run *r, const struct plan_step *s) {
+	const struct shop_world *w = &r->world;
+	bool database = s->kind == PLAN_SLOW_DATABASE;
+	for (size_t i = 0; i < (database ? w->database_count : w->service_count); i++)
+		if (!strcmp(database ? w->databases[i].name : w->services[i].name, s->target)) return (int)i;
+	return -1;
+}
+
+static void fault_ends(void *self, uint64_t index) {
+	struct run *r = self;
+	shop_end_fault(r->shop, r->faults[index].fault);
+}
+
+static enum err plan_shop_fault(struct run *r, const struct plan_step *s, struct why *why) {
+	struct rng rng = rng_fork(&r->rng, plan_table[s->kind].name);
+	rng.state ^= (uint64_t)s->at_ns; /* two of a kind draw their targets apart */
+	struct shop_fault f = shop_draw_fault(r->shop, shop_kinds[s->kind], &rng);
+	if (*s->target) f.target = target_of(r, s);
+	if (f.target < 0)
+		return why_set(why, ERR_INVALID, "the world '%s' has no %s '%s'", r->world.name,
+					   s->kind == PLAN_SLOW_DATABASE ? "database" : "service", s->target);
+	if (r->fault_count == RUN_TRUTHS_MAX) return why_set(why, ERR_INVALID, "more than %d faults", RUN_TRUTHS_MAX);
+	if (s->magnitude > 0) f.magnitude = s->magnitude;
+	f.onset_ns = r->begin_ns + s->at_ns;
+	size_t i = r->fault_count++;
+	r->faults[i].kind = s->kind;
+	r->faults[i].fault = shop_plan_fault(r->shop, &f);
+	r->came[s->kind]++;
+	if (s->for_ns) sim_queue_at(&r->queue, f.onset_ns + s->for_ns, fault_ends, r, i);
+	return OK;
+}
+
+static enum err check_target(const struct run *r, const struct plan_step *s, struct why *why) {
+	if (s->kind != PLAN_DEPLOYMENT || target_of(r, s) >= 0) return OK;
+	return why_set(why, ERR_INVALID, "the world '%s' has no service '%s' to deploy", r->world.name, s->target);
+}
+
+enum err run_plan_begin(struct run *r, struct why *why) {
+	for (size_t i = 0; i < r->plan.count; i++) {
+		const struct plan_step *s = &r->plan.steps[i];
+		enum err e = s->kind < PLAN_SHOP_FAULTS ? plan_shop_fault(r, s, why) : check_target(r, s, why);
+		if (e) return e;
+		if (s->kind >= PLAN_SHOP_FAULTS) sim_queue_at(&r->queue, r->begin_ns + s->at_ns, step_comes, r, i);
+	}
+	return OK;
+}
+
+/* ---- what the API server was asked ---- */
+
+static void trigger(struct run *r, enum scenario_when when) {
+	struct plan_step *s = &r->when[when];
+	if (s->at_ns < 0) return;
+	s->at_ns = -1; /* once */
+	run_plan_step(r, s);
+}
+
+void run_plan_served(struct run *r) {
+	const struct sim_kube_server_counts *c = &r->server.counts;
+	if (c->writes > r->writes_seen) invariants_write_asked(r->checks, r->queue.now_ns, "a write");
+	if (c->dry_runs > r->dry_runs_seen) trigger(r, SCENARIO_DRY_RUN);
+	if (c->writes - c->dry_runs > r->writes_seen - r->dry_runs_seen) trigger(r, SCENARIO_EFFECT);
+	r->writes_seen = c->writes;
+	r->dry_runs_seen = c->dry_runs;
+}

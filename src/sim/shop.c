@@ -1,0 +1,356 @@
+/* The shop's frame: its world resolved, its Deployments, its customers, its people. */
+#include "sim/shop.h"
+
+#include <math.h>
+#include <stdio.h>
+
+#include "sim/shop_impl.h"
+
+#define NOISE_STEP_NS (30 * NS_PER_SEC)
+#define NOISE_DECAY   0.95 /* of the noise from step to step: ten minutes or so */
+
+/* ---- the world resolved ---- */
+
+static uint32_t find_service(const struct shop *s, const char *name) {
+	for (uint32_t i = 0; i < s->world->service_count; i++)
+		if (!strcmp(s->world->services[i].name, name)) return i;
+	return SHOP_NONE;
+}
+
+static uint32_t find_point(const struct shop *s, const char *service, const char *endpoint) {
+	uint32_t i = find_service(s, service);
+	if (i == SHOP_NONE) return SHOP_NONE;
+	for (uint32_t n = 0; n < s->members[i].point_count; n++)
+		if (!strcmp(s->points[s->members[i].first_point + n].spec->name, endpoint))
+			return s->members[i].first_point + n;
+	return SHOP_NONE;
+}
+
+static uint32_t find_db(const struct shop *s, const char *name) {
+	for (uint32_t i = 0; i < s->world->database_count; i++)
+		if (!strcmp(s->world->databases[i].name, name)) return i;
+	return SHOP_NONE;
+}
+
+/* "GET /product/{id}": the method, and where the route begins. */
+static const char *split(const char *endpoint, char method[16]) {
+	size_t n = strcspn(endpoint, " ");
+	snprintf(method, 16, "%.*s", (int)n, endpoint);
+	return endpoint[n] ? endpoint + n + 1 : endpoint;
+}
+
+static void add_points(struct shop *s) {
+	for (uint32_t i = 0; i < s->world->service_count; i++) {
+		struct shop_member *m = &s->members[i];
+		m->spec = &s->world->services[i];
+		m->first_point = s->point_count;
+		while (m->point_count < SHOP_ENDPOINTS_MAX && m->spec->endpoints[m->point_count].name) {
+			s->points = must_grow(s->points, s->point_count + 1, sizeof *s->points);
+			s->points[s->point_count++] = (struct shop_point){ .service = i,
+															   .index = m->point_count,
+															   .spec = &m->spec->endpoints[m->point_count] };
+			m->point_count++;
+		}
+	}
+}
+
+static void point_forms(struct shop *s, struct shop_point *pt) {
+	char method[16];
+	const char *route = split(pt->spec->name, method), *service = s->members[pt->service].spec->name;
+	struct sim_wire a = { 0 };
+	shop_attr_str(&a, 9, "http.request.method", method);
+	shop_attr_str(&a, 9, "http.route", route);
+	shop_attr_str(&a, 9, "url.scheme", "http");
+	shop_attr_str(&a, 9, "url.path", route);
+	shop_attr_str(&a, 9, "server.address", service);
+	shop_attr_int(&a, 9, "server.port", 8080);
+	shop_attr_str(&a, 9, "network.protocol.version", "1.1");
+	shop_form_init(&pt->form, pt->spec->name, 2, &a, true, true);
+	sw_done(&a);
+	for (int o = 0; o < SHOP_OUTCOMES; o++) {
+		struct sim_wire *w = &pt->metric_attributes[o];
+		shop_attr_str(w, 9, "http.request.method", method);
+		shop_attr_str(w, 9, "http.route", route);
+		shop_attr_str(w, 9, "url.scheme", "http");
+		shop_attr_str(w, 9, "network.protocol.version", "1.1");
+		shop_attr_outcome(w, 9, (enum shop_outcome)o, true);
+	}
+}
+
+static void http_edge_forms(struct shop *s, struct shop_edge *e) {
+	char method[16], url[200];
+	const struct shop_point *to = &s->points[e->target];
+	const char *route = split(to->spec->name, method), *address = s->members[to->service].spec->name;
+	struct sim_wire a = { 0 };
+	snprintf(url, sizeof url, "http://%s:8080%s", address, route);
+	shop_attr_str(&a, 9, "http.request.method", method);
+	shop_attr_str(&a, 9, "server.address", address);
+	shop_attr_int(&a, 9, "server.port", 8080);
+	shop_attr_str(&a, 9, "url.full", url);
+	shop_form_init(&e->form, method, 3, &a, true, false);
+	sw_done(&a);
+	for (int o = 0; o < SHOP_OUTCOMES; o++) {
+		struct sim_wire *w = &e->metric_attributes[o];
+		shop_attr_str(w, 9, "http.request.method", method);
+		shop_attr_str(w, 9, "server.address", address);
+		shop_attr_int(w, 9, "server.port", 8080);
+		shop_attr_outcome(w, 9, (enum shop_outcome)o, true);
+	}
+}
+
+static void db_edge_forms(struct shop *s, struct shop_edge *e, const char *statement, bool old_names) {
+	char operation[16];
+	const struct shop_database *db = s->dbs[e->target].spec;
+	const char *table = split(statement, operation), *system = old_names ? "db.system" : "db.system.name";
+	struct sim_wire a = { 0 };
+	shop_attr_str(&a, 9, system, db->system);
+	shop_attr_str(&a, 9, old_names ? "db.name" : "db.namespace", db->namespace_);
+	shop_attr_str(&a, 9, old_names ? "db.operation" : "db.operation.name", operation);
+	shop_attr_str(&a, 9, old_names ? "db.sql.table" : "db.collection.name", table);
+	shop_attr_str(&a, 9, "server.address", db->name);
+	shop_form_init(&e->form, statement, 3, &a, false, false);
+	sw_done(&a);
+	for (int o = 0; o < SHOP_OUTCOMES; o++) {
+		struct sim_wire *w = &e->metric_attributes[o];
+		shop_attr_str(w, 9, system, db->system);
+		shop_attr_str(w, 9, "server.address", db->name);
+		shop_attr_outcome(w, 9, (enum shop_outcome)o, false);
+	}
+}
+
+static uint32_t add_edge(struct shop *s, struct shop_edge e) {
+	s->edges = must_grow(s->edges, s->edge_count + 1, sizeof *s->edges);
+	s->edges[s->edge_count] = e;
+	return s->edge_count++;
+}
+
+static uint32_t add_call(struct shop *s, uint32_t service, const struct shop_call *c) {
+	struct shop_edge e = { .service = service, .group = c->group, .retries = c->retries, .optional = c->optional };
+	struct shop_member *m = &s->members[service];
+	uint32_t db = find_db(s, c->to);
+	e.database = db != SHOP_NONE;
+	e.target = e.database ? db : find_point(s, c->to, c->endpoint);
+	assert(e.target != SHOP_NONE && "a world's call leads somewhere");
+	e.probability = c->probability > 0 ? c->probability : 1;
+	e.timers = shop_timer_find(s, c->timeout_ns);
+	e.slot = m->edge_count;
+	uint32_t index = add_edge(s, e);
+	m->edges = must_grow(m->edges, m->edge_count + 1, sizeof *m->edges);
+	m->edges[m->edge_count++] = index;
+	if (e.database)
+		db_edge_forms(s, &s->edges[index], c->endpoint, m->spec->old_names);
+	else
+		http_edge_forms(s, &s->edges[index]);
+	return index;
+}
+
+static void add_calls(struct shop *s, struct shop_point *pt) {
+	for (int i = 0; i < SHOP_CALLS_MAX && pt->spec->calls[i].to; i++) {
+		const struct shop_call *c = &pt->spec->calls[i];
+		pt->edges[pt->edge_count++] = add_call(s, pt->service, c);
+		if (c->group + 1 > pt->groups) pt->groups = c->group + 1;
+	}
+}
+
+static void add_entries(struct shop *s) {
+	s->entry_edges = must_array(s->world->entry_count, sizeof *s->entry_edges);
+	for (size_t i = 0; i < s->world->entry_count; i++) {
+		const struct shop_entry *e = &s->world->entries[i];
+		struct shop_edge edge = { .service = SHOP_NONE, .target = find_point(s, e->service, e->endpoint) };
+		assert(edge.target != SHOP_NONE && "a world's entry leads somewhere");
+		edge.timers = shop_timer_find(s, s->world->customer_timeout_ns);
+		s->entry_edges[i] = add_edge(s, edge);
+		s->entry_weight += e->weight;
+	}
+}
+
+static void set_sampling(struct shop *s) {
+	s->threshold = s->world->sampling < 1 ? (uint64_t)((1 - s->world->sampling) * 0x1p56) : 0;
+	if (s->world->no_threshold) return;
+	char hex[20];
+	int n = snprintf(hex, sizeof hex, "%014llx", (unsigned long long)s->threshold);
+	while (n > 1 && hex[n - 1] == '0') n--;
+	snprintf(s->tracestate, sizeof s->tracestate, "ot=th:%.*s", n, hex);
+}
+
+struct shop *shop_new(const struct shop_opts *o) {
+	struct shop *s = must_alloc(sizeof *s);
+	s->o = *o;
+	s->world = o->world;
+	s->queue = o->queue;
+	s->rate_factor = 1;
+	s->work_rng = rng_fork(&o->rng, "work");
+	s->route_rng = rng_fork(&o->rng, "route");
+	s->id_rng = rng_fork(&o->rng, "ids");
+	s->traffic_rng = rng_fork(&o->rng, "traffic");
+	s->pod_rng = rng_fork(&o->rng, "pods");
+	s->export_rng = rng_fork(&o->rng, "export");
+	s->people_rng = rng_fork(&o->rng, "people");
+	s->fault_rng = rng_fork(&o->rng, "faults");
+	map_init(&s->by_uid, 0);
+	s->members = must_array(s->world->service_count, sizeof *s->members);
+	s->dbs = must_array(s->world->database_count, sizeof *s->dbs);
+	for (size_t i = 0; i < s->world->database_count; i++) {
+		const struct shop_database *db = &s->world->databases[i];
+		s->dbs[i] = (struct shop_db){ db, { .workers = db->servers, .waiting_max = db->queue_max }, 1 };
+	}
+	add_points(s);
+	for (uint32_t i = 0; i < s->point_count; i++) {
+		point_forms(s, &s->points[i]);
+		add_calls(s, &s->points[i]);
+	}
+	add_entries(s);
+	set_sampling(s);
+	if (o->clients) {
+		enum err e = o->clients->open(o->clients, 100000, &s->client);
+		assert(!e);
+	}
+	return s;
+}
+
+void shop_free(struct shop *s) {
+	if (!s) return;
+	http_client_close(s->client);
+	for (uint32_t i = 0; i < s->pod_count; i++) shop_pod_free(s->pods[i]);
+	for (uint32_t i = 0; i < s->point_count; i++) {
+		shop_form_done(&s->points[i].form);
+		for (int o = 0; o < SHOP_OUTCOMES; o++) sw_done(&s->points[i].metric_attributes[o]);
+	}
+	for (uint32_t i = 0; i < s->edge_count; i++) {
+		shop_form_done(&s->edges[i].form);
+		for (int o = 0; o < SHOP_OUTCOMES; o++) sw_done(&s->edges[i].metric_attributes[o]);
+	}
+	for (uint32_t i = 0; i < s->world->service_count; i++) {
+		free(s->members[i].edges);
+		free(s->members[i].serving);
+	}
+	shop_flows_done(s);
+	shop_export_done(s);
+	map_done(&s->by_uid);
+	free(s->members);
+	free(s->points);
+	free(s->edges);
+	free(s->entry_edges);
+	free(s->dbs);
+	free(s->pods);
+	free(s);
+}
+
+/* ---- Deployments ---- */
+
+static void put_deployment(const struct shop *s, const struct shop_member *m, struct buf *b) {
+	const struct shop_service *spec = m->spec;
+	buf_printf(
+		b,
+		"{\"metadata\":{\"name\":\"%s\",\"namespace\":\"%s\",\"labels\":{\"app\":\"%s\"}},\"spec\":{\"replicas\":%d,"
+		"\"selector\":{\"matchLabels\":{\"app\":\"%s\"}},",
+		spec->deployment, s->world->namespace_, spec->deployment, spec->replicas, spec->deployment);
+	if (spec->max_surge)
+		buf_printf(b, "\"strategy\":{\"rollingUpdate\":{\"maxSurge\":\"%s\",\"maxUnavailable\":0}},", spec->max_surge);
+	buf_printf(
+		b,
+		"\"template\":{\"metadata\":{\"labels\":{\"app\":\"%s\"}},\"spec\":{\"containers\":[{\"name\":\"%s\",\"image\":"
+		"\"registry.local/"
+		"%s:1.%lld.0\",\"ports\":[{\"containerPort\":8080}],\"resources\":{\"limits\":{\"cpu\":\"%gm\","
+		"\"memory\":\"%.0fMi\"}}}]}}}}",
+		spec->deployment, spec->name, spec->name, (long long)m->revision, spec->cpu_limit * 1000, spec->memory_limit);
+}
+
+/* ---- customers ---- */
+
+/* Requests a second now: the day's rhythm, slow noise, and whoever turned the tap. */
+static double rate_now(const struct shop *s) {
+	double hours = (double)(shop_wall(s, s->queue->now_ns) % NS_PER_DAY) / (3600.0 * (double)NS_PER_SEC);
+	double day = 1 + s->world->daily * cos(2 * M_PI * (hours - s->world->peak_h) / 24);
+	return s->world->rate * day * exp(s->noise) * s->rate_factor;
+}
+
+static void customer_moment(void *self, uint64_t arg) {
+	struct shop *s = self;
+	(void)arg;
+	double rate = rate_now(s);
+	if (rate > 0) shop_customer(s);
+	/* The rate moves slowly: over one gap between customers it stands still. */
+	int64_t gap = rate > 0 ? (int64_t)(rng_exponential(&s->traffic_rng, 1 / rate) * 1e9) : NS_PER_SEC;
+	sim_queue_in(s->queue, gap, customer_moment, s, 0);
+}
+
+/* An Ornstein-Uhlenbeck walk, sampled. */
+static void noise_moment(void *self, uint64_t arg) {
+	struct shop *s = self;
+	double sd = s->world->noise * sqrt(1 - NOISE_DECAY * NOISE_DECAY);
+	(void)arg;
+	s->noise = s->noise * NOISE_DECAY + sd * rng_normal(&s->traffic_rng);
+	sim_queue_in(s->queue, NOISE_STEP_NS, noise_moment, s, 0);
+}
+
+void shop_set_rate(struct shop *s, double factor) {
+	s->rate_factor = factor;
+}
+
+/* ---- people ---- */
+
+/* A new version of some service, as a pipeline rolls it out. */
+static void deploy_moment(void *self, uint64_t arg) {
+	struct shop *s = self;
+	(void)arg;
+	struct shop_member *m = &s->members[rng_below(&s->people_rng, (int64_t)s->world->service_count)];
+	char patch[400];
+	snprintf(patch, sizeof patch,
+			 "{\"spec\":{\"template\":{\"spec\":{\"containers\":[{\"name\":\"%s\",\"image\":\"registry.local/"
+			 "%s:1.%lld.0\"}]}}}}",
+			 m->spec->name, m->spec->name, (long long)++m->revision);
+	enum err e = sim_kube_change(s->kube, KUBE_DEPLOYMENTS, s->world->namespace_, m->spec->deployment, "helm",
+								 str_of(patch), NULL);
+	assert(!e);
+	s->counts.deployments++;
+	sim_trace_tell(s->o.trace, "people: %s 1.%lld.0 is rolled out", m->spec->name, (long long)m->revision);
+	double day = (double)NS_PER_DAY / 1e9;
+	sim_queue_in(s->queue, (int64_t)(rng_exponential(&s->people_rng, day / s->world->deployments_day) * 1e9),
+				 deploy_moment, s, 0);
+}
+
+void shop_open(struct shop *s, struct sim_kube *kube, int64_t calm_ns) {
+	struct buf b;
+	s->kube = kube;
+	buf_init(&b, 0);
+	buf_printf(&b, "{\"metadata\":{\"name\":\"%s\"},\"status\":{\"phase\":\"Active\"}}", s->world->namespace_);
+	enum err e = sim_kube_create(kube, KUBE_NAMESPACES, buf_get(&b), NULL);
+	for (uint32_t i = 0; i < s->world->service_count && !e; i++) {
+		buf_clear(&b);
+		put_deployment(s, &s->members[i], &b);
+		e = sim_kube_create(kube, KUBE_DEPLOYMENTS, buf_get(&b), NULL);
+	}
+	assert(!e && "a world's Deployments are valid");
+	buf_done(&b);
+	sim_queue_in(s->queue, calm_ns, customer_moment, s, 0);
+	sim_queue_in(s->queue, calm_ns, noise_moment, s, 0);
+	shop_agents_start(s);
+	if (s->world->deployments_day > 0) {
+		double day = (double)NS_PER_DAY / 1e9;
+		int64_t first = (int64_t)(rng_exponential(&s->people_rng, day / s->world->deployments_day) * 1e9);
+		sim_queue_in(s->queue, calm_ns + first, deploy_moment, s, 0);
+	}
+}
+
+/* ---- looking ---- */
+
+const struct shop_counts *shop_counts(const struct shop *s) {
+	return &s->counts;
+}
+
+struct shop_measure shop_measured(struct shop *s, const char *service, const char *endpoint) {
+	uint32_t i = find_point(s, service, endpoint);
+	if (i == SHOP_NONE) return (struct shop_measure){ 0 };
+	struct shop_measure m = s->points[i].measured;
+	s->points[i].measured = (struct shop_measure){ 0 };
+	return m;
+}
+
+int shop_pods(const struct shop *s, const char *service, int *serving) {
+	uint32_t m = find_service(s, service);
+	int n = 0;
+	for (uint32_t i = 0; i < s->pod_count; i++) n += s->pods[i] && s->pods[i]->service == m;
+	if (serving) *serving = m == SHOP_NONE ? 0 : (int)s->members[m].serving_count;
+	return n;
+}
