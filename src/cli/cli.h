@@ -14,7 +14,7 @@ enum exit_code { EXIT_DONE = 0, EXIT_NEGATIVE = 1, EXIT_USAGE = 2, EXIT_UNREACHA
 struct daemon;
 
 struct cli {
-	struct world_linux *linux;
+	struct world_linux *real; /* `linux` is a macro of the compiler */
 	struct world *world;
 	struct arena arena; /* of the whole run */
 	struct args args;

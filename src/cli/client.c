@@ -1,3 +1,4 @@
+#include <stdio.h>
 #include <string.h>
 
 #include "cli/setup.h"
@@ -33,7 +34,7 @@ static enum err exchange(struct cli *c, const struct http_request *r, struct exc
 		if (c->world->process->ops->stopping(c->world->process)) e = why_set(why, ERR_CLOSED, "interrupted");
 		bool did = c->local && daemon_step(c->local);
 		struct mono now = clock_mono(c->world->clock);
-		if (!did) world_linux_wait(c->linux, (struct mono){ now.ns + (c->local ? 10 * NS_PER_MS : NS_PER_SEC) });
+		if (!did) world_linux_wait(c->real, (struct mono){ now.ns + (c->local ? 10 * NS_PER_MS : NS_PER_SEC) });
 	}
 	http_client_close(client);
 	if (!e && x->err) e = why_set(why, x->err, "%s", x->why);

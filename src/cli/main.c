@@ -151,15 +151,15 @@ static int run(struct cli *c, const struct verb *v, int argc, char **argv) {
 	if (e) return cli_fail(c, EXIT_USAGE, "%s: %s; `flyball help %s` shows how", v->name, why.text, v->name);
 	c->verb = v;
 	struct world_linux_opts o = { .log_level = args_has(&c->args, "verbose") ? LOG_DEBUG : LOG_INFO, .log_fd = 2 };
-	e = world_linux_open(o, &c->linux, &why);
+	e = world_linux_open(o, &c->real, &why);
 	if (e) return cli_fail(c, EXIT_UNREACHABLE, "%s", why.text[0] ? why.text : err_text(e));
-	c->world = world_linux_world(c->linux);
+	c->world = world_linux_world(c->real);
 	arena_init(&c->arena, 0);
 	e = settle_options(c, &why);
 	int code = e ? cli_fail(c, cli_code(e), "%s", why.text) : v->run(c);
 	daemon_close(c->local);
 	arena_done(&c->arena);
-	world_linux_close(c->linux);
+	world_linux_close(c->real);
 	return code;
 }
 

@@ -145,7 +145,7 @@ static int follow(struct cli *c, struct str path, const struct json *first) {
 	while (!p->ops->stopping(p)) {
 		struct str next = json_str(json_get(answer, "next"));
 		int64_t position = json_int(json_get(answer, "next"), 0);
-		world_linux_wait(c->linux, (struct mono){ clock_mono(c->world->clock).ns + NS_PER_SEC });
+		world_linux_wait(c->real, (struct mono){ clock_mono(c->world->clock).ns + NS_PER_SEC });
 		struct str more = next.n ? str_printf(&c->arena, STR_FMT "&after=" STR_FMT, STR_ARG(path), STR_ARG(next))
 								 : str_printf(&c->arena, STR_FMT "&after=%lld", STR_ARG(path), (long long)position);
 		int code = client_get(c, more, &answer);

@@ -14,7 +14,7 @@ static void flush(struct cli *c, struct daemon *d) {
 	int64_t until = clock_mono(c->world->clock).ns + 5 * NS_PER_SEC;
 	while (daemon_flush(d) && clock_mono(c->world->clock).ns < until) {
 		turn(d);
-		world_linux_wait(c->linux, (struct mono){ clock_mono(c->world->clock).ns + 10 * NS_PER_MS });
+		world_linux_wait(c->real, (struct mono){ clock_mono(c->world->clock).ns + 10 * NS_PER_MS });
 	}
 }
 
@@ -40,7 +40,7 @@ int verb_run(struct cli *c) {
 	struct process *p = c->world->process;
 	while (!p->ops->stopping(p)) {
 		turn(d);
-		world_linux_wait(c->linux, daemon_next_due(d));
+		world_linux_wait(c->real, daemon_next_due(d));
 	}
 	flush(c, d);
 	daemon_close(d);

@@ -40,7 +40,7 @@ enum err setup_state(struct cli *c, struct config *out, struct why *why) {
 	if (e)
 		return why_set(why, e, "state directory " STR_FMT ": %s; give another with --state DIR", STR_ARG(dir),
 					   err_text(e));
-	if (!world_linux_absolute(c->linux, str_c(&c->arena, dir), full, sizeof full))
+	if (!world_linux_absolute(c->real, str_c(&c->arena, dir), full, sizeof full))
 		return why_set(why, ERR_INVALID, "state directory " STR_FMT ": the path is too long", STR_ARG(dir));
 	dir = str_copy(&c->arena, str_of(full));
 	if (!out->state.n) out->state = database(c, dir, "state.db");

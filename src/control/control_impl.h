@@ -176,10 +176,10 @@ void commit_drop(struct control *c); /* every change: receipts go back, commands
 void command_answer(struct control *c, uint64_t tag, enum err err, const char *why);
 
 /* ---- events_in.c ---- */
-bool inbox_poll(struct control *c);
-bool inbox_step(struct control *c);
-void inbox_fetched(struct control *c, const struct state_done *done);
-void inbox_drop(struct control *c);
+bool control_inbox_poll(struct control *c);
+bool control_inbox_step(struct control *c);
+void control_inbox_fetched(struct control *c, const struct state_done *done);
+void control_inbox_drop(struct control *c);
 void work_done(struct control *c, struct work *w);
 void event_take(struct control *c, struct work *w, struct incident_row *in);
 

@@ -78,7 +78,7 @@ static bool subscribe(struct control *c) {
 	return false;
 }
 
-bool inbox_poll(struct control *c) {
+bool control_inbox_poll(struct control *c) {
 	struct bus_msg m;
 	bool did = false;
 	if (!c->subscribed && c->now.ns >= c->bus_again.ns) c->subscribed = subscribe(c);
@@ -91,7 +91,7 @@ bool inbox_poll(struct control *c) {
 	return did;
 }
 
-void inbox_drop(struct control *c) {
+void control_inbox_drop(struct control *c) {
 	list_each_safe(it, &c->inbox) {
 		struct work *w = container_of(it, struct work, node);
 		if (w->command)
@@ -374,7 +374,7 @@ static bool readable(struct control *c, struct work *w) {
 	return true;
 }
 
-bool inbox_step(struct control *c) {
+bool control_inbox_step(struct control *c) {
 	bool did = false;
 	list_each_safe(it, &c->inbox) {
 		struct work *w = container_of(it, struct work, node);
@@ -401,7 +401,7 @@ static struct work *work_serial(struct control *c, uint32_t serial) {
 }
 
 /* The row is back, or there is none: the work is done before the row could be let go again. */
-void inbox_fetched(struct control *c, const struct state_done *done) {
+void control_inbox_fetched(struct control *c, const struct state_done *done) {
 	struct work *w = work_serial(c, tag_serial(done->tag));
 	if (!w) return;
 	w->fetching = false;

@@ -10,27 +10,11 @@
 #define GLOBS_MAX       256
 #define REPLICAS_BY_MAX 100
 
-static const char *const cause_names[] = { "crash",  "saturation", "memory",     "disk",    "dependency",
-										   "errors", "latency",    "deployment", "network", "unknown" };
 static const char *const mode_names[] = { "observe", "approve", "auto", NULL };
 static const char *const action_names[] = { "rollout_restart", "delete_pod", "rollout_undo", "scale", NULL };
 static const char *const default_names[] = { "reject", "approve", NULL };
 
-static_assert(sizeof cause_names / sizeof *cause_names == CAUSE_KINDS, "a name for each kind of cause");
 static_assert(sizeof action_names / sizeof *action_names == ACTION_KINDS + 1, "a name for each action");
-
-const char *cause_kind_name(enum cause_kind k) {
-	return k < CAUSE_KINDS ? cause_names[k] : "unknown";
-}
-
-bool cause_kind_parse(struct str s, enum cause_kind *out) {
-	for (int k = 0; k < CAUSE_KINDS; k++)
-		if (str_is(s, cause_names[k])) {
-			*out = (enum cause_kind)k;
-			return true;
-		}
-	return false;
-}
 
 const char *control_mode_name(enum control_mode m) {
 	return mode_names[m];
@@ -157,7 +141,7 @@ static enum err kind_of(const struct json *v, uint32_t *kinds, struct why *why) 
 	enum cause_kind k;
 	if (v->kind != JSON_STRING || !cause_kind_parse(v->text, &k)) {
 		const char *names[CAUSE_KINDS + 1] = { 0 };
-		memcpy(names, cause_names, sizeof cause_names);
+		for (int i = 0; i < CAUSE_KINDS; i++) names[i] = cause_kind_name((enum cause_kind)i);
 		return why_set(why, ERR_INVALID, "line %u: unknown cause '%.*s' in kinds, did you mean '%s'?", v->at,
 					   STR_ARG(v->text), nearest(v->text, NULL, names));
 	}

@@ -26,20 +26,8 @@
 #include "base/json.h"
 #include "base/param.h"
 #include "model/action.h"
+#include "model/cause.h"
 
-enum cause_kind {
-	CAUSE_CRASH,
-	CAUSE_SATURATION,
-	CAUSE_MEMORY,
-	CAUSE_DISK,
-	CAUSE_DEPENDENCY,
-	CAUSE_ERRORS,
-	CAUSE_LATENCY,
-	CAUSE_DEPLOYMENT,
-	CAUSE_NETWORK,
-	CAUSE_UNKNOWN,
-	CAUSE_KINDS
-};
 enum control_mode { MODE_OBSERVE, MODE_APPROVE, MODE_AUTO };
 
 struct handler {
@@ -84,8 +72,6 @@ struct control_policy {
 MUST_USE enum err control_policy_parse(struct arena *a, const struct json *handlers, const struct json *policy,
 									   struct control_policy *out, struct why *why);
 
-const char *cause_kind_name(enum cause_kind k); /* "crash" "saturation" ... as in CLI.md */
-bool cause_kind_parse(struct str s, enum cause_kind *out);
 const char *control_mode_name(enum control_mode m); /* "observe" "approve" "auto" */
 /* The plain values of a handler, for the manual page and `config schema`. */
 extern const struct param control_handler_params[];

@@ -56,7 +56,7 @@ bool control_paused(const struct control *c, const struct action_row *act) {
 
 static void image_clear(struct control *c) {
 	commit_drop(c);
-	inbox_drop(c);
+	control_inbox_drop(c);
 	rows_clear(&c->rows);
 	history_clear(&c->history);
 	while (c->pause_count) pause_clear(c, c->pauses[0].pause.scope);
@@ -97,7 +97,7 @@ static bool poll_state(struct control *c) {
 		switch (tag_kind(done.tag)) {
 		case TAG_COMMIT: commit_take(c, &done); break;
 		case TAG_LOAD: load_take(c, &done); break;
-		case TAG_FETCH: inbox_fetched(c, &done); break;
+		case TAG_FETCH: control_inbox_fetched(c, &done); break;
 		case TAG_KEY: take_key(c, &done); break;
 		default: break;
 		}
@@ -178,8 +178,8 @@ static void say_head(struct control *c) {
 
 static bool turn(struct control *c) {
 	bool did = poll_executor(c);
-	did |= inbox_poll(c);
-	did |= inbox_step(c);
+	did |= control_inbox_poll(c);
+	did |= control_inbox_step(c);
 	if (c->phase == PHASE_LIVE) did |= step_rows(c);
 	if (c->phase == PHASE_LIVE) did |= outbox_step(c);
 	if (c->phase == PHASE_LIVE) did |= sweep(c);

@@ -186,9 +186,47 @@ static void run(const struct fault *f, uint64_t seed, struct result *r) {
 	test_world_done(&w);
 }
 
+/* Days without a fault: every incident is a false one. */
+static void quiet(uint64_t seed, double days, double per_s) {
+	struct t t = { .name = "quiet", .seed = seed, .rng = rng_seeded(seed) };
+	struct test_world w;
+	struct shop s;
+	test_world_init(&w, &t, T0);
+	w.check = false;
+	w.opts.settings.checkpoint_ns = 600 * NS_PER_SEC;
+	shop_init(&s, &w, per_s);
+	s.drift = getenv("DRIFT") ? atof(getenv("DRIFT")) : 0.1;
+	s.rhythm = 0.6;
+	s.tail = 0.02;
+	s.request_metrics = true;
+	shop_run(&s, T0 + S(days * 86400));
+	printf("quiet seed %llu: %.1f days, %u incidents, %u anomalies, %lld spans\n", (unsigned long long)seed, days,
+		   test_world_count(&w, "INCIDENT_OPENED", 0), test_world_count(&w, "ANOMALY_DETECTED", 0),
+		   (long long)s.spans_made);
+	for (uint32_t i = 0; i < w.event_count; i++) {
+		const struct test_event *e = &w.events[i];
+		if (strcmp(e->type, "INCIDENT_OPENED") != 0 && !(getenv("VERBOSE") && strcmp(e->type, "ANOMALY_DETECTED") == 0))
+			continue;
+		const struct json *x = json_at(json_get(e->json, "signals"), 0);
+		if (!x) x = e->json;
+		printf("  %9.0f s %s %s " STR_FMT " value %.4g expected %.4g high %.4g score %.2f\n",
+			   (double)(e->at_ns - T0) / 1e9, e->type, e->subject, STR_ARG(json_str(json_get(x, "signal"))),
+			   json_double(json_get(x, "value"), NAN), json_double(json_get(x, "expected"), NAN),
+			   json_double(json_get(x, "high"), NAN), json_double(json_get(x, "score"), NAN));
+	}
+	fflush(stdout);
+	shop_done(&s);
+	test_world_done(&w);
+}
+
 int main(int argc, char **argv) {
 	int seeds = argc > 1 ? atoi(argv[1]) : 5, first = argc > 2 ? atoi(argv[2]) : 1;
 	const char *only = argc > 3 ? argv[3] : NULL;
+	if (only && strcmp(only, "quiet") == 0) {
+		for (int k = 0; k < seeds; k++)
+			quiet((uint64_t)(first + k), argc > 4 ? atof(argv[4]) : 1, argc > 5 ? atof(argv[5]) : 5);
+		return 0;
+	}
 	printf("%-16s %5s %7s %7s %7s %7s %6s %6s %5s %6s %6s %6s\n", "fault", "found", "det50", "det90", "cause50",
 		   "cause90", "right", "kind", "none", "end50", "end90", "false");
 	for (size_t i = 0; i < sizeof faults / sizeof *faults; i++) {

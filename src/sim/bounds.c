@@ -55,7 +55,7 @@ double bounds_median(double *times, size_t n) {
 	return n % 2 ? times[n / 2] : (times[n / 2 - 1] + times[n / 2]) / 2;
 }
 
-double bounds_quantile(double *times, size_t n, double q) {
+double times_quantile(double *times, size_t n, double q) {
 	assert(q > 0 && q <= 1);
 	if (!n) return NAN;
 	qsort(times, n, sizeof *times, by_value);

@@ -19,4 +19,4 @@ struct bounds bounds_rate(int64_t count, double exposure);
  * the middle two, a quantile the nearest rank: so that «never» among them is never averaged away.
  * n == 0: NaN. */
 double bounds_median(double *times, size_t n);
-double bounds_quantile(double *times, size_t n, double q); /* 0 < q <= 1; 1 is the worst */
+double times_quantile(double *times, size_t n, double q); /* 0 < q <= 1; 1 is the worst */

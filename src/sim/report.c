@@ -181,8 +181,8 @@ enum err report_add(struct report *r, const struct json *row, struct why *why) {
 static void put_time(struct json_out *o, struct metric *m) {
 	json_begin_object(o);
 	json_kv_double(o, "median", bounds_median(m->times, m->n)); /* infinite and NaN are null */
-	json_kv_double(o, "p90", bounds_quantile(m->times, m->n, 0.9));
-	json_kv_double(o, "worst", bounds_quantile(m->times, m->n, 1));
+	json_kv_double(o, "p90", times_quantile(m->times, m->n, 0.9));
+	json_kv_double(o, "worst", times_quantile(m->times, m->n, 1));
 	json_kv_int(o, "n", (int64_t)m->n);
 	json_kv_int(o, "never", (int64_t)m->never);
 	json_end_object(o);
@@ -281,8 +281,8 @@ static void cell(char out[64], struct metric *m, enum report_kind kind) {
 		snprintf(out, 64, "-");
 	} else if (kind == REPORT_TIME) {
 		time_text(bounds_median(m->times, m->n), a);
-		time_text(bounds_quantile(m->times, m->n, 0.9), b);
-		time_text(bounds_quantile(m->times, m->n, 1), c);
+		time_text(times_quantile(m->times, m->n, 0.9), b);
+		time_text(times_quantile(m->times, m->n, 1), c);
 		snprintf(out, 64, "%s / %s / %s", a, b, c);
 	} else {
 		struct bounds v = metric_bounds(m, kind);

@@ -54,7 +54,7 @@ double bounds_cdf(const float *bounds, uint32_t count, const float *weights, dou
 	return below / all;
 }
 
-double bounds_quantile(const float *bounds, uint32_t count, const float *weights, double q) {
+double histogram_quantile(const float *bounds, uint32_t count, const float *weights, double q) {
 	double want = q * total(weights, count), below = 0;
 	if (!(total(weights, count) > 0)) return NAN;
 	for (uint32_t i = 0; i <= count; i++) {

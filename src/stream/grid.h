@@ -22,4 +22,4 @@ double bucket_middle(const float *bounds, uint32_t count, uint32_t bucket);
 /* The share of the weight at or below `x` seconds, straight within a bucket on a log scale; 0 when all is empty. */
 double bounds_cdf(const float *bounds, uint32_t count, const float *weights, double x);
 /* The duration below which the share `q` of the weight lies; NaN when all is empty. */
-double bounds_quantile(const float *bounds, uint32_t count, const float *weights, double q);
+double histogram_quantile(const float *bounds, uint32_t count, const float *weights, double q);

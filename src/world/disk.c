@@ -1,6 +1,5 @@
 #include "world/disk.h"
 
-#include <stdio.h>
 #include <string.h>
 
 #define PATH_ROOM 4096
@@ -63,20 +62,17 @@ static enum err write_synced(struct disk *d, const char *path, struct str bytes,
 /* The directory that holds `path`: "." or "/" where it names none. */
 static void parent_of(const char *path, char out[PATH_ROOM]) {
 	const char *slash = strrchr(path, '/');
-	if (!slash) {
-		snprintf(out, PATH_ROOM, ".");
-	} else if (slash == path) {
-		snprintf(out, PATH_ROOM, "/");
-	} else {
-		snprintf(out, PATH_ROOM, "%.*s", (int)(slash - path), path);
-	}
+	size_t n = !slash || slash == path ? 1 : (size_t)(slash - path);
+	memcpy(out, slash ? path : ".", n);
+	out[n] = '\0';
 }
 
 enum err disk_write_file(struct disk *d, const char *path, struct str bytes, struct why *why) {
 	char beside[PATH_ROOM], parent[PATH_ROOM];
-	if (strlen(path) + sizeof ".new" > sizeof beside)
-		return why_set(why, ERR_INVALID, "path of %zu bytes is too long", strlen(path));
-	snprintf(beside, sizeof beside, "%s.new", path);
+	size_t n = strlen(path);
+	if (n + sizeof ".new" > sizeof beside) return why_set(why, ERR_INVALID, "a path of %zu bytes is too long", n);
+	memcpy(beside, path, n);
+	memcpy(beside + n, ".new", sizeof ".new");
 	parent_of(path, parent);
 
 	enum err e = write_synced(d, beside, bytes, why);

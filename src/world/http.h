@@ -3,7 +3,8 @@
  * The real ones (world/linux) are libmicrohttpd for HTTP/1.1, nghttp2 for HTTP/2 and libcurl for
  * the client; in the simulation both are messages with delay, loss, cut and reset. A body comes in
  * pieces of at most HTTP_PIECE_MAX bytes and whoever polls sets the pace: what is not polled is
- * not read from the peer. Slices in an event live until the next poll of the same port.
+ * not read from the peer (at most one piece of each exchange waits here). Slices in an event live until
+ * the next poll of the same port. No secret of a message (its Authorization, its query) is in a `why`.
  * Thread: one loop's own. */
 #pragma once
 
@@ -36,17 +37,27 @@ struct http_event {
 	struct str body; /* BODY */
 	struct str peer; /* REQUEST: "127.0.0.1:41234" */
 	bool http2;      /* REQUEST */
-	enum err err;    /* FAILED: ERR_UNREACHABLE, ERR_TIMEOUT, ERR_CLOSED, ERR_TOO_LARGE, ERR_DENIED (TLS) */
+	enum err err;    /* FAILED: ERR_UNREACHABLE, ERR_TIMEOUT, ERR_CLOSED, ERR_TOO_LARGE, ERR_DENIED (TLS),
+					  * ERR_INVALID (not HTTP, or malformed), ERR_NOMEM */
 	const char *why; /* FAILED */
 };
 
 /* The first header of that (lower-case) name, or the empty slice with p == NULL. */
 struct str http_header(const struct http_event *e, const char *name);
 
-/* ---- server ---- */
+/* ---- server ----
+ *
+ * A request gives REQUEST, BODY*, END, or FAILED at any point after REQUEST. Its reply ends that: no
+ * further event of it comes, but FAILED for an `open` reply whose peer goes before its last piece. A
+ * request whose peer goes before it was polled is never told. HTTP/2's :authority is told as "host".
+ *
+ * A peer may be silent for idle_timeout_ns, and must send and take at least 4 KiB a second on average;
+ * else its request fails with ERR_TIMEOUT. Time in which nothing was polled, or no reply was made, is not
+ * his. Over HTTP/1.1 a refusal in the middle of a large body ends the connection after it. */
 
 struct http_reply {
 	int status; /* 200..599 */
+	/* content-length, transfer-encoding and connection are the server's own and left out. */
 	const struct http_header *headers;
 	size_t header_count;
 	struct str body;
@@ -71,11 +82,13 @@ struct http_server_ops {
 	/* False: nothing now. */
 	bool (*poll)(struct http_server *, struct http_event *out);
 	/* Allowed once an exchange, any time after REQUEST (before END too: the rest of the body is
-	 * thrown away). Everything is copied. ERR_CLOSED: the peer has gone. */
+	 * thrown away). Everything is copied. ERR_CLOSED: the peer has gone; ERR_INVALID: a second reply, a
+	 * status or a header that HTTP does not allow (another may be tried then). */
 	enum err (*reply)(struct http_server *, uint64_t id, const struct http_reply *);
 	/* More body of an `open` reply. ERR_AGAIN: the peer is slow (over 1 MiB waits); ERR_CLOSED. */
 	enum err (*send)(struct http_server *, uint64_t id, struct str bytes, bool last);
 	int (*port)(struct http_server *); /* the bound one */
+	/* Replies that were made still go out as far as the sockets take them; HTTP/2 peers are told. */
 	void (*close)(struct http_server *);
 };
 
@@ -100,7 +113,12 @@ static inline void http_server_close(struct http_server *s) {
 	if (s) s->ops->close(s);
 }
 
-/* ---- client ---- */
+/* ---- client ----
+ *
+ * HTTP/1.1; connections are kept and used again. No redirect is followed, no proxy used, nothing taken
+ * from the environment; headers are sent as given, with a Host and the framing that the body needs. A
+ * request whose kept connection turns out to be dead before a byte of an answer is sent again on a new
+ * one, so a peer may see it twice: what must not happen twice carries a key. */
 
 /* How to trust the peer and to be trusted by it. All slices PEM, borrowed until the client's
  * exchange ends. */
@@ -129,7 +147,8 @@ struct http_client {
 
 struct http_client_ops {
 	/* Copies the request. Events come by poll, in order: RESPONSE, BODY*, END, or FAILED at any
-	 * point. ERR_FULL: too many in flight; ERR_INVALID: the URL. */
+	 * point. ERR_FULL: too many in flight (until END or FAILED is polled); ERR_INVALID: the URL (one with a
+	 * user or password too), the method or a header. */
 	enum err (*submit)(struct http_client *, const struct http_request *, uint64_t *id, struct why *);
 	bool (*poll)(struct http_client *, struct http_event *out);
 	void (*cancel)(struct http_client *, uint64_t id); /* no further event of it */

@@ -20,10 +20,11 @@ struct lane {
 };
 
 struct lane_ops {
-	/* The job is the lane's until polled. ERR_FULL: over `depth` jobs wait. */
+	/* The job is the lane's until polled. ERR_FULL: `depth` jobs were submitted and not polled. */
 	enum err (*submit)(struct lane *, struct job *);
 	struct job *(*poll)(struct lane *); /* one that has ended, in order; NULL: none */
-	/* Waits for the job that runs; those that did not start are handed to `drop` (may be NULL). */
+	/* Waits for the job that runs; those that ended and were not polled, and those that did not start,
+	 * are handed to `drop` (may be NULL). */
 	void (*close)(struct lane *, void (*drop)(struct job *));
 };
 

@@ -3,7 +3,12 @@
 
 #include "base/str.h"
 
-enum net_event_kind { NET_OPEN, NET_BYTES, NET_WRITABLE, NET_CLOSED };
+enum net_event_kind {
+	NET_OPEN,     /* the peer took the connection */
+	NET_BYTES,    /* at most 64 KiB; what is not polled is not read */
+	NET_WRITABLE, /* after ERR_AGAIN: there is room again */
+	NET_CLOSED,   /* by the peer, or it never opened: `err` says why; the id is dead */
+};
 
 struct net_event {
 	enum net_event_kind kind;
@@ -17,8 +22,11 @@ struct net {
 };
 
 struct net_ops {
+	/* ERR_INVALID: the host or the port; ERR_FULL: too many connections. Whatever else fails is CLOSED:
+	 * ERR_UNREACHABLE, ERR_TIMEOUT, ERR_AGAIN (the name service does not answer now). */
 	enum err (*connect)(struct net *, struct str host, int port, int64_t timeout_ns, uint64_t *id, struct why *);
-	enum err (*send)(struct net *, uint64_t id, struct str bytes); /* copies; ERR_AGAIN over 1 MiB, ERR_CLOSED */
+	/* Copies; before OPEN too. ERR_AGAIN: over 1 MiB waits; ERR_CLOSED. */
+	enum err (*send)(struct net *, uint64_t id, struct str bytes);
 	bool (*poll)(struct net *, struct net_event *out);
-	void (*close)(struct net *, uint64_t id);
+	void (*close)(struct net *, uint64_t id); /* no further event of it */
 };

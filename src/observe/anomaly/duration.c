@@ -16,6 +16,7 @@
 #define ABSOLUTE_MIN_S    0.002
 #define SEEN_MIN          8.0
 #define WANDER_SPREADS    4.0 /* beyond which a strayed window is none of those that stray at times */
+#define RHO_PRIOR         0.005
 #define RHO_MAX           0.5
 #define SHIFT_MIN         0.01
 
@@ -29,13 +30,19 @@ static uint32_t cells(const struct duration *d) {
 enum err duration_init(struct duration *d, const float *bounds, uint32_t bound_count) {
 	*d = (struct duration){ .bound_count = bound_count, .bounds = bounds };
 	uint32_t n = bound_count + 1;
-	d->memory = calloc((size_t)(4 + ALTERNATIVES) * n, sizeof *d->memory);
+	d->memory = calloc((size_t)(6 + ALTERNATIVES) * n + 1, sizeof *d->memory);
 	if (!d->memory) return ERR_NOMEM;
 	d->usual = d->memory;
 	d->fresh = d->usual + n;
 	d->held = d->fresh + n;
 	d->lately = d->held + n;
 	for (int a = 0; a < ALTERNATIVES; a++) d->llr[a] = d->lately + (size_t)(a + 1) * n;
+	d->logs = d->lately + (size_t)(ALTERNATIVES + 1) * n;
+	d->edges = d->logs + n;
+	for (uint32_t i = 0; i < n; i++) d->logs[i] = (float)log(fmax(bucket_middle(bounds, bound_count, i), 1e-6));
+	for (uint32_t i = 0; i < bound_count; i++) d->edges[i + 1] = (float)log(fmax((double)bounds[i], 1e-6));
+	d->edges[0] = bound_count ? d->edges[1] - 0.4f : 0; /* as far as bucket_middle takes the open ends to reach */
+	d->edges[n] = bound_count ? d->edges[n - 1] + 0.4f : 1;
 	return OK;
 }
 
@@ -57,8 +64,7 @@ static bool ready(const struct duration *d) {
 static double mean_log(const struct duration *d, const float *counts) {
 	double sum = 0, n = 0;
 	for (uint32_t i = 0; i < cells(d); i++) {
-		if (!(counts[i] > 0)) continue;
-		sum += (double)counts[i] * log(fmax(bucket_middle(d->bounds, d->bound_count, i), 1e-6));
+		sum += (double)counts[i] * (double)d->logs[i];
 		n += (double)counts[i];
 	}
 	return n > 0 ? sum / n : 0;
@@ -66,14 +72,21 @@ static double mean_log(const struct duration *d, const float *counts) {
 
 /* ---- the tables ---- */
 
-/* Shares of the usual distribution with all durations times `factor`. */
-static void shifted(const struct duration *d, double factor, double *out) {
-	double below = 0;
-	for (uint32_t i = 0; i < cells(d); i++) {
-		double upto =
-			i < d->bound_count ? bounds_cdf(d->bounds, d->bound_count, d->usual, (double)d->bounds[i] / factor) : 1;
-		out[i] = fmax(upto - below, 0);
-		below = upto;
+/* Shares of the usual distribution with all durations times exp(shift): each bucket's weight is laid
+ * straight over the logs of its moved bounds. `edges`: bound_count + 2 logs, of the open ends too. */
+static void shifted(const struct duration *d, double shift, double all, double *out) {
+	uint32_t n = cells(d), to = 0;
+	for (uint32_t i = 0; i < n; i++) out[i] = 0;
+	for (uint32_t i = 0; i < n; i++) {
+		double lo = (double)d->edges[i] + shift, hi = (double)d->edges[i + 1] + shift;
+		double weight = (double)d->usual[i] / all, width = hi - lo;
+		while (to + 1 < n && (double)d->edges[to + 1] <= lo) to++;
+		for (uint32_t k = to; weight > 0 && k < n; k++) {
+			double from = k ? fmax(lo, (double)d->edges[k]) : lo;
+			double until = k + 1 < n ? fmin(hi, (double)d->edges[k + 1]) : hi;
+			if (until > from) out[k] += weight * (until - from) / width;
+			if (until >= hi) break;
+		}
 	}
 }
 
@@ -90,13 +103,13 @@ static void smooth(double *p, uint32_t n, double seen) {
 	for (uint32_t i = 0; i < n; i++) p[i] /= sum;
 }
 
-static void tables(struct duration *d, double seen) {
-	double usual[BOUNDS_MAX + 1], other[BOUNDS_MAX + 1];
-	shifted(d, d->factor, usual);
+static void tables(struct duration *d) {
+	double usual[BOUNDS_MAX + 1], other[BOUNDS_MAX + 1], seen = total(d->usual, cells(d));
+	shifted(d, d->shift, seen, usual);
 	smooth(usual, cells(d), seen);
 	for (int a = 0; a < ALTERNATIVES; a++) {
 		double share = alternatives[a].share;
-		shifted(d, d->factor * alternatives[a].factor, other);
+		shifted(d, d->shift + log(alternatives[a].factor), seen, other);
 		smooth(other, cells(d), seen);
 		for (uint32_t i = 0; i < cells(d); i++) {
 			double llr = log(share * other[i] / usual[i] + (1 - share));
@@ -105,35 +118,33 @@ static void tables(struct duration *d, double seen) {
 	}
 }
 
+/* Where the season and the wander expect the mean log, against where the distribution has it. */
+static double shift_at(const struct duration *d, int64_t at_ns) {
+	double shift = season_expect(&d->season, at_ns) + stray_now(&d->stray) - d->usual_log;
+	return fmin(fmax(shift, -1), 1);
+}
+
 static void build(struct duration *d, int64_t at_ns) {
-	double seen = total(d->usual, cells(d));
-	if (seen < DURATION_READY_SEEN / 2) return;
-	double shift = season_expect(&d->season, at_ns) - mean_log(d, d->usual);
-	if (fabs(shift) < SHIFT_MIN) shift = 0;
-	d->factor = exp(fmin(fmax(shift, -1), 1));
-	tables(d, seen);
+	if (total(d->usual, cells(d)) < DURATION_READY_SEEN / 2) return;
+	d->usual_log = mean_log(d, d->usual);
+	d->shift = shift_at(d, at_ns);
+	tables(d);
 	d->built_ns = at_ns;
 }
 
 /* ---- learning ---- */
 
+/* The part of a request's variance that it shares with all of its window. The prior: one part in two hundred. */
 static double rho(const struct duration *d) {
-	if (!(d->between_n > 0) || !(d->within > 0)) return 0.02;
-	/* The prior: thirty windows with one part in fifty between them. */
-	double between = (d->between + 30 * 0.02 * d->within) / (d->between_n + 30);
-	return fmin(fmax(between / (between + d->within), 0), RHO_MAX);
+	if (!(d->within > 0)) return RHO_MAX / 10;
+	double shared = stray_var(&d->stray) + RHO_PRIOR * d->within;
+	return fmin(shared / (shared + d->within), RHO_MAX);
 }
 
 static void window_learn(struct duration *d, double seconds) {
 	double n = d->window_seen, mean = d->window_log / n, var = d->window_log2 / n - mean * mean;
-	double known = season_expect(&d->season, d->window_ns);
-	if (n >= 5 && d->season.seen_s > DURATION_READY_S && d->within > 0) {
-		double off = mean - known, limit = 9 * (d->within / n + rho(d) * d->within);
-		double excess = fmin(off * off, limit) - d->within / n;
-		double keep = d->between_n < 2000 ? 1 : 1 - 1 / 2000.0;
-		d->between = fmax(d->between * keep + excess, 0);
-		d->between_n = d->between_n * keep + 1;
-	}
+	if (n >= 3 && d->season.seen_s > DURATION_READY_S && d->within > 0)
+		stray_learn(&d->stray, mean - season_expect(&d->season, d->window_ns), d->within / n, d->window_ns, WINDOW_NS);
 	double weight = n / (n + 10); /* few requests say little of the level */
 	season_learn(&d->season, d->window_ns, mean, seconds * weight);
 	if (n >= 5) d->within += (d->within > 0 ? 0.02 : 1) * (var - d->within);
@@ -143,6 +154,9 @@ static void window_end(struct duration *d, int64_t at_ns, bool quiet) {
 	if (quiet && d->window_seen >= 1) window_learn(d, (double)WINDOW_NS / 1e9);
 	d->window_seen = d->window_log = d->window_log2 = 0;
 	d->window_ns = at_ns - at_ns % WINDOW_NS;
+	if (!d->built_ns || fabs(shift_at(d, at_ns) - d->shift) < SHIFT_MIN) return;
+	d->shift = shift_at(d, at_ns);
+	tables(d);
 }
 
 static void turn(struct duration *d, int64_t at_ns, bool quiet) {
@@ -182,7 +196,7 @@ static void lately_age(struct duration *d, int64_t at_ns) {
 }
 
 static void window_add(struct duration *d, uint32_t cell, double n) {
-	double x = log(fmax(bucket_middle(d->bounds, d->bound_count, cell), 1e-6));
+	double x = (double)d->logs[cell];
 	d->window_seen += n;
 	d->window_log += n * x;
 	d->window_log2 += n * x * x;
@@ -213,8 +227,8 @@ static double worst_ratio(const struct duration *d, double *quantile) {
 	double worst = 0;
 	*quantile = quantiles[0];
 	for (size_t i = 0; i < sizeof quantiles / sizeof *quantiles; i++) {
-		double now = bounds_quantile(d->bounds, d->bound_count, d->lately, quantiles[i]);
-		double usual = bounds_quantile(d->bounds, d->bound_count, d->usual, quantiles[i]);
+		double now = histogram_quantile(d->bounds, d->bound_count, d->lately, quantiles[i]);
+		double usual = histogram_quantile(d->bounds, d->bound_count, d->usual, quantiles[i]);
 		if (!(now - usual >= ABSOLUTE_MIN_S) || !(now / usual > worst)) continue;
 		worst = now / usual;
 		*quantile = quantiles[i];
@@ -222,15 +236,10 @@ static double worst_ratio(const struct duration *d, double *quantile) {
 	return worst;
 }
 
-/* How far whole windows stray from what was expected of them: standard deviation of their mean log. */
-static double wander(const struct duration *d) {
-	return d->between_n > 0 ? sqrt(d->between / d->between_n) : 0;
-}
-
 static void describe(const struct duration *d, struct verdict *v, double quantile) {
-	v->value = bounds_quantile(d->bounds, d->bound_count, d->lately, quantile);
-	v->expected = bounds_quantile(d->bounds, d->bound_count, d->usual, quantile);
-	double wide = fmax(log(RATIO_MIN), WANDER_SPREADS * wander(d));
+	v->value = histogram_quantile(d->bounds, d->bound_count, d->lately, quantile);
+	v->expected = histogram_quantile(d->bounds, d->bound_count, d->usual, quantile);
+	double wide = fmax(log(RATIO_MIN), WANDER_SPREADS * stray_spread(&d->stray));
 	v->low = v->expected * exp(-wide);
 	v->high = fmax(v->expected * exp(wide), v->expected + ABSOLUTE_MIN_S);
 }
@@ -238,7 +247,7 @@ static void describe(const struct duration *d, struct verdict *v, double quantil
 struct verdict duration_judge(const struct duration *d, const struct evidence_opts *o) {
 	struct verdict v = { .value = NAN, .expected = NAN, .low = NAN, .high = NAN, .onset_sd_s = NAN, .ready = ready(d) };
 	if (!v.ready) {
-		v.value = bounds_quantile(d->bounds, d->bound_count, d->lately, 0.5);
+		v.value = histogram_quantile(d->bounds, d->bound_count, d->lately, 0.5);
 		return v;
 	}
 	double quantile, ratio = worst_ratio(d, &quantile);
@@ -252,7 +261,7 @@ struct verdict duration_judge(const struct duration *d, const struct evidence_op
 }
 
 double duration_slow(const struct duration *d) {
-	return ready(d) ? bounds_quantile(d->bounds, d->bound_count, d->usual, 0.99) : (double)NAN;
+	return ready(d) ? histogram_quantile(d->bounds, d->bound_count, d->usual, 0.99) : (double)NAN;
 }
 
 void duration_adopt(struct duration *d) {
@@ -260,6 +269,7 @@ void duration_adopt(struct duration *d) {
 	if (!(seen > 0)) return;
 	for (uint32_t i = 0; i < cells(d); i++) d->usual[i] = (float)((double)d->lately[i] * fmin(usual / seen, 20));
 	season_adopt(&d->season, d->lately_ns, mean_log(d, d->usual));
+	d->stray.off = d->stray.last = 0;
 	evidence_clear(&d->evidence);
 	build(d, d->lately_ns);
 }
@@ -285,10 +295,11 @@ void duration_save(const struct duration *d, struct enc *out) {
 	counts_save(d->lately, cells(d), out);
 	evidence_save(&d->evidence, out);
 	season_save(&d->season, out);
-	enc_f64(out, d->within), enc_f64(out, d->between), enc_f64(out, d->between_n), enc_f64(out, d->usual_s);
+	stray_save(&d->stray, out);
+	enc_f64(out, d->within), enc_f64(out, d->usual_s), enc_f64(out, d->usual_log);
 	enc_f64(out, d->window_seen), enc_f64(out, d->window_log), enc_f64(out, d->window_log2);
 	enc_i64(out, d->window_ns), enc_i64(out, d->turned_ns), enc_i64(out, d->lately_ns), enc_i64(out, d->built_ns);
-	enc_f64(out, d->factor);
+	enc_f64(out, d->shift);
 }
 
 enum err duration_load(struct duration *d, struct dec *in) {
@@ -301,11 +312,12 @@ enum err duration_load(struct duration *d, struct dec *in) {
 	counts_load(d->lately, cells(d), in);
 	evidence_load(&d->evidence, in);
 	season_load(&d->season, in);
-	d->within = dec_f64(in), d->between = dec_f64(in), d->between_n = dec_f64(in), d->usual_s = dec_f64(in);
+	stray_load(&d->stray, in);
+	d->within = dec_f64(in), d->usual_s = dec_f64(in), d->usual_log = dec_f64(in);
 	d->window_seen = dec_f64(in), d->window_log = dec_f64(in), d->window_log2 = dec_f64(in);
 	d->window_ns = dec_i64(in), d->turned_ns = dec_i64(in), d->lately_ns = dec_i64(in);
 	d->built_ns = dec_i64(in);
-	d->factor = fmin(fmax(dec_f64(in), 1 / M_E), M_E);
-	if (d->built_ns) tables(d, total(d->usual, cells(d)));
+	d->shift = fmin(fmax(dec_f64(in), -1), 1);
+	if (d->built_ns && total(d->usual, cells(d)) > 0) tables(d);
 	return in->err;
 }

@@ -3,9 +3,9 @@
  * The baseline is the distribution of durations over buckets (grid.h or a metric's own), two hours
  * of memory, moved by the season's expectation of the mean log. Alternatives: all requests x1.6, all
  * x3, a third of them x6 (one instance of three). Each bucket then has its log-likelihood ratio,
- * bounded, so that one odd request decides nothing. Requests of one export move together: the
- * between-window variance of the mean log tells how many of them count as one (design effect
- * 1 + (n - 1) rho, Kish 1965).
+ * bounded, so that one odd request decides nothing. Requests of a moment move together: how unsure
+ * the common wander is (stray.h) tells how many of them count as one (design effect 1 + (n - 1) rho,
+ * Kish 1965).
  *
  * What came in the last minute or two waits in quarantine and is learned only if the time was quiet.
  * Guards, in duration_judge: at the median or p90 x1.3 (more where whole windows stray: four of
@@ -14,6 +14,7 @@
 
 #include "observe/anomaly/evidence.h"
 #include "observe/anomaly/season.h"
+#include "observe/anomaly/stray.h"
 #include "stream/grid.h"
 
 #define DURATION_READY_SEEN 200.0
@@ -24,11 +25,14 @@ struct duration {
 	const float *bounds; /* the channel's, borrowed */
 	float *memory;       /* one allocation for the arrays below, bound_count + 1 each */
 	float *usual, *fresh, *held, *lately, *llr[ALTERNATIVES];
+	float *logs, *edges; /* logs of the buckets' middles and bounds; edges has one more */
 	struct evidence evidence;
-	struct season season;              /* of the mean log */
-	double within, between, between_n; /* variance in a window, and of windows beyond it */
-	double usual_s;                    /* time learned from */
-	double factor;                     /* of the season, in the tables */
+	struct season season; /* of the mean log */
+	struct stray stray;   /* of the mean log, around the season */
+	double within;        /* variance of the log of one request in its window */
+	double usual_s;       /* time learned from */
+	double usual_log;     /* mean log of the distribution */
+	double shift;         /* of season and wander against it, in the tables */
 	double window_seen, window_log, window_log2;
 	int64_t window_ns, turned_ns, lately_ns, built_ns;
 };

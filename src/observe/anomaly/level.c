@@ -7,7 +7,7 @@
 #define SPREAD_S        (6.0 * 3600)
 #define LEVEL_FLOOR     0.004 /* of the scale: the least spread that is believed */
 #define LATELY          0.4
-#define IN_BAND_SPREADS 2.5
+#define IN_BAND_SPREADS 1.0 /* well inside: what climbs slowly would else go in and out */
 #define Z_MAX           6.0
 #define DELTA_QUICK     2.0
 #define DELTA_SLOW      2.0
@@ -84,7 +84,7 @@ struct verdict level_judge(const struct level_watch *w, const struct evidence_op
 }
 
 bool level_in_band(const struct level_watch *w) {
-	double usual = fmax(w->quick, w->slow), sd = spread(w, usual);
+	double usual = fmin(w->quick, w->slow), sd = spread(w, usual);
 	return w->lately <= usual + IN_BAND_SPREADS * sd;
 }
 

@@ -8,12 +8,6 @@
 
 #define CONFIDENCE_MAX 0.97
 
-const char *cause_kind_name(enum cause_kind k) {
-	static const char *const names[CAUSE_KINDS] = { "unknown",    "crash",  "saturation", "memory",     "disk",
-													"dependency", "errors", "latency",    "deployment", "network" };
-	return names[k];
-}
-
 /* What happened there makes it likelier, by factors that stand for odds, not for sums. */
 static double raised(const struct rca_node *n, const struct blame *b) {
 	double mass = blame_sum(b);

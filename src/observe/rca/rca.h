@@ -16,6 +16,7 @@
 
 #include "base/clock.h"
 #include "base/str.h"
+#include "model/cause.h"
 #include "model/signal.h"
 
 #define RCA_CONFIDENCE_MIN 0.5
@@ -25,21 +26,6 @@
 #define RCA_NONE           UINT32_MAX
 
 enum rca_entity { RCA_SERVICE, RCA_DATABASE, RCA_QUEUE, RCA_EXTERNAL };
-
-enum cause_kind {
-	CAUSE_UNKNOWN,
-	CAUSE_CRASH,
-	CAUSE_SATURATION,
-	CAUSE_MEMORY,
-	CAUSE_DISK,
-	CAUSE_DEPENDENCY,
-	CAUSE_ERRORS,
-	CAUSE_LATENCY,
-	CAUSE_DEPLOYMENT,
-	CAUSE_NETWORK,
-	CAUSE_KINDS
-};
-const char *cause_kind_name(enum cause_kind k);
 
 /* A mean before and now; `n`: how many requests (or calls) `now` is of. */
 struct rca_pair {
@@ -88,7 +74,9 @@ struct rca_edge {
 	struct rca_pair gap_seconds;  /* per answered call: neither caller's nor callee's */
 	struct rca_pair failed;       /* share of calls */
 	struct rca_pair blamed;       /* per request of the caller: failed after such a call had */
-	double joined;                /* share of calls that a span answered */
+	double heard;                 /* share of the calls that the callee's telemetry covers by now */
+	double joined;                /* of those: share that a span answered */
+	bool sure;                    /* enough of them failed to tell the two below */
 	double failed_unanswered;     /* share of failed calls that no span answered */
 	double failed_answered_bad;   /* share of failed calls whose answer had failed too */
 };

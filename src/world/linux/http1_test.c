@@ -185,6 +185,7 @@ static void refuse_while_it_comes(struct t *t, const char *framing, bool see_bod
 	}
 	EXPECT(replied);
 	RIG_UNTIL(&r, (peer_read(&p), peer_has(&p, "too much")));
+	EXPECT(rig_idle_turns(&r) < 10);
 	EXPECT(peer_has(&p, "HTTP/1.1 413 ") && peer_has(&p, "Connection: close"));
 	/* Nothing of it is told after the reply, and the connection ends with the sender's end. */
 	shutdown(p.fd, SHUT_WR);
@@ -368,6 +369,31 @@ TEST(a_peer_that_leaves_in_the_middle_fails_its_request) {
 	EXPECT(a.err == ERR_CLOSED && strstr(a.why.text, "closed"));
 	EXPECT_ERR(reply_text(s, a.id, 200, STR("late")), ERR_CLOSED);
 	asked_done(&a);
+	http_server_close(s);
+	rig_close(&r);
+}
+
+/* As `printf ... | nc -N` does. */
+TEST(who_closes_his_half_after_the_request_still_gets_the_reply) {
+	struct rig r;
+	rig_open(&r, t);
+	struct http_server *s = rig_listen(&r, (struct http_listen){ 0 });
+	for (int late = 0; late < 2; late++) {
+		struct peer p;
+		struct asked a = { 0 };
+		peer_open(&r, &p, http_server_port(s));
+		EXPECT(peer_send(&r, &p, STR("POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\n\r\nhello")));
+		if (!late) shutdown(p.fd, SHUT_WR);
+		RIG_UNTIL(&r, (rig_poll_server(&r, s, &a, 1), a.whole));
+		if (late) shutdown(p.fd, SHUT_WR);
+		for (int i = 0; i < 5; i++) rig_turn(&r);
+		EXPECT(!rig_poll_server(&r, s, &a, 1));
+		EXPECT_OK(reply_text(s, a.id, 200, STR("for you")));
+		RIG_UNTIL(&r, (peer_read(&p), p.closed || peer_has(&p, "for you")));
+		EXPECT(peer_has(&p, "for you"));
+		peer_close(&p);
+		asked_done(&a);
+	}
 	http_server_close(s);
 	rig_close(&r);
 }
@@ -604,6 +630,7 @@ TEST(a_server_closes_with_requests_in_every_state) {
 		for (int i = 0; i < 6; i++) known += a[i].id != 0;
 		known == 3;
 	}));
+	EXPECT(rig_idle_turns(&r) < 10);
 	http_server_close(s);
 	for (int i = 0; i < 6; i++) {
 		RIG_UNTIL(&r, (peer_read(&p[i]), p[i].closed));
@@ -681,8 +708,9 @@ RUN(every_byte_goes_there_and_back, a_request_is_told_as_it_was_sent,
 	the_client_sees_an_early_refusal, who_asks_before_sending_is_refused_without_a_100,
 	a_refused_small_body_leaves_the_connection_usable,
 	malformed_and_oversized_requests_are_refused_and_the_next_is_served, broken_chunks_fail_the_request,
-	a_peer_that_leaves_in_the_middle_fails_its_request, slow_senders_and_idle_connections_are_cut,
-	a_reply_may_take_its_time, who_does_not_read_his_reply_is_cut_and_who_reads_slowly_is_not,
-	connections_over_the_limit_are_closed_at_once, an_open_reply_goes_on_until_its_last_piece,
-	an_open_reply_tells_when_its_peer_is_slow_and_when_it_has_gone, a_server_closes_with_requests_in_every_state,
-	replies_that_were_made_go_out_when_the_server_closes, a_reply_cannot_smuggle_a_header, a_port_in_use_is_named)
+	a_peer_that_leaves_in_the_middle_fails_its_request, who_closes_his_half_after_the_request_still_gets_the_reply,
+	slow_senders_and_idle_connections_are_cut, a_reply_may_take_its_time,
+	who_does_not_read_his_reply_is_cut_and_who_reads_slowly_is_not, connections_over_the_limit_are_closed_at_once,
+	an_open_reply_goes_on_until_its_last_piece, an_open_reply_tells_when_its_peer_is_slow_and_when_it_has_gone,
+	a_server_closes_with_requests_in_every_state, replies_that_were_made_go_out_when_the_server_closes,
+	a_reply_cannot_smuggle_a_header, a_port_in_use_is_named)

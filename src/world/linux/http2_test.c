@@ -512,6 +512,7 @@ TEST(a_server_that_closes_says_goodbye) {
 	h2_ask(h, "GET", "/", NULL, 0, NULL);
 	struct answer *last = h2_ask(h, "GET", "/last", NULL, 0, NULL);
 	H2_UNTIL(h, (rig_poll_server(&r, s, a, 3), a[1].whole && a[2].whole));
+	EXPECT(rig_idle_turns(&r) < 10);
 	EXPECT_OK(reply_text(s, a[2].id, 200, STR("last words")));
 	http_server_close(s);
 	H2_UNTIL(h, h->peer.closed);

@@ -104,6 +104,7 @@ TEST(what_is_not_polled_is_not_read) {
 		rig_turn(&r);
 	}
 	EXPECT(sent < 16 << 20);
+	EXPECT(rig_idle_turns(&r) < 10);
 	struct net_event e;
 	for (size_t got = 0; got < sent;) {
 		rig_turn(&r);

@@ -27,6 +27,14 @@ void rig_turn(struct rig *r) {
 	world_linux_wait(r->linux_, (struct mono){ rig_now(r) + NS_PER_MS });
 }
 
+int rig_idle_turns(struct rig *r) {
+	for (int i = 0; i < 20; i++) rig_turn(r); /* what is under way arrives */
+	int64_t until = rig_now(r) + 300 * NS_PER_MS;
+	int turns = 0;
+	for (; rig_now(r) < until; turns++) world_linux_wait(r->linux_, (struct mono){ until });
+	return turns;
+}
+
 struct http_server *rig_listen(struct rig *r, struct http_listen o) {
 	struct t *t = r->t;
 	struct http_server *s = NULL;
@@ -97,7 +105,7 @@ void answer_take(struct rig *r, struct answer *a, size_t count, const struct htt
 		a->err = e->err;
 		why_set(&a->why, e->err, "%s", e->why);
 		break;
-	default: EXPECT(!"an event of a client");
+	default: test_fail(t, __FILE__, __LINE__, "a client has no such event");
 	}
 }
 
@@ -131,7 +139,7 @@ static void take_part(struct rig *r, struct asked *a, const struct http_event *e
 		a->err = e->err;
 		why_set(&a->why, e->err, "%s", e->why);
 		break;
-	default: EXPECT(!"an event of a server");
+	default: test_fail(t, __FILE__, __LINE__, "a server has no such event here");
 	}
 }
 

@@ -27,6 +27,9 @@ void rig_turn(struct rig *r);
 		rig_turn(r);                                                                            \
 	}
 
+/* How often the loop wakes within 300 ms when nobody does anything: a few sweeps a second, never a spin. */
+int rig_idle_turns(struct rig *r);
+
 struct http_server *rig_listen(struct rig *r, struct http_listen o);
 struct http_client *rig_client(struct rig *r);
 
