@@ -73,8 +73,9 @@ static void answer_each(struct run_people *p) {
 			if (!str_is(json_str(json_get(act, "state")), action_state_name(ACTION_WAITING))) continue;
 			struct str id = json_str(json_get(act, "id"));
 			if (!id.n) id = json_str(json_get(act, "action"));
-			(void)ask(p, "POST",
-					  str_printf(&a, URL "/api/v1/actions/" STR_FMT "/%s", STR_ARG(id), p->approve ? "approve" : "reject"));
+			(void)ask(
+				p, "POST",
+				str_printf(&a, URL "/api/v1/actions/" STR_FMT "/%s", STR_ARG(id), p->approve ? "approve" : "reject"));
 			sim_trace_tell(&p->run->trace, "people: %s " STR_FMT, p->approve ? "approve" : "reject", STR_ARG(id));
 		}
 	}
