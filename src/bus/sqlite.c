@@ -401,7 +401,7 @@ static void message_free(struct message *m) {
 /* False: it is not to be told, since its time is over or it is no event. */
 static bool show_delivery(struct handle *h, const struct delivery *d, struct bus_msg *out) {
 	struct why why;
-	if (!bus_is_current(h->backend, d)) return false;
+	if (!bus_hand_out(h->backend, d)) return false;
 	*out = (struct bus_msg){ .kind = BUS_DELIVERED,
 							 .queue = h->backend->queues[d->queue].opts.name,
 							 .receipt = d->receipt,
@@ -507,6 +507,9 @@ static struct backend *backend_new(struct world *w, const struct bus_options *o)
 	b->world = w;
 	b->lane.options = *o;
 	b->rng = rng_fork(&w->rng, "bus.back-off");
+	/* Receipts of another run, of another file, are none of this one's. */
+	uint64_t start = (uint64_t)clock_wall(w->clock).ns ^ rng_next(&b->rng);
+	b->serial = rng_next(&(struct rng){ start }) >> 14;
 	b->base_wall = clock_wall(w->clock);
 	b->base_mono = b->ticked = clock_mono(w->clock);
 	b->expires.ns = INT64_MAX;

@@ -83,6 +83,7 @@ struct lane_queue {
 	int64_t credit;
 	uint64_t cursor;
 	int64_t rows, dead;
+	uint64_t delayed_low; /* none that is held back is for an event below it; 0: none is */
 	int64_t receives_max, age_max_ns;
 };
 
@@ -259,7 +260,7 @@ void bus_deliver(struct backend *b); /* gives places to what arrived */
 void bus_expire(struct backend *b);  /* gives back what nobody settled in time */
 void bus_settled(struct backend *b, struct bus_request *r, enum err e);
 enum err bus_settle(struct handle *h, uint64_t receipt, bool ack, int64_t delay_ns, struct str reason, uint64_t tag);
-bool bus_is_current(const struct backend *b, const struct delivery *d);
+bool bus_hand_out(struct backend *b, const struct delivery *d); /* false: its time was over before anybody saw it */
 void bus_bury(struct backend *b, const struct delivery *d, const char *reason);
 void bus_give_back(struct backend *b, struct handle *h); /* all that it has: it has gone */
 

@@ -143,12 +143,19 @@ enum err bus_lane_event(struct bus_lane *l, const struct bus_request *r, bool *f
 	return OK;
 }
 
+static void hold_back(struct bus_lane *l, unsigned queue, uint64_t position) {
+	uint64_t *low = &l->now.queues[queue].delayed_low;
+	if (!*low || position < *low) *low = position;
+}
+
 enum err bus_lane_item(struct bus_lane *l, unsigned queue, int64_t due_ns, uint64_t position, int64_t at_ns) {
 	sqlite3_stmt *st = bus_bind3(l, ITEM_IN, queue, due_ns, (int64_t)position);
 	sqlite3_bind_int64(st, 4, at_ns);
 	enum err e = sql_run(st);
-	if (!e) l->now.queues[queue].rows++;
-	return e;
+	if (e) return e;
+	l->now.queues[queue].rows++;
+	if (due_ns > 0) hold_back(l, queue, position);
+	return OK;
 }
 
 static enum err publish(struct bus_lane *l, struct bus_request *r) {
@@ -213,6 +220,7 @@ static enum err give_back(struct bus_lane *l, struct bus_request *r) {
 	sqlite3_stmt *st = bus_bind3(l, ITEM_BACK, r->queue, r->was_due, (int64_t)r->position);
 	sqlite3_bind_int64(st, 4, r->due_ns);
 	sql_bind_str(st, 5, r->reason);
+	hold_back(l, r->queue, r->position);
 	return sql_run(st);
 }
 
@@ -421,22 +429,35 @@ static enum err sweep(struct bus_lane *l) {
 	return e;
 }
 
-/* The oldest position that a queue still waits for. Held back ones have no order, so they are walked: at
- * most once a second, and only where the archive is to be cut. */
-static enum err find_low(struct bus_lane *l) {
+static enum err find_delayed_low(struct bus_lane *l, unsigned queue) {
+	int64_t position = 0;
+	enum err e = bus_one(bus_bind1(l, ITEM_LOW_DELAYED, queue), &position, NULL);
+	if (!e) l->now.queues[queue].delayed_low = (uint64_t)position;
+	return e;
+}
+
+static void lower(uint64_t *low, uint64_t position) {
+	if (position && position < *low) *low = position;
+}
+
+/* The oldest position that a queue still waits for. Those held back lie in another order, so they are walked:
+ * at most once a second, and only where the archive is to be cut. */
+static enum err find_low(struct bus_lane *l, uint64_t *low) {
 	struct lane_state *s = &l->now;
-	if (l->now_ns - s->low_ns < NS_PER_SEC && s->low_ns) return OK;
-	s->low_ns = l->now_ns;
-	uint64_t low = s->last;
+	bool walk = l->now_ns - s->low_ns >= SWEEP_EVERY;
+	if (walk) s->low_ns = l->now_ns;
+	*low = s->last;
 	for (unsigned q = 0; q < s->queue_count; q++) {
-		for (int which = ITEM_LOW_AGAIN; s->queues[q].rows && which <= ITEM_LOW_DELAYED; which++) {
-			int64_t position = 0;
-			enum err e = bus_one(bus_bind1(l, (enum bus_statement)which, q), &position, NULL);
-			if (e) return e;
-			if (position && (uint64_t)position < low) low = (uint64_t)position;
-		}
+		int64_t again = 0, new = 0;
+		if (!s->queues[q].rows) continue;
+		enum err e = bus_one(bus_bind1(l, ITEM_LOW_AGAIN, q), &again, NULL);
+		if (!e) e = bus_one(bus_bind1(l, ITEM_LOW_NEW, q), &new, NULL);
+		if (!e && walk && s->queues[q].delayed_low) e = find_delayed_low(l, q);
+		if (e) return e;
+		lower(low, (uint64_t)again);
+		lower(low, (uint64_t) new);
+		lower(low, s->queues[q].delayed_low);
 	}
-	s->low = low;
 	return OK;
 }
 
@@ -448,19 +469,15 @@ static enum err over_bytes(struct bus_lane *l, bool *over) {
 	return e;
 }
 
-/* Events before `at` and up to `rows` of them, none that a queue waits for, and never the newest one: its
+/* Events before `at` and up to `rows` of them; none that a queue waits for, and never the newest one, whose
  * position must not be given twice. */
 static enum err cut(struct bus_lane *l, int64_t at, size_t rows) {
 	struct lane_state *s = &l->now;
-	uint64_t end = s->oldest + rows;
-	if (end > s->low) {
-		enum err e = find_low(l);
-		if (e) return e;
-	}
-	if (end > s->low) end = s->low;
-	if (end > s->last) end = s->last;
-	if (end <= s->oldest) return OK;
-	enum err e = sql_run(bus_bind3(l, EVENT_OUT, (int64_t)s->oldest, (int64_t)end, at));
+	uint64_t end = s->oldest + rows, low = 0;
+	enum err e = find_low(l, &low);
+	if (end > low) end = low;
+	if (e || end <= s->oldest) return e;
+	e = sql_run(bus_bind3(l, EVENT_OUT, (int64_t)s->oldest, (int64_t)end, at));
 	int64_t oldest = 0;
 	if (!e) e = bus_one(statement(l, EVENT_OLDEST), &oldest, NULL);
 	if (!e) s->oldest = (uint64_t)oldest;
@@ -602,6 +619,7 @@ enum err bus_lane_load(struct bus_lane *l, int64_t now_ns, bus_queue_found *each
 	l->now.last = (uint64_t)position;
 	l->now.last_at = at;
 	l->now.oldest = (uint64_t)oldest;
+	for (unsigned q = 0; q < l->now.queue_count && !e; q++) e = find_delayed_low(l, q);
 	if (!e) e = take_shot(l);
 	if (e) return sql_why(&l->sql, "bus", e, why);
 	l->saved = l->now;

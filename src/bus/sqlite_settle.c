@@ -155,8 +155,7 @@ static void place(struct backend *b, struct delivery *d) {
 						.due_ns = d->due_ns,
 						.receives = d->receives,
 						.handle = q->receiver };
-	int64_t now = bus_mono(b).ns;
-	until(b, s, FAULT(b->world, "bus.expired") ? now : now + q->opts.visibility_ns);
+	until(b, s, bus_mono(b).ns + q->opts.visibility_ns);
 	if (q->receiver) {
 		list_push(&q->receiver->done, &d->message.link);
 		return;
@@ -169,10 +168,13 @@ void bus_deliver(struct backend *b) {
 	for (struct list *l; (l = list_shift(&b->arrived));) place(b, container_of(l, struct delivery, message.link));
 }
 
-bool bus_is_current(const struct backend *b, const struct delivery *d) {
+bool bus_hand_out(struct backend *b, const struct delivery *d) {
 	unsigned queue = 0, slot = 0;
-	const struct slot *s = slot_of((struct backend *)b, d->receipt, &queue, &slot);
-	return s && !s->settling;
+	struct slot *s = slot_of(b, d->receipt, &queue, &slot);
+	if (!s || s->settling) return false;
+	/* At least once: that it comes a second time while the first is being worked on can always be. */
+	if (FAULT(b->world, "bus.twice")) until(b, s, bus_mono(b).ns);
+	return true;
 }
 
 void bus_bury(struct backend *b, const struct delivery *d, const char *reason) {

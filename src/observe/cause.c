@@ -28,6 +28,7 @@ struct scene {
 	struct rca_change *changes;
 	uint32_t change_count;
 	int64_t first, last; /* slots since the onset */
+	bool due;            /* the report must be made now */
 	int64_t from_ns;
 };
 
@@ -159,6 +160,24 @@ static void node_fill(struct scene *s, uint32_t at) {
 
 /* ---- edges ---- */
 
+/* Whether calls were answered can only be said of those whose callee has told of that time; when the report
+ * is due, of all. */
+static void edge_answers(struct scene *s, const struct edge *g, struct rca_edge *e) {
+	int64_t last = s->last;
+	const struct entity *to = entity_of(s->ob, g->to);
+	if (to->kind == ENTITY_SERVICE && to->red[VIA_SPANS])
+		last = stream_slot(s->ob->stream, stream_heard(s->ob->stream, g->to, VIA_SPANS, s->ob->now_ns)) - 1;
+	struct edge_slot all = edge_sum(g, s->first, s->last), known = edge_sum(g, s->first, last);
+	e->heard = per((double)known.calls, (double)all.calls);
+	if (s->due && !(known.failed >= 3)) known = all;
+	double failed = (double)known.failed;
+	e->joined = per((double)known.joined, (double)known.calls);
+	e->failed_unanswered = failed > 0 ? fmax(failed - (double)known.failed_joined, 0) / failed : 0;
+	e->failed_answered_bad =
+		failed > 0 ? fmin(fmin((double)known.joined_failed, (double)known.failed_joined) / failed, 1) : 0;
+	e->sure = s->due || known.failed >= 3 || !(all.failed > 0);
+}
+
 static void edge_fill(struct scene *s, const struct edge *g, uint32_t from, uint32_t to) {
 	if (s->edge_count == EDGES_MAX) return;
 	struct rca_edge *e = &s->edges[s->edge_count++];
@@ -168,17 +187,15 @@ static void edge_fill(struct scene *s, const struct edge *g, uint32_t from, uint
 	struct edge_slot now = edge_sum(g, s->first, s->last);
 	struct slot asked = { 0 };
 	if (caller->red[VIA_SPANS]) asked = channel_sum(caller->red[VIA_SPANS], s->first, s->last);
-	double calls = (double)now.calls, joined = (double)now.joined, failed = (double)now.failed, n = (double)asked.seen;
+	double calls = (double)now.calls, n = (double)asked.seen;
 	*e = (struct rca_edge){ .from = from, .to = to, .calls = calls };
 	e->wall_seconds = (struct rca_pair){ per(u->wall_seconds, u->requests), per((double)now.wall_seconds, n) };
 	e->seconds = (struct rca_pair){ per(u->seconds, u->calls), per((double)now.seconds, calls) };
-	e->gap_seconds = (struct rca_pair){ per(u->gap_seconds, u->joined), per((double)now.gap_seconds, joined) };
-	e->failed = (struct rca_pair){ per(u->failed, u->calls), per(failed, calls) };
+	e->gap_seconds =
+		(struct rca_pair){ per(u->gap_seconds, u->joined), per((double)now.gap_seconds, (double)now.joined) };
+	e->failed = (struct rca_pair){ per(u->failed, u->calls), per((double)now.failed, calls) };
 	e->blamed = (struct rca_pair){ per(u->blamed, u->requests), per((double)now.blamed, n) };
-	e->joined = per(joined, calls);
-	e->failed_unanswered = failed > 0 ? fmax(failed - (double)now.failed_joined, 0) / failed : 0;
-	e->failed_answered_bad =
-		failed > 0 ? fmin(fmin((double)now.joined_failed, (double)now.failed_joined) / failed, 1) : 0;
+	edge_answers(s, g, e);
 }
 
 /* Everything along the calls from those that hurt, and their callers among them. */
@@ -310,6 +327,7 @@ void cause_look(struct observer *ob, struct incident *in) {
 	if (!in->reported_ns && !due && in->look_ns > in->opened_ns + REPORT_BY_NS)
 		in->look_ns = in->opened_ns + REPORT_BY_NS;
 	if (in->reported_ns && ob->now_ns - in->opened_ns > REPORT_UNTIL_NS) in->look_ns = 0;
+	s.due = due;
 	if (!scene_make(&s)) return;
 	struct rca_input x = { s.nodes, s.node_count, s.edges, s.edge_count, s.changes, s.change_count, s.from_ns };
 	if (rca_run(&ob->arena, &x, &r)) return;

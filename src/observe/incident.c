@@ -264,8 +264,8 @@ static int64_t heard_until(const struct observer *ob, const struct symptom *s, c
 static int64_t in_band_since(const struct observer *ob, const struct watch *w, const struct symptom *s) {
 	const struct finding *f = &w->findings[s->signal];
 	const struct evidence *ev = evidence_of(w, s, f);
-	bool inside =
-		f->v.score < 1 || (s->signal != SIGNAL_READY && s->signal != SIGNAL_RESTARTS && f->v.value <= f->v.high);
+	bool gauge = s->signal == SIGNAL_MEMORY || s->signal == SIGNAL_CPU;
+	bool inside = gauge ? instance_in_band(ob, w, s->signal) : f->v.score < 1;
 	if (!ev) return inside ? (s->in_band_ns ? s->in_band_ns : f->data_ns) : 0;
 	struct evidence_opts o = watch_opts(ob);
 	int64_t bad_ns = evidence_last_bad(ev, &o, s->first.which, s->first.onset_ns);

@@ -187,17 +187,29 @@ static bool waited_for(const struct pulse *p, int64_t now_ns) {
 	return (double)(now_ns - p->last_ns) / 1e9 <= WAIT_FACTOR * interval_s;
 }
 
-int64_t stream_watermark(const struct stream *st, uint32_t entity, enum via via, int64_t now_ns) {
+/* The least of what the sources that are waited for have told, 0: nobody is; and the most of all. */
+static int64_t least_told(const struct stream *st, uint32_t entity, enum via via, int64_t now_ns, int64_t *most) {
 	const struct entity *e = catalog_entity(&st->catalog, entity);
-	int64_t mark = 0, newest = 0;
+	int64_t mark = 0;
+	*most = 0;
 	for (uint32_t i = e ? e->first_source : NONE; i != NONE;) {
 		const struct source *s = catalog_source(&st->catalog, i);
 		const struct pulse *p = &s->pulses[telemetry_of(via)];
-		if (p->at_ns > newest) newest = p->at_ns;
+		if (p->at_ns > *most) *most = p->at_ns;
 		if (waited_for(p, now_ns) && (!mark || p->at_ns < mark)) mark = p->at_ns;
 		i = s->next;
 	}
-	return mark ? mark : newest;
+	return mark;
+}
+
+int64_t stream_watermark(const struct stream *st, uint32_t entity, enum via via, int64_t now_ns) {
+	int64_t most, least = least_told(st, entity, via, now_ns, &most);
+	return least ? least : most;
+}
+
+int64_t stream_heard(const struct stream *st, uint32_t entity, enum via via, int64_t now_ns) {
+	int64_t most, least = least_told(st, entity, via, now_ns, &most);
+	return least ? least : now_ns;
 }
 
 double stream_interval(const struct stream *st, uint32_t entity, enum via via) {

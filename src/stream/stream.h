@@ -101,6 +101,8 @@ static inline int64_t stream_slot(const struct stream *st, int64_t event_ns) {
 /* The event time up to which every live source of the entity has told what it has (spans or metrics);
  * 0: none has told anything. A source that is late by more than half its interval is not waited for. */
 int64_t stream_watermark(const struct stream *st, uint32_t entity, enum via via, int64_t now_ns);
+/* Event time up to which all has come that will come: as the watermark, but now when nobody is waited for. */
+int64_t stream_heard(const struct stream *st, uint32_t entity, enum via via, int64_t now_ns);
 /* How often the sources of the entity export that kind of telemetry, seconds; 0: not known. */
 double stream_interval(const struct stream *st, uint32_t entity, enum via via);
 /* The four states of a signal at `now_ns`. `value`: the newest; only asked for zero or not. */

@@ -148,6 +148,12 @@ int64_t evidence_last_bad(const struct evidence *e, const struct evidence_opts *
 	return 0;
 }
 
+bool evidence_any(const struct evidence *e) {
+	for (int a = 0; a < ALTERNATIVES; a++)
+		if (e->cusums[a].sum > 0) return true;
+	return false;
+}
+
 void evidence_clear(struct evidence *e) {
 	for (int a = 0; a < ALTERNATIVES; a++) {
 		struct cusum *c = &e->cusums[a];

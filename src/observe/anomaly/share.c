@@ -14,7 +14,7 @@
 #define READY_SEEN    100.0
 #define POINTS_MIN    0.005
 #define RATIO_MIN     2.0
-#define BAD_MIN       4.5 /* 5 failures, some of them a little while ago */
+#define BAD_MIN       5.0
 #define RHO_MAX       0.5
 
 static const struct { double points, ratio; } alternatives[ALTERNATIVES] = { { 0.015, 2 }, { 0.06, 5 }, { 0.3, 20 } };
@@ -55,6 +55,8 @@ void share_feed(struct share *s, const struct evidence_opts *o, double seen, dou
 	s->lately_bad += bad, s->lately_seen += seen;
 	s->fresh_bad += bad, s->fresh_seen += seen;
 	s->window_bad += bad, s->window_seen += seen;
+	if (!evidence_any(&s->evidence)) s->since_bad = s->since_seen = 0;
+	s->since_bad += bad, s->since_seen += seen;
 	if (!ready(s) || !(seen > 0)) return;
 	weigh(share_usual(s), seen, bad, 1 + (fmax(seen, 1) - 1) * rho(s), &inc);
 	evidence_feed(&s->evidence, o, &inc, quiet);
@@ -104,7 +106,8 @@ struct verdict share_judge(const struct share *s, const struct evidence_opts *o)
 	v.low = 0;
 	v.high = fmin(fmax(usual + POINTS_MIN, usual * RATIO_MIN), 1);
 	v.score = evidence_score(&s->evidence, o, &v.which);
-	bool guarded = s->lately_bad < BAD_MIN || v.value < usual + POINTS_MIN || v.value < usual * RATIO_MIN;
+	double since = s->since_seen > 0 ? s->since_bad / s->since_seen : 0;
+	bool guarded = s->since_bad < BAD_MIN || since < usual + POINTS_MIN || since < usual * RATIO_MIN;
 	if (guarded && v.score >= 1) v.score = 0.99;
 	v.onset_ns = evidence_onset(&s->evidence, o, v.which, &v.onset_sd_s);
 	v.delivered_ns = s->evidence.cusums[v.which].delivered_ns;
@@ -118,12 +121,13 @@ void share_adopt(struct share *s) {
 }
 
 /* In the order of the struct. */
-#define FIELDS(X)                                                                                                      \
-	X(usual_bad)                                                                                                       \
-	X(usual_seen)                                                                                                      \
-	X(fresh_bad)                                                                                                       \
-	X(fresh_seen) X(held_bad) X(held_seen) X(lately_bad) X(lately_seen) X(excess) X(room) X(window_bad) X(window_seen) \
-		X(usual_s)
+#define FIELDS(X)                                                                                                     \
+	X(usual_bad)                                                                                                      \
+	X(usual_seen)                                                                                                     \
+	X(fresh_bad)                                                                                                      \
+	X(fresh_seen)                                                                                                     \
+	X(held_bad) X(held_seen) X(lately_bad) X(lately_seen) X(excess) X(room) X(window_bad) X(window_seen) X(since_bad) \
+		X(since_seen) X(usual_s)
 
 void share_save(const struct share *s, struct enc *out) {
 	evidence_save(&s->evidence, out);

@@ -15,7 +15,8 @@ struct share {
 	double usual_bad, usual_seen; /* aged */
 	double fresh_bad, fresh_seen, held_bad, held_seen;
 	double lately_bad, lately_seen;
-	double excess, room; /* of the variance of windows: rho is their quotient */
+	double since_bad, since_seen; /* since there is evidence */
+	double excess, room;          /* of the variance of windows: rho is their quotient */
 	double window_bad, window_seen;
 	double usual_s;
 	int64_t window_ns, turned_ns, lately_ns;

@@ -76,6 +76,7 @@ static void call_failures(struct flow *f, const struct rca_edge *e, double mass,
 		return;
 	}
 	double answered_bad = e->failed_answered_bad, unanswered = e->failed_unanswered;
+	if (!e->sure) answered_bad = 1, unanswered = 0; /* nothing is known of the answers yet */
 	bool slow = to->traced && to->seconds.now > 1.5 * to->seconds.usual && excess(to->seconds) > 0.05;
 	double late = fmax(1 - answered_bad - unanswered, 0);
 	if (slow) late += unanswered, unanswered = 0; /* given up before it answered */
@@ -85,6 +86,7 @@ static void call_failures(struct flow *f, const struct rca_edge *e, double mass,
 	else if (late > 0)
 		keep(f, e->to, BLAME_BETWEEN, mass * late, e->from);
 	if (unanswered > 0) keep(f, e->to, BLAME_UNREACHABLE, mass * unanswered, e->from);
+	if (!e->sure) f->out[e->to].assumed += mass;
 }
 
 static void flow_failures(struct flow *f, uint32_t node, double mass, uint32_t via, int depth) {

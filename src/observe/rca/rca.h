@@ -74,7 +74,9 @@ struct rca_edge {
 	struct rca_pair gap_seconds;  /* per answered call: neither caller's nor callee's */
 	struct rca_pair failed;       /* share of calls */
 	struct rca_pair blamed;       /* per request of the caller: failed after such a call had */
-	double joined;                /* share of calls that a span answered */
+	double heard;                 /* share of the calls that the callee's telemetry covers by now */
+	double joined;                /* of those: share that a span answered */
+	bool sure;                    /* enough of them failed to tell the two below */
 	double failed_unanswered;     /* share of failed calls that no span answered */
 	double failed_answered_bad;   /* share of failed calls whose answer had failed too */
 };
