@@ -242,8 +242,9 @@ static bool step_acting(struct control *c, struct action_row *act, const struct 
 		act->again.ns = c->now.ns + NS_PER_SEC;
 		return false;
 	}
-	enum err e =
-		c->executor->ops->apply(c->executor, act->kind, &act->plan, &act->key, tag_make(c, TAG_APPLY, act->serial));
+	enum err e = !c->executor ? ERR_UNREACHABLE
+							  : c->executor->ops->apply(c->executor, act->kind, &act->plan, &act->key,
+														tag_make(c, TAG_APPLY, act->serial));
 	if (e) {
 		act->again.ns = c->now.ns + retry_ns(act->tries++);
 		return false;
@@ -258,8 +259,9 @@ static bool step_applied(struct control *c, struct action_row *act, const struct
 		in_vain(c, act, in, STR("the rollout did not come to an end"));
 		return true;
 	}
-	enum err e =
-		c->executor->ops->settle(c->executor, act->kind, &act->plan, &act->key, tag_make(c, TAG_SETTLE, act->serial));
+	enum err e = !c->executor ? ERR_UNREACHABLE
+							  : c->executor->ops->settle(c->executor, act->kind, &act->plan, &act->key,
+														 tag_make(c, TAG_SETTLE, act->serial));
 	if (e) {
 		act->again.ns = c->now.ns + retry_ns(act->tries++);
 		return false;
@@ -277,8 +279,9 @@ static bool step_undoing(struct control *c, struct action_row *act) {
 		act->again.ns = c->now.ns + NS_PER_SEC;
 		return false;
 	}
-	enum err e =
-		c->executor->ops->undo(c->executor, act->kind, &act->plan, &act->key, tag_make(c, TAG_UNDO, act->serial));
+	enum err e = !c->executor ? ERR_UNREACHABLE
+							  : c->executor->ops->undo(c->executor, act->kind, &act->plan, &act->key,
+													   tag_make(c, TAG_UNDO, act->serial));
 	if (e) {
 		act->again.ns = c->now.ns + retry_ns(act->tries++);
 		return false;

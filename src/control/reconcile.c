@@ -148,7 +148,7 @@ static bool sweep_action(struct control *c, struct action_row *act) {
 }
 
 static bool sweep_incident(struct control *c, struct incident_row *in) {
-	bool over = in->state == INCIDENT_RESOLVED || (in->state == INCIDENT_ESCALATED && in->how != HOW_OPEN && !in->look);
+	bool over = in->closed;
 	bool crowded = in->state == INCIDENT_ESCALATED && c->rows.incident_count > INCIDENTS_MAX / 2;
 	if (in->changes || in->live || in->publishing || in->escalations_published < in->escalations) return false;
 	if (!over && !crowded) return false;

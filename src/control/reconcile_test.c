@@ -727,6 +727,76 @@ TEST(reading_back_changes_nothing) {
 	finish(&r);
 }
 
+/* An escalated incident ends, and control crashes at any step between hearing of it and closing it. */
+TEST(an_end_is_not_forgotten_in_a_crash) {
+	for (int at = 0; at < 25; at++) {
+		struct rig r;
+		rig_init(&r, t, AUTO, NULL);
+		fault(&r, 1, "payment", "network");
+		rig_resolved(&r, 1, "in_band");
+		for (int n = 0; n < at; n++) (void)rig_turn(&r, r.clock.mono.ns + NS_PER_SEC);
+		rig_crash(&r);
+		rig_start(&r);
+		rig_run(&r, 40 * NS_PER_SEC);
+		EXPECT(text_is(rig_incident(&r, 1), "state", "resolved") &&
+			   json_bool(json_get(rig_incident(&r, 1), "closed"), false));
+		finish(&r);
+	}
+}
+
+TEST(what_was_on_its_way_ends_without_its_target_too) {
+	struct rig r;
+	rig_init(&r, t, AUTO, "verify_timeout: 1m\n");
+	r.cluster.lost_answers = 1;
+	fault(&r, 1, "payment", "latency");
+	EXPECT(rig_action_is(&r, 1, 0, "acting"));
+	rig_crash(&r);
+	r.no_executor = true; /* somebody took target: out of the configuration */
+	rig_start(&r);
+	rig_run(&r, 3 * NS_PER_MIN);
+	EXPECT(rig_action_is(&r, 1, 0, "failed") && says(t, rig_action(&r, 1, 0), "result.why", "not known"));
+	finish(&r);
+}
+
+TEST(an_undo_that_is_refused_over_and_over_has_an_end) {
+	struct rig r;
+	int refused = 0;
+	rig_init(&r, t, grow, NULL);
+	fault(&r, 1, "payment", "saturation");
+	rig_run(&r, 30 * NS_PER_SEC);
+	rig_resolved(&r, 1, "in_band");
+	rig_run(&r, 5 * NS_PER_SEC);
+	const char *id = str_c(t->arena, json_str(json_get(rig_action(&r, 1, 0), "action")));
+	double_object(&r.cluster, "payment")->uid = "another";
+	for (int i = 0; i < 40; i++) {
+		refused += rig_command(&r, COMMAND_UNDO, id, "olaf", 0, NULL) == ERR_CONFLICT;
+		rig_run(&r, 5 * NS_PER_SEC);
+		EXPECT(rig_action_is(&r, 1, 0, "verified"));
+	}
+	EXPECT(refused > 0 && refused < 40);
+	finish(&r);
+}
+
+/* More at once than fits: what is too much waits on the bus, and nothing is lost. */
+TEST(a_storm_is_taken_in_piece_by_piece) {
+	struct rig r;
+	const int count = 700;
+	rig_init(&r, t, AUTO, NULL);
+	for (int i = 0; i < count; i++) rig_opened(&r, i, "unmapped", 0.8);
+	rig_run(&r, 2 * NS_PER_SEC);
+	for (int i = 0; i < count; i++) rig_report(&r, i, "unmapped", "network", 0.9, NULL);
+	rig_run(&r, 3 * NS_PER_MIN);
+	for (int i = 0; i < count; i++) EXPECT(text_is(rig_incident(&r, i), "state", "escalated"));
+	for (int i = 0; i < count; i++) rig_resolved(&r, i, "in_band");
+	rig_run(&r, 60 * NS_PER_SEC);
+	for (int i = 0; i < count; i++) EXPECT(text_is(rig_incident(&r, i), "state", "resolved"));
+	rig_crash(&r);
+	rig_start(&r);
+	rig_run(&r, 30 * NS_PER_SEC);
+	EXPECT(rig_ready(&r));
+	finish(&r);
+}
+
 TEST(status_and_metrics_tell_what_is) {
 	struct rig r;
 	struct buf b;
@@ -766,4 +836,6 @@ RUN(a_fault_is_restarted_once_and_verified, observing_says_once_and_touches_noth
 	two_incidents_at_one_target_share_its_cooldown, events_out_of_order_and_twice_mean_the_same,
 	what_cannot_be_read_ends_with_the_dead_letters, another_writer_makes_it_read_back,
 	only_one_leads_and_the_next_goes_on, a_head_is_published_at_least_once_a_minute,
-	a_new_policy_is_asked_from_the_next_look_on, reading_back_changes_nothing, status_and_metrics_tell_what_is)
+	a_new_policy_is_asked_from_the_next_look_on, reading_back_changes_nothing, an_end_is_not_forgotten_in_a_crash,
+	what_was_on_its_way_ends_without_its_target_too, an_undo_that_is_refused_over_and_over_has_an_end,
+	a_storm_is_taken_in_piece_by_piece, status_and_metrics_tell_what_is)
