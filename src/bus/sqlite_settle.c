@@ -89,7 +89,7 @@ static enum err told_now(struct handle *h, uint64_t tag, enum err e) {
 	r->tag = tag;
 	r->err = e;
 	if (e) why_set(&r->why, e, "the receipt is stale: the time to settle it was over");
-	list_push(&h->done, &r->message.link);
+	bus_tell(h, &r->message);
 	return OK;
 }
 
@@ -157,7 +157,7 @@ static void place(struct backend *b, struct delivery *d) {
 						.handle = q->receiver };
 	until(b, s, bus_mono(b).ns + q->opts.visibility_ns);
 	if (q->receiver) {
-		list_push(&q->receiver->done, &d->message.link);
+		bus_tell(q->receiver, &d->message);
 		return;
 	}
 	settle_for(b, d->queue, i, SETTLE_BACK, STR("nobody receives from the queue"));
