@@ -177,8 +177,7 @@ static void say_head(struct control *c) {
 }
 
 static bool turn(struct control *c) {
-	bool did = poll_executor(c);
-	did |= control_inbox_poll(c);
+	bool did = control_inbox_poll(c);
 	did |= control_inbox_step(c);
 	if (c->phase == PHASE_LIVE) did |= step_rows(c);
 	if (c->phase == PHASE_LIVE) did |= outbox_step(c);
@@ -200,6 +199,7 @@ bool control_step(struct control *c) {
 	c->wall = clock_wall(c->clock);
 	lease_step(c->lease);
 	bool did = poll_state(c);
+	did |= poll_executor(c); /* in every phase: it also watches, and its answers must not pile up */
 	bool held = lease_held(c->lease);
 	if (!held && c->phase != PHASE_STANDBY) {
 		log_event(c->log, LOG_WARN, "control.standby", "why=%s", "the lease is another's or could not be renewed");

@@ -39,7 +39,7 @@ static uint64_t ask(struct run_people *p, const char *method, struct str url) {
 static bool excused(const struct run_people *p) {
 	const struct run *r = p->run;
 	const struct sim_host *h = &r->host[RUN_FLYBALL];
-	return !h->up || r->starts != p->starts || r->conditions > 0 || r->condition_changes != p->changes;
+	return r->stopped || !h->up || r->starts != p->starts || r->conditions > 0 || r->condition_changes != p->changes;
 }
 
 static void probed(struct run_people *p, bool ok, const char *how) {
