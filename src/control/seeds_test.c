@@ -184,7 +184,8 @@ static void check_ended(struct run *x) {
 		bool in = str_starts(key, STR("incident/")), act = str_starts(key, STR("action/"));
 		if ((!in && !act) || json_parse(&a, (struct str){ it->value, it->n }, &v, NULL)) continue;
 		struct str state = json_str(json_get(v, "state"));
-		if (in && !str_is(state, "resolved") && !str_is(state, "escalated")) broke(x, "ended", it->value);
+		bool cured = str_is(json_str(json_get(v, "how")), "in_band");
+		if (in && !str_is(state, "resolved") && (cured || !str_is(state, "escalated"))) broke(x, "ended", it->value);
 		if (act && action_state_parse(state, &s) && !action_state_terminal(s)) broke(x, "ended", it->value);
 	}
 }

@@ -40,30 +40,24 @@ static double total(const float *weights, uint32_t count) {
 	return sum;
 }
 
-double bounds_cdf(const float *bounds, uint32_t count, const float *weights, double x) {
+/* Straight within a bucket: on a scale of logs it would be nicer, and cost a power each time. */
+void histogram_quantiles(const float *bounds, uint32_t count, const float *weights, const double *q, double *out,
+						 size_t n) {
 	double all = total(weights, count), below = 0;
-	if (!(all > 0)) return 0;
-	for (uint32_t i = 0; i <= count; i++) {
-		double lo = lower(bounds, count, i), hi = upper(bounds, count, i);
-		if (x < hi) {
-			if (x > lo) below += (double)weights[i] * (lo > 0 ? log(x / lo) / log(hi / lo) : x / hi);
-			break;
-		}
-		below += (double)weights[i];
-	}
-	return below / all;
-}
-
-double histogram_quantile(const float *bounds, uint32_t count, const float *weights, double q) {
-	double want = q * total(weights, count), below = 0;
-	if (!(total(weights, count) > 0)) return NAN;
-	for (uint32_t i = 0; i <= count; i++) {
+	size_t k = 0;
+	for (uint32_t i = 0; i <= count && k < n && all > 0; i++) {
 		double w = (double)weights[i];
-		if (w > 0 && below + w >= want) {
-			double lo = lower(bounds, count, i), hi = upper(bounds, count, i), part = (want - below) / w;
-			return lo > 0 ? lo * pow(hi / lo, part) : hi * part;
+		for (; k < n && w > 0 && below + w >= q[k] * all; k++) {
+			double lo = lower(bounds, count, i), hi = upper(bounds, count, i);
+			out[k] = lo + (hi - lo) * fmax(q[k] * all - below, 0) / w;
 		}
 		below += w;
 	}
-	return upper(bounds, count, count);
+	for (; k < n; k++) out[k] = all > 0 ? upper(bounds, count, count) : (double)NAN;
+}
+
+double histogram_quantile(const float *bounds, uint32_t count, const float *weights, double q) {
+	double out;
+	histogram_quantiles(bounds, count, weights, &q, &out, 1);
+	return out;
 }

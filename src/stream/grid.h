@@ -19,7 +19,8 @@ void grid_bounds(float *bounds);
 
 /* A duration typical of the bucket, seconds: the geometric middle of its bounds. */
 double bucket_middle(const float *bounds, uint32_t count, uint32_t bucket);
-/* The share of the weight at or below `x` seconds, straight within a bucket on a log scale; 0 when all is empty. */
-double bounds_cdf(const float *bounds, uint32_t count, const float *weights, double x);
+/* Several at once, `q` rising. */
+void histogram_quantiles(const float *bounds, uint32_t count, const float *weights, const double *q, double *out,
+						 size_t n);
 /* The duration below which the share `q` of the weight lies; NaN when all is empty. */
 double histogram_quantile(const float *bounds, uint32_t count, const float *weights, double q);

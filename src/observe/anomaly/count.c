@@ -2,6 +2,7 @@
 
 #include <math.h>
 
+#define ONSET_SCORE    0.4 /* below, no change is dated */
 #define READY_S        600.0
 #define DROP_SHARE     0.6
 #define DROP_EXPECTED  20.0
@@ -72,6 +73,7 @@ struct verdict count_judge(const struct count *c, const struct evidence_opts *o,
 	bool guarded = side == COUNT_DROP ? expected < DROP_EXPECTED || v.value > DROP_SHARE * expected
 									  : v.value < SURGE_RATIO * expected || v.value < expected + SURGE_MORE;
 	if (guarded && v.score >= 1) v.score = 0.99;
+	if (v.score < ONSET_SCORE) return v;
 	v.onset_ns = evidence_onset(&c->evidence, o, v.which, &v.onset_sd_s);
 	v.delivered_ns = c->evidence.cusums[v.which].delivered_ns;
 	return v;

@@ -16,12 +16,15 @@
 #define ABSOLUTE_MIN_S    0.002
 #define SEEN_MIN          8.0
 #define WANDER_SPREADS    4.0 /* beyond which a strayed window is none of those that stray at times */
+#define ONSET_SCORE       0.4 /* below, no change is dated */
 #define RHO_PRIOR         0.005
 #define RHO_MAX           0.5
 #define SHIFT_MIN         0.01
 
 /* Factor on the durations of `share` of the requests. */
 static const struct { double factor, share; } alternatives[ALTERNATIVES] = { { 1.6, 0.9 }, { 3, 0.8 }, { 6, 0.3 } };
+
+static const double shown[DURATION_SHOWN] = { 0.5, 0.9, 0.99 };
 
 static uint32_t cells(const struct duration *d) {
 	return d->bound_count + 1;
@@ -104,6 +107,7 @@ static void smooth(double *p, uint32_t n, double seen) {
 }
 
 static void tables(struct duration *d) {
+	histogram_quantiles(d->bounds, d->bound_count, d->usual, shown, d->usual_q, DURATION_SHOWN);
 	double usual[BOUNDS_MAX + 1], other[BOUNDS_MAX + 1], seen = total(d->usual, cells(d));
 	shifted(d, d->shift, seen, usual);
 	smooth(usual, cells(d), seen);
@@ -221,25 +225,20 @@ void duration_feed(struct duration *d, const struct evidence_opts *o, const floa
 	evidence_feed(&d->evidence, o, &inc, quiet);
 }
 
-/* The ratio at the quantile where it is greatest, and that quantile. */
-static double worst_ratio(const struct duration *d, double *quantile) {
-	static const double quantiles[] = { 0.5, 0.9 };
-	double worst = 0;
-	*quantile = quantiles[0];
-	for (size_t i = 0; i < sizeof quantiles / sizeof *quantiles; i++) {
-		double now = histogram_quantile(d->bounds, d->bound_count, d->lately, quantiles[i]);
-		double usual = histogram_quantile(d->bounds, d->bound_count, d->usual, quantiles[i]);
-		if (!(now - usual >= ABSOLUTE_MIN_S) || !(now / usual > worst)) continue;
-		worst = now / usual;
-		*quantile = quantiles[i];
-	}
-	return worst;
+/* The quantile at which it is slowest against the usual: the median, or p90 when only some requests are. */
+static int worst_quantile(const struct duration *d, const double *now) {
+	double ratio[2] = { now[0] / d->usual_q[0], now[1] / d->usual_q[1] };
+	bool plain = now[0] - d->usual_q[0] >= ABSOLUTE_MIN_S;
+	return ratio[1] > ratio[0] || (!plain && now[1] - d->usual_q[1] >= ABSOLUTE_MIN_S);
 }
 
-static void describe(const struct duration *d, struct verdict *v, double quantile) {
-	v->value = histogram_quantile(d->bounds, d->bound_count, d->lately, quantile);
-	v->expected = histogram_quantile(d->bounds, d->bound_count, d->usual, quantile);
+static void describe(const struct duration *d, struct verdict *v) {
+	double now[2];
+	histogram_quantiles(d->bounds, d->bound_count, d->lately, shown, now, 2);
+	int q = worst_quantile(d, now);
 	double wide = fmax(log(RATIO_MIN), WANDER_SPREADS * stray_spread(&d->stray));
+	v->value = now[q];
+	v->expected = d->usual_q[q];
 	v->low = v->expected * exp(-wide);
 	v->high = fmax(v->expected * exp(wide), v->expected + ABSOLUTE_MIN_S);
 }
@@ -247,21 +246,20 @@ static void describe(const struct duration *d, struct verdict *v, double quantil
 struct verdict duration_judge(const struct duration *d, const struct evidence_opts *o) {
 	struct verdict v = { .value = NAN, .expected = NAN, .low = NAN, .high = NAN, .onset_sd_s = NAN, .ready = ready(d) };
 	if (!v.ready) {
-		v.value = histogram_quantile(d->bounds, d->bound_count, d->lately, 0.5);
+		v.value = histogram_quantile(d->bounds, d->bound_count, d->lately, shown[0]);
 		return v;
 	}
-	double quantile, ratio = worst_ratio(d, &quantile);
-	describe(d, &v, quantile);
+	describe(d, &v);
 	v.score = evidence_score(&d->evidence, o, &v.which);
-	bool guarded = ratio < RATIO_MIN || !(v.value > v.high) || total(d->lately, cells(d)) < SEEN_MIN;
-	if (guarded && v.score >= 1) v.score = 0.99;
+	if (v.score >= 1 && (!(v.value > v.high) || total(d->lately, cells(d)) < SEEN_MIN)) v.score = 0.99;
+	if (v.score < ONSET_SCORE) return v;
 	v.onset_ns = evidence_onset(&d->evidence, o, v.which, &v.onset_sd_s);
 	v.delivered_ns = d->evidence.cusums[v.which].delivered_ns;
 	return v;
 }
 
 double duration_slow(const struct duration *d) {
-	return ready(d) ? histogram_quantile(d->bounds, d->bound_count, d->usual, 0.99) : (double)NAN;
+	return ready(d) ? d->usual_q[2] : (double)NAN;
 }
 
 void duration_adopt(struct duration *d) {

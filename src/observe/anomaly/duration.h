@@ -17,6 +17,7 @@
 #include "observe/anomaly/stray.h"
 #include "stream/grid.h"
 
+#define DURATION_SHOWN      3
 #define DURATION_READY_SEEN 200.0
 #define DURATION_READY_S    120.0
 
@@ -27,12 +28,13 @@ struct duration {
 	float *usual, *fresh, *held, *lately, *llr[ALTERNATIVES];
 	float *logs, *edges; /* logs of the buckets' middles and bounds; edges has one more */
 	struct evidence evidence;
-	struct season season; /* of the mean log */
-	struct stray stray;   /* of the mean log, around the season */
-	double within;        /* variance of the log of one request in its window */
-	double usual_s;       /* time learned from */
-	double usual_log;     /* mean log of the distribution */
-	double shift;         /* of season and wander against it, in the tables */
+	struct season season;           /* of the mean log */
+	struct stray stray;             /* of the mean log, around the season */
+	double within;                  /* variance of the log of one request in its window */
+	double usual_s;                 /* time learned from */
+	double usual_q[DURATION_SHOWN]; /* median, p90, p99 of the distribution */
+	double usual_log;               /* mean log of the distribution */
+	double shift;                   /* of season and wander against it, in the tables */
 	double window_seen, window_log, window_log2;
 	int64_t window_ns, turned_ns, lately_ns, built_ns;
 };

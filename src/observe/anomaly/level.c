@@ -2,6 +2,7 @@
 
 #include <math.h>
 
+#define ONSET_SCORE     0.4 /* below, no change is dated */
 #define QUICK_S         1800.0
 #define SLOW_S          (6.0 * 3600)
 #define SPREAD_S        (6.0 * 3600)
@@ -77,9 +78,10 @@ struct verdict level_judge(const struct level_watch *w, const struct evidence_op
 	v.low = v.expected - 4 * sd;
 	v.high = v.expected + 4 * sd;
 	v.score = evidence_score(&w->evidence, o, &v.which);
+	if (v.which > 0) v.expected = w->slow;
+	if (v.score < ONSET_SCORE) return v;
 	v.onset_ns = evidence_onset(&w->evidence, o, v.which, &v.onset_sd_s);
 	v.delivered_ns = w->evidence.cusums[v.which].delivered_ns;
-	if (v.which > 0) v.expected = w->slow;
 	return v;
 }
 

@@ -2,6 +2,7 @@
 
 #include <math.h>
 
+#define ONSET_SCORE   0.4 /* below, no change is dated */
 #define USUAL_HALF_S  (6.0 * 3600)
 #define TURN_NS       (60 * NS_PER_SEC)
 #define WINDOW_NS     (10 * NS_PER_SEC)
@@ -109,6 +110,7 @@ struct verdict share_judge(const struct share *s, const struct evidence_opts *o)
 	double since = s->since_seen > 0 ? s->since_bad / s->since_seen : 0;
 	bool guarded = s->since_bad < BAD_MIN || since < usual + POINTS_MIN || since < usual * RATIO_MIN;
 	if (guarded && v.score >= 1) v.score = 0.99;
+	if (v.score < ONSET_SCORE) return v;
 	v.onset_ns = evidence_onset(&s->evidence, o, v.which, &v.onset_sd_s);
 	v.delivered_ns = s->evidence.cusums[v.which].delivered_ns;
 	return v;
@@ -121,13 +123,14 @@ void share_adopt(struct share *s) {
 }
 
 /* In the order of the struct. */
-#define FIELDS(X)                                                                                                     \
-	X(usual_bad)                                                                                                      \
-	X(usual_seen)                                                                                                     \
-	X(fresh_bad)                                                                                                      \
-	X(fresh_seen)                                                                                                     \
-	X(held_bad) X(held_seen) X(lately_bad) X(lately_seen) X(excess) X(room) X(window_bad) X(window_seen) X(since_bad) \
-		X(since_seen) X(usual_s)
+#define FIELDS(X) \
+	X(usual_bad)  \
+	X(usual_seen) \
+	X(fresh_bad)  \
+	X(fresh_seen) \
+	X(held_bad)   \
+	X(held_seen)  \
+	X(lately_bad) X(lately_seen) X(excess) X(room) X(window_bad) X(window_seen) X(since_bad) X(since_seen) X(usual_s)
 
 void share_save(const struct share *s, struct enc *out) {
 	evidence_save(&s->evidence, out);
