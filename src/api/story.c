@@ -178,9 +178,16 @@ static void tell_plan(struct story *s, const struct json *act) {
 		more(m, str_printf(a, "target: " STR_FMT " " STR_FMT "/" STR_FMT ", found by " STR_FMT,
 						   STR_ARG(text(act, "target.kind")), STR_ARG(text(act, "target.namespace")),
 						   STR_ARG(text(act, "target.name")), STR_ARG(mapped)));
+}
+
+/* The row keeps the answers of the last time the gates were asked; the decision log has the earlier ones. */
+static void tell_gates(struct story *s, const struct json *act, struct wall when) {
+	struct arena *a = s->a;
+	struct moment *m = say(s, when,
+						   str_printf(a, "every gate was asked; decision: " STR_FMT " (attempt %lld)",
+									  STR_ARG(decision_words(text(act, "decision"))),
+									  (long long)json_int(json_get(act, "attempt"), 1)));
 	json_each(g, json_get(act, "gates")) more(m, gate_words(a, g));
-	more(m, str_printf(a, "decision: " STR_FMT " (attempt %lld)", STR_ARG(decision_words(text(act, "decision"))),
-					   (long long)json_int(json_get(act, "attempt"), 1)));
 }
 
 /* ---- what was done ---- */
@@ -209,16 +216,24 @@ static struct str state_words(struct str state) {
 	return state;
 }
 
+static bool decides(const struct json *line) {
+	return json_int(json_get(line, "emit"), 0) & 1; /* it was told as ACTION_PLANNED */
+}
+
 static void tell_moves(struct story *s, const struct json *act) {
 	struct arena *a = s->a;
 	struct str by = text(act, "result.approved_by");
+	const struct json *last = NULL;
+	json_each(l, json_get(act, "log")) last = decides(l) ? l : last;
 	json_each(l, json_get(act, "log")) {
 		struct str why = text(l, "why"), state = text(l, "state");
+		if (l == last) tell_gates(s, act, at(l, "at"));
 		struct moment *m =
 			say(s, at(l, "at"),
 				str_printf(a, STR_FMT "%s" STR_FMT, STR_ARG(state_words(state)), why.n ? ": " : "", STR_ARG(why)));
-		if (str_is(state, "claimed") && by.n) more(m, str_printf(a, "approved by " STR_FMT, STR_ARG(by)));
-		if (str_is(state, "claimed")) more(m, str_printf(a, "key " STR_FMT, STR_ARG(text(act, "key"))));
+		if (!str_is(state, "claimed")) continue;
+		if (by.n) more(m, str_printf(a, "approved by " STR_FMT, STR_ARG(by)));
+		more(m, str_printf(a, "key " STR_FMT, STR_ARG(text(act, "key"))));
 	}
 }
 
@@ -359,6 +374,10 @@ static int by_time(const void *x, const void *y) {
 	return a->order - b->order;
 }
 
+static bool going(const struct story *s) {
+	return has_state(s, "waiting", NULL) && !at(s->f->incident, "resolved").ns;
+}
+
 /* "10:03:12.250" of the RFC 3339 text; the date stands above the first. */
 static void text_write(const struct story *s, struct buf *out) {
 	char now[32], day[32] = "";
@@ -374,7 +393,9 @@ static void text_write(const struct story *s, struct buf *out) {
 		for (size_t j = 0; j < m->more_count; j++)
 			buf_printf(out, "                " STR_FMT "\n", STR_ARG(m->more[j]));
 	}
-	if (s->needed_count) buf_c(out, "\nFor more to have been done, this was needed:\n");
+	if (s->needed_count)
+		buf_printf(out, "\n%s:\n",
+				   going(s) ? "For it to go on, this is needed" : "For more to have been done, this was needed");
 	for (size_t i = 0; i < s->needed_count; i++) buf_printf(out, "  - " STR_FMT "\n", STR_ARG(s->needed[i]));
 }
 

@@ -4,7 +4,13 @@
  * pattern matches; a receiver has it to itself for the visibility time-out, extends that while it
  * works, and deletes it only after its effect is recorded. What fails comes back later and later
  * (exponential, full jitter), and after `receives_max` or `age_max` goes to the dead letters with the reason.
- * Completion by message. Thread: one loop's own. */
+ * Completion by message. Thread: one loop's own.
+ *
+ * Nothing grows for ever. sqlite:///FILE?queue=16MiB&bytes=512MiB&age=7d&dead=14d: `queue` bounds what waits
+ * for the disk (ERR_FULL at once); an event leaves the archive after `age`, or earlier where the file is
+ * larger than `bytes`, but never while a queue waits for it: where that is all there is, publishes are
+ * refused (ERR_FULL in the message) until somebody has taken something. Dead letters, which hold a copy
+ * of their event, are kept for `dead`. */
 #pragma once
 
 #include "base/clock.h"

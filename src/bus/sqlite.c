@@ -70,6 +70,11 @@ enum err bus_request_submit(struct backend *b, struct handle *h, struct bus_requ
 	return e;
 }
 
+void bus_tell(struct handle *h, struct message *m) {
+	list_push(&h->done, &m->link);
+	h->fresh = true;
+}
+
 static void handle_release(struct handle *h) {
 	if (h->asked) return;
 	arena_done(&h->arena);
@@ -85,7 +90,7 @@ static void tell(struct bus_request *r) {
 	}
 	h->asked--;
 	if (!h->closed) {
-		list_push(&h->done, &r->message.link);
+		bus_tell(h, &r->message);
 		return;
 	}
 	bus_request_free(r);
@@ -382,7 +387,8 @@ static struct mono x_next_due(struct bus *bus) {
 	struct handle *h = handle_of(bus);
 	struct backend *b = h->backend;
 	int64_t due = tick_due(b);
-	if (!list_empty(&h->done) || !list_empty(&b->arrived) || group_wants_poll(b->group)) return (struct mono){ 0 };
+	/* What the caller left unpolled on purpose does not wake it again and again. */
+	if (h->fresh || !list_empty(&b->arrived) || group_wants_poll(b->group)) return (struct mono){ 0 };
 	if (b->expires.ns < due) due = b->expires.ns;
 	if (needs_asking(b) && b->retry.ns < due) due = b->retry.ns;
 	return (struct mono){ due };
@@ -401,7 +407,7 @@ static void message_free(struct message *m) {
 /* False: it is not to be told, since its time is over or it is no event. */
 static bool show_delivery(struct handle *h, const struct delivery *d, struct bus_msg *out) {
 	struct why why;
-	if (!bus_is_current(h->backend, d)) return false;
+	if (!bus_hand_out(h->backend, d)) return false;
 	*out = (struct bus_msg){ .kind = BUS_DELIVERED,
 							 .queue = h->backend->queues[d->queue].opts.name,
 							 .receipt = d->receipt,
@@ -427,6 +433,7 @@ static bool x_poll(struct bus *bus, struct bus_msg *out) {
 	struct handle *h = handle_of(bus);
 	message_free(TAKE(h->current));
 	if (list_empty(&h->done)) pump(h->backend);
+	h->fresh = false;
 	for (struct list *l; (l = list_shift(&h->done));) {
 		struct message *m = h->current = container_of(l, struct message, link);
 		if (m->kind != BUS_DELIVERED) {
@@ -507,6 +514,9 @@ static struct backend *backend_new(struct world *w, const struct bus_options *o)
 	b->world = w;
 	b->lane.options = *o;
 	b->rng = rng_fork(&w->rng, "bus.back-off");
+	/* Receipts of another run, of another file, are none of this one's. */
+	uint64_t start = (uint64_t)clock_wall(w->clock).ns ^ rng_next(&b->rng);
+	b->serial = rng_next(&(struct rng){ start }) >> 14;
 	b->base_wall = clock_wall(w->clock);
 	b->base_mono = b->ticked = clock_mono(w->clock);
 	b->expires.ns = INT64_MAX;

@@ -83,6 +83,7 @@ struct lane_queue {
 	int64_t credit;
 	uint64_t cursor;
 	int64_t rows, dead;
+	uint64_t delayed_low; /* none that is held back is for an event below it; 0: none is */
 	int64_t receives_max, age_max_ns;
 };
 
@@ -184,6 +185,17 @@ sqlite3_stmt *bus_bind3(struct bus_lane *l, enum bus_statement s, int64_t a, int
 /* The columns of the one row (b may be NULL), zeros where there is none. Resets. */
 enum err bus_one(sqlite3_stmt *st, int64_t *a, int64_t *b);
 
+/* To the dead letters, with this reason. */
+enum err bus_lane_bury(struct bus_lane *l, unsigned queue, int64_t due_ns, uint64_t position, struct str reason);
+/* Whether an item has had its time; then `text` says so, before the reason that was last given. */
+bool bus_lane_spent(const struct bus_lane *l, unsigned queue, int64_t receives, int64_t at, struct str reason,
+					struct why *text);
+
+/* sqlite_sweep.c */
+enum err bus_lane_sweep(struct bus_lane *l);
+enum err bus_lane_trim(struct bus_lane *l);
+enum err bus_lane_delayed_low(struct bus_lane *l, unsigned queue);
+
 /* sqlite_admin.c */
 enum err bus_lane_list(struct bus_lane *l, struct bus_request *r);
 enum err bus_lane_change(struct bus_lane *l, struct bus_request *r);
@@ -242,6 +254,7 @@ struct handle {
 	struct message *current;
 	struct arena arena; /* of the current delivery's event */
 	size_t asked;       /* requests in the group */
+	bool fresh;         /* something came since it polled last */
 	bool closed;
 };
 
@@ -252,6 +265,7 @@ struct bus_request *bus_request_new(struct backend *b, enum request_kind kind, s
 void bus_request_free(struct bus_request *r);
 /* h NULL: nobody is told. `always`: not refused for what waits. */
 enum err bus_request_submit(struct backend *b, struct handle *h, struct bus_request *r, int64_t bytes, bool always);
+void bus_tell(struct handle *h, struct message *m); /* poll will hand it out */
 struct queue *bus_queue_named(struct backend *b, struct str name, unsigned *index);
 
 /* sqlite_settle.c: deliveries and what becomes of them. */
@@ -259,7 +273,7 @@ void bus_deliver(struct backend *b); /* gives places to what arrived */
 void bus_expire(struct backend *b);  /* gives back what nobody settled in time */
 void bus_settled(struct backend *b, struct bus_request *r, enum err e);
 enum err bus_settle(struct handle *h, uint64_t receipt, bool ack, int64_t delay_ns, struct str reason, uint64_t tag);
-bool bus_is_current(const struct backend *b, const struct delivery *d);
+bool bus_hand_out(struct backend *b, const struct delivery *d); /* false: its time was over before anybody saw it */
 void bus_bury(struct backend *b, const struct delivery *d, const char *reason);
 void bus_give_back(struct backend *b, struct handle *h); /* all that it has: it has gone */
 

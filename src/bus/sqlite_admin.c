@@ -136,7 +136,6 @@ static enum err redrive(struct bus_lane *l, sqlite3_stmt *st) {
 	int64_t has = 0;
 	if (!there && !fresh) e = bus_one(bus_bind2(l, ITEM_HAS, queue, position), &has, NULL);
 	if (e || has) return e;
-	if ((uint64_t)position < l->now.low) l->now.low = (uint64_t)position;
 	return bus_lane_item(l, queue, fresh ? DUE_NEW : l->now_ns, (uint64_t)position, l->now_ns);
 }
 

@@ -8,9 +8,6 @@
 #include "bus/sqlite.h"
 
 #define BATCH_BYTES (INT64_C(4) << 20) /* of deliveries that one batch reads */
-#define SWEEP_EVERY NS_PER_SEC         /* looks at ages */
-#define SWEEP_ROWS  32                 /* of each queue, and of the dead letters, a look */
-#define TRIM_ROWS   64                 /* of the archive a batch, and twice what it published */
 
 static const char *const steps[] = {
 	/* Keys of ULIDs come in order, so their index grows at its end. Dead letters hold a copy: they
@@ -143,12 +140,19 @@ enum err bus_lane_event(struct bus_lane *l, const struct bus_request *r, bool *f
 	return OK;
 }
 
+static void hold_back(struct bus_lane *l, unsigned queue, uint64_t position) {
+	uint64_t *low = &l->now.queues[queue].delayed_low;
+	if (!*low || position < *low) *low = position;
+}
+
 enum err bus_lane_item(struct bus_lane *l, unsigned queue, int64_t due_ns, uint64_t position, int64_t at_ns) {
 	sqlite3_stmt *st = bus_bind3(l, ITEM_IN, queue, due_ns, (int64_t)position);
 	sqlite3_bind_int64(st, 4, at_ns);
 	enum err e = sql_run(st);
-	if (!e) l->now.queues[queue].rows++;
-	return e;
+	if (e) return e;
+	l->now.queues[queue].rows++;
+	if (due_ns > 0) hold_back(l, queue, position);
+	return OK;
 }
 
 static enum err publish(struct bus_lane *l, struct bus_request *r) {
@@ -176,7 +180,7 @@ static enum err item_out(struct bus_lane *l, unsigned queue, int64_t due_ns, uin
 	return e;
 }
 
-static enum err bury(struct bus_lane *l, unsigned queue, int64_t due_ns, uint64_t position, struct str reason) {
+enum err bus_lane_bury(struct bus_lane *l, unsigned queue, int64_t due_ns, uint64_t position, struct str reason) {
 	sqlite3_stmt *st = bus_bind3(l, BURY, queue, due_ns, (int64_t)position);
 	sqlite3_bind_int64(st, 4, l->now_ns);
 	sql_bind_str(st, 5, reason);
@@ -187,8 +191,8 @@ static enum err bury(struct bus_lane *l, unsigned queue, int64_t due_ns, uint64_
 }
 
 /* Whether an item has had its time; then `text` says so, before the reason that was last given. */
-static bool spent(const struct bus_lane *l, unsigned queue, int64_t receives, int64_t at, struct str reason,
-				  struct why *text) {
+bool bus_lane_spent(const struct bus_lane *l, unsigned queue, int64_t receives, int64_t at, struct str reason,
+					struct why *text) {
 	const struct lane_queue *q = &l->now.queues[queue];
 	char age[32];
 	int shown = (int)(reason.n < sizeof text->text ? reason.n : sizeof text->text);
@@ -208,11 +212,12 @@ static enum err give_back(struct bus_lane *l, struct bus_request *r) {
 	int64_t receives = 0, at = 0;
 	enum err e = bus_one(bus_bind3(l, ITEM_OF, r->queue, r->was_due, (int64_t)r->position), &receives, &at);
 	if (e) return e;
-	if (spent(l, r->queue, receives, at, r->reason, &text))
-		return bury(l, r->queue, r->was_due, r->position, str_of(text.text));
+	if (bus_lane_spent(l, r->queue, receives, at, r->reason, &text))
+		return bus_lane_bury(l, r->queue, r->was_due, r->position, str_of(text.text));
 	sqlite3_stmt *st = bus_bind3(l, ITEM_BACK, r->queue, r->was_due, (int64_t)r->position);
 	sqlite3_bind_int64(st, 4, r->due_ns);
 	sql_bind_str(st, 5, r->reason);
+	hold_back(l, r->queue, r->position);
 	return sql_run(st);
 }
 
@@ -222,7 +227,7 @@ static enum err settle(struct bus_lane *l, struct bus_request *r) {
 	switch (r->how) {
 	case SETTLE_ACK: e = item_out(l, r->queue, r->was_due, r->position); break;
 	case SETTLE_BACK: e = give_back(l, r); break;
-	case SETTLE_DEAD: e = bury(l, r->queue, r->was_due, r->position, r->reason); break;
+	case SETTLE_DEAD: e = bus_lane_bury(l, r->queue, r->was_due, r->position, r->reason); break;
 	}
 	r->credit = q->open;
 	q->credit += r->credit;
@@ -319,14 +324,14 @@ static enum err read_rows(struct bus_lane *l, unsigned queue, sqlite3_stmt *st, 
 /* Tells it, or buries it where it has had its time. Takes the delivery. */
 static enum err tell(struct bus_lane *l, unsigned queue, struct received *r, bool *told) {
 	struct why text;
-	*told = !spent(l, queue, r->receives, r->at, (struct str){ NULL, 0 }, &text);
+	*told = !bus_lane_spent(l, queue, r->receives, r->at, (struct str){ NULL, 0 }, &text);
 	if (*told) {
 		list_push(&l->delivered, &r->delivery->message.link);
 		l->now.queues[queue].credit--;
 		return OK;
 	}
 	free(r->delivery);
-	return bury(l, queue, r->due, r->position, str_of(text.text));
+	return bus_lane_bury(l, queue, r->due, r->position, str_of(text.text));
 }
 
 static enum err receive_due(struct bus_lane *l, unsigned queue, size_t limit) {
@@ -373,116 +378,6 @@ static enum err receive(struct bus_lane *l, unsigned queue) {
 	return e;
 }
 
-/* ---- what is too old, what is too much ---- */
-
-/* Items that nobody received in time, of the queue's new ones or of those held back. */
-static enum err bury_old(struct bus_lane *l, unsigned queue, enum bus_statement which) {
-	struct lane_queue *q = &l->now.queues[queue];
-	for (int i = 0; i < SWEEP_ROWS; i++) {
-		struct why text;
-		bool row = false;
-		sqlite3_stmt *st = bus_bind2(l, which, queue, which == OLD_READY ? (int64_t)q->cursor : 0);
-		enum err e = sql_row(st, &row);
-		uint64_t position = row ? (uint64_t)sqlite3_column_int64(st, 0) : 0;
-		int64_t due = row ? sqlite3_column_int64(st, 1) : 0, at = row ? sqlite3_column_int64(st, 2) : 0;
-		sqlite3_reset(st);
-		if (e || !row || !spent(l, queue, -1, at, (struct str){ NULL, 0 }, &text)) return e;
-		e = bury(l, queue, due, position, str_of(text.text));
-		if (e) return e;
-	}
-	return OK;
-}
-
-static enum err forget_dead(struct bus_lane *l) {
-	for (int i = 0; i < SWEEP_ROWS; i++) {
-		bool row = false;
-		sqlite3_stmt *st = statement(l, DEAD_FIRST);
-		enum err e = sql_row(st, &row);
-		int64_t number = row ? sqlite3_column_int64(st, 0) : 0, queue = row ? sqlite3_column_int64(st, 1) : 0;
-		bool old = row && l->now_ns - sqlite3_column_int64(st, 2) >= l->options.dead_ns;
-		sqlite3_reset(st);
-		if (e || !old) return e;
-		e = sql_run(bus_bind1(l, DEAD_OUT, number));
-		if (e) return e;
-		l->now.queues[queue].dead--;
-	}
-	return OK;
-}
-
-static enum err sweep(struct bus_lane *l) {
-	if (l->now_ns - l->now.swept_ns < SWEEP_EVERY) return OK;
-	l->now.swept_ns = l->now_ns;
-	enum err e = forget_dead(l);
-	for (unsigned q = 0; q < l->now.queue_count && !e; q++) {
-		if (!l->now.queues[q].rows) continue;
-		e = bury_old(l, q, OLD_READY);
-		if (!e) e = bury_old(l, q, OLD_DELAYED);
-	}
-	return e;
-}
-
-/* The oldest position that a queue still waits for. Held back ones have no order, so they are walked: at
- * most once a second, and only where the archive is to be cut. */
-static enum err find_low(struct bus_lane *l) {
-	struct lane_state *s = &l->now;
-	if (l->now_ns - s->low_ns < NS_PER_SEC && s->low_ns) return OK;
-	s->low_ns = l->now_ns;
-	uint64_t low = s->last;
-	for (unsigned q = 0; q < s->queue_count; q++) {
-		for (int which = ITEM_LOW_AGAIN; s->queues[q].rows && which <= ITEM_LOW_DELAYED; which++) {
-			int64_t position = 0;
-			enum err e = bus_one(bus_bind1(l, (enum bus_statement)which, q), &position, NULL);
-			if (e) return e;
-			if (position && (uint64_t)position < low) low = (uint64_t)position;
-		}
-	}
-	s->low = low;
-	return OK;
-}
-
-static enum err over_bytes(struct bus_lane *l, bool *over) {
-	int64_t pages = 0, free_pages = 0;
-	enum err e = bus_one(statement(l, PAGES), &pages, NULL);
-	if (!e) e = bus_one(statement(l, PAGES_FREE), &free_pages, NULL);
-	*over = pages - free_pages > l->pages_max;
-	return e;
-}
-
-/* Events before `at` and up to `rows` of them, none that a queue waits for, and never the newest one: its
- * position must not be given twice. */
-static enum err cut(struct bus_lane *l, int64_t at, size_t rows) {
-	struct lane_state *s = &l->now;
-	uint64_t end = s->oldest + rows;
-	if (end > s->low) {
-		enum err e = find_low(l);
-		if (e) return e;
-	}
-	if (end > s->low) end = s->low;
-	if (end > s->last) end = s->last;
-	if (end <= s->oldest) return OK;
-	enum err e = sql_run(bus_bind3(l, EVENT_OUT, (int64_t)s->oldest, (int64_t)end, at));
-	int64_t oldest = 0;
-	if (!e) e = bus_one(statement(l, EVENT_OLDEST), &oldest, NULL);
-	if (!e) s->oldest = (uint64_t)oldest;
-	return e;
-}
-
-static enum err trim(struct bus_lane *l) {
-	bool over = false;
-	size_t rows = TRIM_ROWS + 2 * l->published;
-	if (!l->now.oldest) return OK;
-	if (!l->published && !l->now.full && l->now_ns - l->now.trimmed_ns < SWEEP_EVERY) return OK;
-	l->now.trimmed_ns = l->now_ns;
-	int64_t position = 0, at = 0;
-	enum err e = bus_one(statement(l, EVENT_OLDEST), &position, &at);
-	if (!e && l->now_ns - at > l->options.age_ns) e = cut(l, l->now_ns - l->options.age_ns, rows);
-	if (!e) e = over_bytes(l, &over);
-	if (!e && over) e = cut(l, INT64_MAX, rows);
-	if (!e && over) e = over_bytes(l, &over);
-	l->now.full = over;
-	return e;
-}
-
 /* ---- a batch ---- */
 
 static enum err take_shot(struct bus_lane *l) {
@@ -501,10 +396,10 @@ static enum err take_shot(struct bus_lane *l) {
 }
 
 enum err bus_lane_before(struct bus_lane *l) {
-	enum err e = sweep(l);
+	enum err e = bus_lane_sweep(l);
 	l->now.more = false;
 	for (unsigned q = 0; q < l->now.queue_count && !e; q++) e = receive(l, q);
-	if (!e) e = trim(l);
+	if (!e) e = bus_lane_trim(l);
 	return e ? e : take_shot(l);
 }
 
@@ -602,6 +497,7 @@ enum err bus_lane_load(struct bus_lane *l, int64_t now_ns, bus_queue_found *each
 	l->now.last = (uint64_t)position;
 	l->now.last_at = at;
 	l->now.oldest = (uint64_t)oldest;
+	for (unsigned q = 0; q < l->now.queue_count && !e; q++) e = bus_lane_delayed_low(l, q);
 	if (!e) e = take_shot(l);
 	if (e) return sql_why(&l->sql, "bus", e, why);
 	l->saved = l->now;

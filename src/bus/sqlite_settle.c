@@ -89,7 +89,7 @@ static enum err told_now(struct handle *h, uint64_t tag, enum err e) {
 	r->tag = tag;
 	r->err = e;
 	if (e) why_set(&r->why, e, "the receipt is stale: the time to settle it was over");
-	list_push(&h->done, &r->message.link);
+	bus_tell(h, &r->message);
 	return OK;
 }
 
@@ -155,10 +155,9 @@ static void place(struct backend *b, struct delivery *d) {
 						.due_ns = d->due_ns,
 						.receives = d->receives,
 						.handle = q->receiver };
-	int64_t now = bus_mono(b).ns;
-	until(b, s, FAULT(b->world, "bus.expired") ? now : now + q->opts.visibility_ns);
+	until(b, s, bus_mono(b).ns + q->opts.visibility_ns);
 	if (q->receiver) {
-		list_push(&q->receiver->done, &d->message.link);
+		bus_tell(q->receiver, &d->message);
 		return;
 	}
 	settle_for(b, d->queue, i, SETTLE_BACK, STR("nobody receives from the queue"));
@@ -169,10 +168,13 @@ void bus_deliver(struct backend *b) {
 	for (struct list *l; (l = list_shift(&b->arrived));) place(b, container_of(l, struct delivery, message.link));
 }
 
-bool bus_is_current(const struct backend *b, const struct delivery *d) {
+bool bus_hand_out(struct backend *b, const struct delivery *d) {
 	unsigned queue = 0, slot = 0;
-	const struct slot *s = slot_of((struct backend *)b, d->receipt, &queue, &slot);
-	return s && !s->settling;
+	struct slot *s = slot_of(b, d->receipt, &queue, &slot);
+	if (!s || s->settling) return false;
+	/* At least once: that it comes a second time while the first is being worked on can always be. */
+	if (FAULT(b->world, "bus.twice")) until(b, s, bus_mono(b).ns);
+	return true;
 }
 
 void bus_bury(struct backend *b, const struct delivery *d, const char *reason) {

@@ -43,6 +43,18 @@ static const struct option audit_options[] = {
 	OPTION_END,
 };
 
+static const struct option simulate_options[] = {
+	{ "seeds", 0, "A..B", "Seeds to run (default: --seed)." },
+	{ "hours", 0, "H", "Virtual hours of each (default 0.5)." },
+	{ "faults", 0, "NAMES", "all, none, list, or names joined by commas (default all)." },
+	{ "twice", 0, NULL, "Each seed two times: fails when the two traces differ." },
+	{ "rate", 0, "R", "Requests a second at the shop's door (default 10)." },
+	{ "cold", 0, NULL, "Begin with a Flyball that has learned nothing." },
+	{ "jobs", 0, "N", "Processes at once (default 1)." },
+	{ "cache", 0, "DIR", "Where warmed worlds are kept (default: $XDG_CACHE_HOME/flyball)." },
+	OPTION_END,
+};
+
 const struct verb verbs[] = {
 	{ "run", "[-c FILE] [--state DIR]", "Watch, find, explain and (as far as allowed) correct.",
 	  "flyball run -c flyball.yaml", run_options, verb_run },
@@ -82,6 +94,9 @@ const struct verb verbs[] = {
 	  verb_rules_check },
 	{ "rules test", "FILE EVENT", "Which of these patterns match an event, and which field failed.",
 	  "flyball rules test rules.json event.json", NULL, verb_rules_test },
+	{ "simulate", "[--seeds A..B] [--hours H] [--faults NAMES] [--twice] [--jobs N] [SCENARIO...]",
+	  "Whole days of a shop under faults, in virtual time: does every promise hold? Or scenarios, played.",
+	  "flyball simulate --seeds 1..20 --twice --jobs 2", simulate_options, verb_simulate },
 	{ "version", "", "Version.", "flyball version -o json", NULL, verb_version },
 	{ .name = NULL },
 };

@@ -26,3 +26,4 @@ int verb_config_show(struct cli *c);
 int verb_rules_check(struct cli *c);
 int verb_rules_test(struct cli *c);
 int verb_version(struct cli *c);
+int verb_simulate(struct cli *c);

@@ -37,8 +37,9 @@ void action_entered(struct control *c, struct action_row *act) {
 	}
 }
 
-static int64_t pods_of(const struct action_row *act) {
-	return act->planned ? act->plan.pods_disturbed : 0;
+static int32_t pods_of(const struct action_row *act) {
+	int64_t n = act->planned ? act->plan.pods_disturbed : 0;
+	return n < INT32_MAX / 4 ? (int32_t)n : INT32_MAX / 4;
 }
 
 /* When it acted, at the latest: a response may come long after its effect, and the other way round. */
@@ -67,7 +68,7 @@ void action_remember(struct control *c, const struct action_row *act) {
 	p->told = act->state == ACTION_TOLD;
 	p->claimed = p->told || act->times[TIME_CLAIMED].ns;
 	p->pods = pods_of(act);
-	p->lost = act->planned ? gates_lost(act->kind, &act->plan, act->replicas_by) : 0;
+	p->lost = act->planned ? (int32_t)gates_lost(act->kind, &act->plan, act->replicas_by) : 0;
 	if (act->state == ACTION_UNDONE) p->pods *= 2; /* the way back moves pods too */
 	if (!known || act->resumed) {
 		p->acted = acted_at(c, act);
@@ -242,8 +243,9 @@ static bool step_acting(struct control *c, struct action_row *act, const struct 
 		act->again.ns = c->now.ns + NS_PER_SEC;
 		return false;
 	}
-	enum err e =
-		c->executor->ops->apply(c->executor, act->kind, &act->plan, &act->key, tag_make(c, TAG_APPLY, act->serial));
+	enum err e = !c->executor ? ERR_UNREACHABLE
+							  : c->executor->ops->apply(c->executor, act->kind, &act->plan, &act->key,
+														tag_make(c, TAG_APPLY, act->serial));
 	if (e) {
 		act->again.ns = c->now.ns + retry_ns(act->tries++);
 		return false;
@@ -258,8 +260,9 @@ static bool step_applied(struct control *c, struct action_row *act, const struct
 		in_vain(c, act, in, STR("the rollout did not come to an end"));
 		return true;
 	}
-	enum err e =
-		c->executor->ops->settle(c->executor, act->kind, &act->plan, &act->key, tag_make(c, TAG_SETTLE, act->serial));
+	enum err e = !c->executor ? ERR_UNREACHABLE
+							  : c->executor->ops->settle(c->executor, act->kind, &act->plan, &act->key,
+														 tag_make(c, TAG_SETTLE, act->serial));
 	if (e) {
 		act->again.ns = c->now.ns + retry_ns(act->tries++);
 		return false;
@@ -277,8 +280,9 @@ static bool step_undoing(struct control *c, struct action_row *act) {
 		act->again.ns = c->now.ns + NS_PER_SEC;
 		return false;
 	}
-	enum err e =
-		c->executor->ops->undo(c->executor, act->kind, &act->plan, &act->key, tag_make(c, TAG_UNDO, act->serial));
+	enum err e = !c->executor ? ERR_UNREACHABLE
+							  : c->executor->ops->undo(c->executor, act->kind, &act->plan, &act->key,
+													   tag_make(c, TAG_UNDO, act->serial));
 	if (e) {
 		act->again.ns = c->now.ns + retry_ns(act->tries++);
 		return false;

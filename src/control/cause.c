@@ -77,6 +77,46 @@ enum err cause_read(struct arena *a, struct str data, struct cause *out, struct 
 	return OK;
 }
 
+enum err strs_copy(struct arena *a, struct str *const *fields, size_t n) {
+	for (size_t i = 0; i < n; i++) {
+		if (!fields[i]->n) {
+			*fields[i] = (struct str){ 0 };
+			continue;
+		}
+		*fields[i] = str_copy(a, *fields[i]);
+		if (!fields[i]->p) return ERR_NOMEM;
+	}
+	return OK;
+}
+
+enum err target_copy(struct arena *a, const struct target *t, struct target *out) {
+	struct target c = *t;
+	struct str *const fields[] = { &c.service, &c.namespace_, &c.workload, &c.workload_kind, &c.pod };
+	if (strs_copy(a, fields, sizeof fields / sizeof *fields)) return ERR_NOMEM;
+	struct str *pods = arena_array(a, struct str, t->pod_uid_count ? t->pod_uid_count : 1);
+	if (!pods) return ERR_NOMEM;
+	for (size_t i = 0; i < t->pod_uid_count; i++) {
+		pods[i] = str_copy(a, t->pod_uids[i]);
+		if (!pods[i].p) return ERR_NOMEM;
+	}
+	c.pod_uids = pods;
+	*out = c;
+	return OK;
+}
+
+enum err cause_copy(struct arena *a, const struct cause *c, struct cause *out) {
+	struct cause n = *c;
+	struct str *const fields[] = { &n.reason, &n.entity, &n.metric, &n.onset, &n.json };
+	enum err e = strs_copy(a, fields, sizeof fields / sizeof *fields);
+	if (!e) e = target_copy(a, &c->target, &n.target);
+	for (size_t i = 0; i < n.evidence_count && !e; i++) {
+		struct str *const one[] = { &n.evidence[i] };
+		e = strs_copy(a, one, 1);
+	}
+	if (!e) *out = n;
+	return e;
+}
+
 bool cause_same(const struct cause *a, const struct cause *b) {
 	if (a->none || b->none) return a->none == b->none;
 	return str_eq(a->entity, b->entity) && a->kind == b->kind && a->has_target == b->has_target &&

@@ -32,6 +32,11 @@ struct cause {
 /* `data` of an RCA_REPORT. Everything lies in `a` or points into `data`. The first of root_causes is
  * the best. ERR_INVALID names the field. */
 MUST_USE enum err cause_read(struct arena *a, struct str data, struct cause *out, struct why *why);
+/* Each slice copied into `a`, in place; empty ones become {NULL, 0}. ERR_NOMEM. */
+MUST_USE enum err strs_copy(struct arena *a, struct str *const *fields, size_t n);
+MUST_USE enum err target_copy(struct arena *a, const struct target *t, struct target *out);
+/* A deep copy: `out` lies in `a` alone. ERR_NOMEM. */
+MUST_USE enum err cause_copy(struct arena *a, const struct cause *c, struct cause *out);
 /* Did the proposal change: another entity, kind or target? */
 bool cause_same(const struct cause *a, const struct cause *b);
 /* `"none":true`, `with_value` and the like, as JSON members, for records. */

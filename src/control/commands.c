@@ -130,7 +130,8 @@ static void reject(struct control *c, struct work *w, struct action_row *act) {
 
 static void undo(struct control *c, struct work *w, struct action_row *act) {
 	bool way_back = action_way_back(act);
-	if (!lifecycle_undoable(act->state) || act->changes || !way_back || !c->executor) {
+	bool room = act->log_count + 6 <= ACTION_LOG_MAX; /* whoever asks again and again is refused at last */
+	if (!lifecycle_undoable(act->state) || act->changes || !way_back || !room || !c->executor) {
 		char why[200];
 		snprintf(why, sizeof why, "action %s is %s%s: it cannot be undone now", act->id, action_state_name(act->state),
 				 way_back ? "" : " and has no way back");

@@ -213,6 +213,7 @@ static void change_durable(struct control *c, struct change *ch) {
 static void committed(struct control *c) {
 	if (c->next_head.seq != c->head.seq) c->head_version++;
 	c->head = c->next_head;
+	c->commit_failures = 0;
 	c->n.commits++;
 	while (!list_empty(&c->flight)) change_durable(c, container_of(c->flight.next, struct change, node));
 }
@@ -226,7 +227,12 @@ void commit_take(struct control *c, const struct state_done *done) {
 	if (done->err == ERR_CONFLICT) c->n.conflicts++;
 	log_event(c->log, LOG_WARN, "control.commit_failed", "err=%s item=%lld why=%s", err_name(done->err),
 			  (long long)done->failed, done->why ? done->why : "");
-	control_forget(c, done->err == ERR_CONFLICT ? 0 : RETRY_NS_MIN, err_text(done->err));
+	/* one conflict is another writer's and read back at once; one after another is something that stays */
+	control_forget(c,
+				   c->commit_failures++        ? retry_ns(c->commit_failures - 2)
+				   : done->err == ERR_CONFLICT ? 0
+											   : RETRY_NS_MIN,
+				   err_text(done->err));
 }
 
 static void change_drop(struct control *c, struct change *ch) {

@@ -127,6 +127,7 @@ struct control {
 	struct list flight;  /* in the transaction that is out */
 	bool flying;
 	struct mono commit_again;
+	int commit_failures; /* since the last success */
 	struct arena batch;
 	struct state_write writes[STATE_TRANSACT_MAX];
 	size_t write_count;

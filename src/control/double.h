@@ -32,6 +32,11 @@ struct double_store {
 	int64_t latency_ns; /* at most */
 	double io_errors;   /* share of transactions that answer ERR_IO, done or not */
 	int64_t transactions;
+	/* broken on purpose */
+	bool forgets;            /* says done, and loses the write in a crash */
+	const char *hides;       /* queries of this prefix find nothing */
+	bool ignores_conditions; /* writes whatever the check says */
+	struct list unsaved;     /* of `forgets`: what a crash will take back */
 };
 void double_store_init(struct double_store *s, struct fake_clock *clock, struct rng *rng);
 void double_store_done(struct double_store *s);
@@ -68,6 +73,7 @@ struct double_broker {
 	uint64_t receipts;
 	int64_t published, repeated;
 	bool full;
+	const char *withholds; /* broken on purpose: events of this type are never delivered */
 };
 void double_broker_init(struct double_broker *b, struct fake_clock *clock, struct rng *rng);
 void double_broker_done(struct double_broker *b);
@@ -114,7 +120,9 @@ struct double_cluster {
 	double unreachable;  /* before it */
 	bool not_ready;
 	int64_t plans, applies, settles, undos; /* calls */
-	bool forgets_keys;                      /* broken on purpose: repeats an effect */
+	/* broken on purpose */
+	bool forgets_keys; /* repeats an effect */
+	bool plan_acts;    /* planning touches the object */
 	void (*on_effect)(void *arg, const struct double_effect *e);
 	void *arg;
 	struct list late; /* requests on their way when control crashed */
@@ -184,3 +192,11 @@ bool rig_action_is(struct rig *r, int n, size_t i, const char *state);
 size_t rig_effects(const struct rig *r, const char *service);
 /* The whole decision log against its head. */
 void rig_audit(struct rig *r);
+
+/* An incident with a cause, and the time to decide on it. */
+void rig_fault(struct rig *r, int n, const char *service, const char *kind);
+/* Everything that control published fits its schema, the decision log is whole; then rig_done. */
+void rig_finish(struct rig *r);
+bool rig_text_is(const struct json *row, const char *path, const char *want);
+bool rig_says(struct t *t, const struct json *row, const char *path, const char *want);
+size_t rig_actions(struct rig *r, int n);

@@ -176,6 +176,7 @@ static bool deliver(struct handle *h, struct bus_msg *out) {
 	list_each(it, &b->events) {
 		struct double_event *e = container_of(it, struct double_event, node);
 		bool busy = e->receipt && b->clock->mono.ns < e->visible_at;
+		if (b->withholds && is_type(e, b->withholds)) continue;
 		if (!e->wanted || e->done || busy || b->clock->mono.ns < e->visible_at) continue;
 		if (b->reorder > 0 && rng_unit(b->rng) < b->reorder) {
 			e->visible_at = b->clock->mono.ns + rng_below(b->rng, 2 * NS_PER_SEC);
@@ -217,7 +218,8 @@ static struct mono b_next_due(struct bus *bus) {
 	}
 	list_each(it, &h->b->events) {
 		struct double_event *e = container_of(it, struct double_event, node);
-		if (e->wanted && !e->done && e->visible_at < due) due = e->visible_at;
+		if (h->b->withholds && is_type(e, h->b->withholds)) continue;
+		if (h->subscribed && e->wanted && !e->done && e->visible_at < due) due = e->visible_at;
 	}
 	return (struct mono){ due };
 }

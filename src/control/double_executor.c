@@ -203,6 +203,7 @@ static void serve(struct handle *h, struct request *q, struct exec_done *out) {
 	switch (q->kind) {
 	case EXEC_PLANNED:
 		out->err = plan_for(h, q);
+		if (!out->err && k->plan_acts) (void)!effect(k, q, false, &out->repeated);
 		out->plan = &q->plan;
 		break;
 	case EXEC_APPLIED: out->err = o && o->apply_err ? o->apply_err : effect(k, q, false, &out->repeated); break;

@@ -24,6 +24,7 @@ struct handle {
 void double_store_init(struct double_store *s, struct fake_clock *clock, struct rng *rng) {
 	*s = (struct double_store){ .clock = clock, .rng = rng, .latency_ns = 4 * NS_PER_MS };
 	map_init(&s->items, 0);
+	list_init(&s->unsaved);
 }
 
 static void item_free(struct double_item *it) {
@@ -32,10 +33,13 @@ static void item_free(struct double_item *it) {
 	free(it);
 }
 
+static void lose(struct double_store *s);
+
 void double_store_done(struct double_store *s) {
 	size_t i = 0;
 	struct str key;
 	void *v;
+	lose(s);
 	while (map_next(&s->items, &i, &key, &v)) item_free(v);
 	map_done(&s->items);
 }
@@ -74,10 +78,55 @@ void double_put(struct double_store *s, const char *key, const char *value) {
 }
 
 static bool holds(struct double_store *s, const struct state_write *w) {
+	if (s->ignores_conditions) return true;
 	struct double_item *it = find(s, w->key);
 	if (w->check == STATE_ABSENT) return !it;
 	if (w->check == STATE_VERSION) return it && it->version == w->version;
 	return true;
+}
+
+/* ---- a store that lies: what it said was durable in the last second is lost in a crash ---- */
+
+struct unsaved {
+	struct list node;
+	char key[STATE_KEY_MAX + 1];
+	struct double_item *before; /* NULL: it was not there */
+	int64_t at;
+};
+
+static void unsaved_free(struct unsaved *u) {
+	list_remove(&u->node);
+	item_free(u->before);
+	free(u);
+}
+
+static void remember(struct double_store *s, struct str key) {
+	struct double_item *it = map_get(&s->items, key);
+	struct unsaved *u = calloc(1, sizeof *u);
+	if (!u) abort();
+	memcpy(u->key, key.p, key.n);
+	u->at = s->clock->mono.ns;
+	if (it) {
+		u->before = calloc(1, sizeof *u->before);
+		if (!u->before) abort();
+		*u->before = *it;
+		u->before->value = malloc(it->n + 1);
+		if (!u->before->value) abort();
+		memcpy(u->before->value, it->value, it->n + 1);
+	}
+	list_push(&s->unsaved, &u->node);
+}
+
+static void lose(struct double_store *s) {
+	while (!list_empty(&s->unsaved)) {
+		struct unsaved *u = container_of(s->unsaved.prev, struct unsaved, node); /* the newest first */
+		if (s->clock->mono.ns - u->at < NS_PER_SEC) {
+			item_free(map_remove(&s->items, str_of(u->key)));
+			if (u->before && map_put(&s->items, str_of(u->key), u->before, NULL)) abort();
+			u->before = NULL;
+		}
+		unsaved_free(u);
+	}
 }
 
 /* All or nothing. */
@@ -89,6 +138,7 @@ static enum err write_all(struct double_store *s, const struct op *o, size_t *fa
 		}
 	for (size_t i = 0; i < o->count; i++) {
 		const struct state_write *w = &o->writes[i];
+		if (s->forgets && w->effect != STATE_CHECK_ONLY) remember(s, w->key);
 		if (w->effect == STATE_PUT) put(s, w->key, w->value, w->expires.ns);
 		if (w->effect == STATE_REMOVE) item_free(map_remove(&s->items, w->key));
 	}
@@ -143,7 +193,8 @@ static int by_key(const void *a, const void *b) {
 	return str_cmp(((const struct state_item *)a)->key, ((const struct state_item *)b)->key);
 }
 
-static bool wanted(const struct state_query *q, struct str key) {
+static bool wanted(const struct double_store *s, const struct state_query *q, struct str key) {
+	if (s->hides && str_starts(key, str_of(s->hides))) return false;
 	if (q->exact) return str_eq(key, q->prefix);
 	if (!str_starts(key, q->prefix)) return false;
 	return !q->after.n || (q->newest_first ? str_cmp(key, q->after) < 0 : str_cmp(key, q->after) > 0);
@@ -156,7 +207,7 @@ static void answer_query(struct handle *h, const struct state_query *q, struct s
 	struct state_item *items = arena_array(&h->answer, struct state_item, max);
 	while (map_next(&h->s->items, &i, &key, &v)) {
 		struct double_item *it = v;
-		if (!wanted(q, key) || !find(h->s, key)) continue;
+		if (!wanted(h->s, q, key) || !find(h->s, key)) continue;
 		items[n++] = (struct state_item){ str_copy(&h->answer, key),
 										  str_copy(&h->answer, (struct str){ it->value, it->n }),
 										  it->version,
@@ -219,6 +270,7 @@ static void d_close(struct state *st) {
 }
 
 void double_state_crash(struct state *st) {
+	lose(((struct handle *)st)->s);
 	close_handle((struct handle *)st, true);
 }
 

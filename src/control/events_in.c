@@ -192,7 +192,7 @@ static void report(struct control *c, struct work *w, struct incident_row *in) {
 	struct cause next;
 	struct why why;
 	if (w->event.data.n > EVENT_DATA_BYTES_MAX) {
-		refuse(c, w, -1, "RCA_REPORT: larger than 128 KiB");
+		refuse(c, w, -1, "RCA_REPORT: larger than 64 KiB");
 		return;
 	}
 	if (cause_read(&w->arena, w->event.data, &next, &why)) {
@@ -202,7 +202,7 @@ static void report(struct control *c, struct work *w, struct incident_row *in) {
 	bool same = in->has_report && cause_same(&in->cause, &next) && in->cause.confidence >= next.confidence;
 	arena_reset(&in->report);
 	in->rca = row_text(&in->report, w->event.data);
-	if (!in->rca.n || cause_read(&in->report, in->rca, &in->cause, &why)) {
+	if (!in->rca.n || cause_copy(&in->report, &next, &in->cause)) {
 		refuse(c, w, RETRY_NS_MIN, "out of memory");
 		control_forget(c, RETRY_NS_MIN, "a report could not be kept");
 		return;
@@ -381,6 +381,7 @@ bool control_inbox_step(struct control *c) {
 		uint32_t generation = c->generation;
 		if (w->fetching || c->now.ns < w->again.ns || !readable(c, w)) continue;
 		const char *kind = row_kind(w);
+		if (kind && row_id(w).n != ULID_LEN) w->missing = true; /* no row has such a name */
 		if (kind && !w->missing && !row_here(c, w, kind)) {
 			did |= fetch(c, w, kind);
 			continue;

@@ -108,8 +108,20 @@ static bool needed(struct control *c, struct incident_row *in) {
 		live = true;
 		if (!action_state_terminal(act->state) && act->state != ACTION_UNDOING) in->live = act;
 	}
-	if (in->state == INCIDENT_ESCALATED && c->rows.incident_count > INCIDENTS_MAX / 2) return live;
-	return live || (in->state != INCIDENT_RESOLVED && in->how == HOW_OPEN) || in->state == INCIDENT_OPEN;
+	if (in->state == INCIDENT_ESCALATED && in->how == HOW_OPEN && c->rows.incident_count > INCIDENTS_MAX / 2)
+		return live;
+	return live || !in->closed;
+}
+
+/* One that only waits for a person is read again when something comes of it. */
+static bool room_made(struct control *c) {
+	list_each(it, &c->rows.incidents) {
+		struct incident_row *in = container_of(it, struct incident_row, node);
+		if (in->state != INCIDENT_ESCALATED || in->how != HOW_OPEN || in->live) continue;
+		rows_incident_drop(&c->rows, in);
+		return true;
+	}
+	return false;
 }
 
 static enum err take_incident(struct control *c, const struct state_item *it) {
@@ -117,6 +129,7 @@ static enum err take_incident(struct control *c, const struct state_item *it) {
 	struct str id = { it->key.p + strlen("incident/"), it->key.n - strlen("incident/") };
 	if (id.n != ULID_LEN) return ERR_CORRUPT;
 	enum err e = load_incident(c, id, it->value, &in);
+	if (e == ERR_FULL && room_made(c)) e = load_incident(c, id, it->value, &in);
 	if (e) return e;
 	if (!needed(c, in)) rows_incident_drop(&c->rows, in);
 	return OK;
@@ -154,13 +167,19 @@ static void live(struct control *c) {
 			  (long long)c->rows.incident_count, (long long)c->rows.action_count, (long long)c->head.seq);
 }
 
+static void left_out(struct control *c, const struct state_item *it) {
+	c->n.incidents_full++;
+	log_event(c->log, LOG_ERROR, "control.rows_full", "key=" STR_FMT, STR_ARG(it->key));
+}
+
 /* A damaged row is named in the log and left out; anything else that fails is tried again. */
 void load_take(struct control *c, const struct state_done *done) {
 	c->load_waits = false;
 	enum err e = done->err;
 	for (size_t i = 0; i < done->count && !e; i++) {
 		e = take_item(c, &done->items[i]);
-		if (c->load_step != LOAD_HEAD && (e == ERR_CORRUPT || e == ERR_EXISTS)) e = OK;
+		if (c->load_step == LOAD_INCIDENTS && e == ERR_FULL) left_out(c, &done->items[i]);
+		if (c->load_step != LOAD_HEAD && (e == ERR_CORRUPT || e == ERR_EXISTS || e == ERR_FULL)) e = OK;
 	}
 	if (e) {
 		log_event(c->log, LOG_WARN, "control.load_failed", "what=%s err=%s why=%s", steps[c->load_step].prefix,

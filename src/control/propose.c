@@ -115,6 +115,7 @@ static bool applied_ever(const struct control *c, const struct incident_row *in)
 
 /* What observe said of the end, once no action of the incident is on its way. */
 static void close_incident(struct control *c, struct incident_row *in) {
+	in->closed = true;
 	if (in->how == HOW_NO_DATA) {
 		incident_escalate(
 			c, in, ESCALATE_SILENT,
@@ -143,10 +144,9 @@ static bool silenced(const struct control *c, const struct incident_row *in) {
 }
 
 bool incident_step(struct control *c, struct incident_row *in) {
-	if (in->changes || in->live || in->state == INCIDENT_RESOLVED) return false;
+	if (in->changes || in->live || in->closed) return false;
 	if (in->how != HOW_OPEN) {
-		if (!in->look) return false;
-		in->look = false;
+		if (in->closed) return false;
 		close_incident(c, in);
 		return true;
 	}

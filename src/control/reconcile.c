@@ -148,7 +148,7 @@ static bool sweep_action(struct control *c, struct action_row *act) {
 }
 
 static bool sweep_incident(struct control *c, struct incident_row *in) {
-	bool over = in->state == INCIDENT_RESOLVED || (in->state == INCIDENT_ESCALATED && in->how != HOW_OPEN && !in->look);
+	bool over = in->closed;
 	bool crowded = in->state == INCIDENT_ESCALATED && c->rows.incident_count > INCIDENTS_MAX / 2;
 	if (in->changes || in->live || in->publishing || in->escalations_published < in->escalations) return false;
 	if (!over && !crowded) return false;
@@ -177,8 +177,7 @@ static void say_head(struct control *c) {
 }
 
 static bool turn(struct control *c) {
-	bool did = poll_executor(c);
-	did |= control_inbox_poll(c);
+	bool did = control_inbox_poll(c);
 	did |= control_inbox_step(c);
 	if (c->phase == PHASE_LIVE) did |= step_rows(c);
 	if (c->phase == PHASE_LIVE) did |= outbox_step(c);
@@ -200,6 +199,7 @@ bool control_step(struct control *c) {
 	c->wall = clock_wall(c->clock);
 	lease_step(c->lease);
 	bool did = poll_state(c);
+	did |= poll_executor(c); /* in every phase: it also watches, and its answers must not pile up */
 	bool held = lease_held(c->lease);
 	if (!held && c->phase != PHASE_STANDBY) {
 		log_event(c->log, LOG_WARN, "control.standby", "why=%s", "the lease is another's or could not be renewed");

@@ -53,6 +53,7 @@ void rows_done(struct rows *r) {
 
 enum err rows_incident_new(struct rows *r, struct str id, struct incident_row **out) {
 	assert(id.n == ULID_LEN);
+	if (rows_incident(r, id)) return ERR_EXISTS;
 	if (r->incident_count >= INCIDENTS_MAX) return ERR_FULL;
 	struct incident_row *in = calloc(1, sizeof *in);
 	if (!in) return ERR_NOMEM;
@@ -73,6 +74,7 @@ enum err rows_incident_new(struct rows *r, struct str id, struct incident_row **
 
 enum err rows_action_new(struct rows *r, struct str id, struct action_row **out) {
 	assert(id.n == ULID_LEN);
+	if (rows_action(r, id)) return ERR_EXISTS;
 	if (r->action_count >= ACTIONS_MAX) return ERR_FULL;
 	struct action_row *act = calloc(1, sizeof *act);
 	if (!act) return ERR_NOMEM;
@@ -166,39 +168,11 @@ struct str row_text(struct arena *a, struct str s) {
 	return s.n ? str_copy(a, s) : (struct str){ 0 };
 }
 
-/* Copies a list of slices in place; false when the arena is full. */
-static bool copy_all(struct arena *a, struct str *const *fields, size_t n) {
-	for (size_t i = 0; i < n; i++) {
-		if (!fields[i]->n) {
-			*fields[i] = (struct str){ 0 };
-			continue;
-		}
-		*fields[i] = str_copy(a, *fields[i]);
-		if (!fields[i]->p) return false;
-	}
-	return true;
-}
-
 enum err plan_copy(struct arena *a, const struct plan *p, struct plan *out) {
 	struct plan c = *p;
 	struct str *const fields[] = { &c.namespace_,       &c.kind,  &c.name, &c.uid,    &c.mapped_by,
 								   &c.resource_version, &c.owner, &c.undo, &c.params, &c.summary };
-	if (!copy_all(a, fields, sizeof fields / sizeof *fields)) return ERR_NOMEM;
-	*out = c;
-	return OK;
-}
-
-enum err target_copy(struct arena *a, const struct target *t, struct target *out) {
-	struct target c = *t;
-	struct str *const fields[] = { &c.service, &c.namespace_, &c.workload, &c.workload_kind, &c.pod };
-	if (!copy_all(a, fields, sizeof fields / sizeof *fields)) return ERR_NOMEM;
-	struct str *pods = arena_array(a, struct str, t->pod_uid_count ? t->pod_uid_count : 1);
-	if (!pods) return ERR_NOMEM;
-	for (size_t i = 0; i < t->pod_uid_count; i++) {
-		pods[i] = str_copy(a, t->pod_uids[i]);
-		if (!pods[i].p) return ERR_NOMEM;
-	}
-	c.pod_uids = pods;
+	if (strs_copy(a, fields, sizeof fields / sizeof *fields)) return ERR_NOMEM;
 	*out = c;
 	return OK;
 }

@@ -13,12 +13,12 @@
 #include "control/gates.h"
 #include "control/lifecycle.h"
 
-#define INCIDENTS_MAX        1024
+#define INCIDENTS_MAX        512
 #define ACTIONS_MAX          1024
 #define INCIDENT_ACTIONS_MAX 16 /* actions of one incident, then a person */
 #define ACTION_LOG_MAX       48 /* moves that one row remembers */
-#define ROW_BYTES_MAX        (512 * 1024)
-#define EVENT_DATA_BYTES_MAX (128 * 1024) /* of an event that becomes part of a row */
+#define ROW_BYTES_MAX        (256 * 1024)
+#define EVENT_DATA_BYTES_MAX (64 * 1024) /* of an event that becomes part of a row */
 #define ESCALATIONS_SAID_MAX 8
 
 typedef char ulid[ULID_LEN + 1];
@@ -55,6 +55,7 @@ struct incident_row {
 	enum resolved_how how;
 	struct wall resolved, in_band_since;
 	struct str end_signals; /* JSON */
+	bool closed;            /* what followed from the end is on record: nothing more to do */
 	/* control's own */
 	enum incident_state state;
 	struct wall decided;
@@ -162,7 +163,7 @@ struct rows {
 void rows_init(struct rows *r);
 void rows_done(struct rows *r); /* frees every row; takes a zeroed one */
 void rows_clear(struct rows *r);
-/* ERR_FULL, ERR_NOMEM. `id` is a ULID (26 bytes). */
+/* ERR_EXISTS, ERR_FULL, ERR_NOMEM. `id` is a ULID (26 bytes). */
 MUST_USE enum err rows_incident_new(struct rows *r, struct str id, struct incident_row **out);
 MUST_USE enum err rows_action_new(struct rows *r, struct str id, struct action_row **out);
 struct incident_row *rows_incident(const struct rows *r, struct str id);
@@ -181,4 +182,3 @@ bool action_way_back(const struct action_row *act);
 struct str row_text(struct arena *a, struct str s);
 /* Deep copies: `out` lies in `a` alone. ERR_NOMEM. */
 MUST_USE enum err plan_copy(struct arena *a, const struct plan *p, struct plan *out);
-MUST_USE enum err target_copy(struct arena *a, const struct target *t, struct target *out);

@@ -129,6 +129,7 @@ void incident_write(const struct incident_row *in, struct buf *out) {
 	text_or_null(&o, "how", str_of(resolved_how_name(in->how)));
 	wall_or_null(&o, "in_band_since", in->in_band_since);
 	raw_or(&o, "end_signals", in->end_signals, "null");
+	json_kv_bool(&o, "closed", in->closed);
 	json_key(&o, "actions");
 	json_begin_array(&o);
 	for (size_t i = 0; i < in->action_count; i++) json_put_c(&o, in->actions[i]);
@@ -171,7 +172,12 @@ static enum err report_read(struct incident_row *in, const struct json *v, struc
 	in->rca = raw_of(&in->report, json_get(v, "rca"));
 	in->report_at = wall_of(json_get(v, "rca_at"));
 	in->has_report = in->rca.n > 0;
-	return in->has_report ? cause_read(&in->report, in->rca, &in->cause, why) : OK;
+	if (!in->has_report) return OK;
+	CLEANUP(arena_done) struct arena scratch;
+	struct cause cause;
+	arena_init(&scratch, 0);
+	enum err e = cause_read(&scratch, in->rca, &cause, why);
+	return e ? e : cause_copy(&in->report, &cause, &in->cause);
 }
 
 static bool incident_state_parse(struct str s, enum incident_state *out) {
@@ -198,6 +204,7 @@ static void opened_read(struct incident_row *in, const struct json *v) {
 	in->resolved = wall_of(json_get(v, "resolved"));
 	in->in_band_since = wall_of(json_get(v, "in_band_since"));
 	in->end_signals = raw_of(a, json_get(v, "end_signals"));
+	in->closed = json_bool(json_get(v, "closed"), false);
 	if (!resolved_how_parse(json_str(json_get(v, "how")), &in->how)) in->how = HOW_OPEN;
 	mark_read(a, json_get(v, "ack"), &in->ack);
 	mark_read(a, json_get(v, "wrong"), &in->wrong);

@@ -29,6 +29,7 @@ static void fill_incident(struct t *t, struct incident_row *in) {
 	in->decided = some_time(t);
 	in->resolved = some_time(t);
 	in->in_band_since = some_time(t);
+	in->closed = rng_below(&t->rng, 2);
 	in->severity = rng_unit(&t->rng);
 	in->severity_now = rng_unit(&t->rng);
 	in->subject = words(t, "service/a");

@@ -39,6 +39,8 @@ void otlp_list_clear(struct attr_list *l);
 void otlp_list_add(struct attr_list *l, struct str key, struct str value);
 /* A field that holds a KeyValue, added to `l`. */
 void otlp_attribute(struct otlp *o, struct attr_list *l, struct wire *w, const struct wire_field *f);
+/* The same of fields number `tag`, as many as follow one another and are short ASCII strings. */
+void otlp_plain_attributes(struct attr_list *l, struct wire *w, unsigned char tag);
 /* Its halves: the key, and the AnyValue unread. */
 bool otlp_key_value(struct otlp *o, struct wire *w, const struct wire_field *f, struct str *key, struct str *any);
 /* AnyValue as text: strings are a slice of the request, anything else is written into `a`. */

@@ -45,9 +45,19 @@ struct number {
 	uint64_t bits;
 };
 
+/* What nearly every point has, in the order in which nearly every sender writes it. */
+static void number_usual(struct otlp *o, struct wire *w, struct number *n) {
+	wire_take64(w, WIRE_TAG(2, WIRE_FIXED64), &n->t.start);
+	wire_take64(w, WIRE_TAG(3, WIRE_FIXED64), &n->t.at);
+	if (wire_take64(w, WIRE_TAG(4, WIRE_FIXED64), &n->bits)) n->which = 4;
+	if (wire_take64(w, WIRE_TAG(6, WIRE_FIXED64), &n->bits)) n->which = 6;
+	otlp_plain_attributes(&o->record, w, WIRE_TAG(7, WIRE_BYTES));
+}
+
 static bool number_read(struct otlp *o, struct str bytes, struct number *n) {
 	struct wire w = wire_of(bytes);
 	struct wire_field f;
+	number_usual(o, &w, n);
 	while (!o->err && wire_next(&w, &f)) {
 		switch (f.number) {
 		case 2:
@@ -115,7 +125,7 @@ static void repeated(struct wire *w, const struct wire_field *f, void *into, siz
 	}
 	const unsigned char *p = (const unsigned char *)f->bytes.p;
 	for (size_t i = 0; i < f->bytes.n; i += 8, (*n)++) {
-		uint64_t v = wire_le(p + i, 8);
+		uint64_t v = wire_u64(p + i);
 		if (*n < max) memcpy((char *)into + 8 * *n, &v, 8);
 	}
 }

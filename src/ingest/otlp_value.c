@@ -160,8 +160,37 @@ bool otlp_any_text(struct otlp *o, struct arena *a, struct str any, struct str *
 	return true;
 }
 
+/* Nearly every attribute is a short ASCII string: 0a KEYLEN key 12 LEN 0a VALUELEN value, with lengths of
+ * one byte. False: it is something else, and is read field by field. */
+static inline bool plain(struct str kv, struct attr *out) {
+	const unsigned char *p = (const unsigned char *)kv.p;
+	if (kv.n < 6 || kv.n > 0x7f + 6 || p[0] != 0x0a) return false;
+	size_t k = p[1];
+	if (k + 6 > kv.n || p[2 + k] != 0x12 || p[4 + k] != 0x0a) return false;
+	size_t v = p[5 + k];
+	if (k + v + 6 != kv.n || p[3 + k] != v + 2 || !wire_ascii(kv)) return false;
+	*out = (struct attr){ { kv.p + 2, k }, { kv.p + 6 + k, v } };
+	return true;
+}
+
+void otlp_plain_attributes(struct attr_list *l, struct wire *w, unsigned char tag) {
+	for (;;) {
+		struct wire before = *w;
+		struct str kv;
+		if (l->n == ATTRS_MAX || !wire_take_short(w, tag, &kv)) return;
+		if (plain(kv, &l->v[l->n])) {
+			l->n++;
+		} else {
+			*w = before;
+			return;
+		}
+	}
+}
+
 void otlp_attribute(struct otlp *o, struct attr_list *l, struct wire *w, const struct wire_field *f) {
-	struct str key, any, value;
-	if (!otlp_key_value(o, w, f, &key, &any) || !otlp_any_text(o, &l->text, any, &value)) return;
-	otlp_list_add(l, key, value);
+	struct attr a;
+	struct str any;
+	bool known = f->type == WIRE_BYTES && plain(f->bytes, &a);
+	if (!known && (!otlp_key_value(o, w, f, &a.key, &any) || !otlp_any_text(o, &l->text, any, &a.value))) return;
+	otlp_list_add(l, a.key, a.value);
 }

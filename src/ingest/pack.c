@@ -5,8 +5,7 @@
 #include <string.h>
 
 #define SLOTS_FIRST 1024
-#define SLOTS_KEPT  16384             /* a table larger than this is given back after the request */
-#define KEPT_BYTES  ((size_t)1 << 20) /* a buffer up to this size is kept for the next request */
+#define SLOTS_KEPT  65536 /* a table larger than this (2 MiB) is given back after the request */
 
 /* Which index a resource or series has in the open batch. A slot counts only if its `batch` is the
  * open one's number, so that a new batch begins with an empty table at no cost. */
@@ -63,12 +62,17 @@ enum err pack_new(struct pack **out) {
 	return OK;
 }
 
-static void drop_closed(struct pack *p) {
-	for (size_t i = 0; i < p->closed_count; i++) {
-		struct buf *b = &p->closed[i].bytes;
-		if (!p->open.p && b->cap <= KEPT_BYTES) p->open = buf_take(b);
-		buf_done(b);
+/* One buffer of at most a batch's size is kept. */
+void pack_give_back(struct pack *p, struct buf *bytes) {
+	if (!p->open.p) {
+		p->open = buf_take(bytes);
+		buf_clear(&p->open);
 	}
+	buf_done(bytes);
+}
+
+static void drop_closed(struct pack *p) {
+	for (size_t i = 0; i < p->closed_count; i++) pack_give_back(p, &p->closed[i].bytes);
 	p->closed_count = 0;
 	p->bytes_closed = 0;
 }
@@ -93,7 +97,6 @@ static void forget(struct pack *p) {
 }
 
 static void reset_open(struct pack *p) {
-	if (p->open.cap > KEPT_BYTES) buf_done(&p->open);
 	buf_clear(&p->open);
 	p->records = 0;
 	forget(p);

@@ -38,5 +38,7 @@ MUST_USE enum err pack_histogram(struct pack *p, const struct pack_metric *m, st
 MUST_USE enum err pack_span(struct pack *p, struct batch_span *v);
 MUST_USE enum err pack_log(struct pack *p, struct batch_log *v);
 
-/* Closes the last batch. Then the batches may be taken: TAKE(packed->bytes.p) or copy. */
+/* Closes the last batch. The batches may be taken by whoever empties their buffers in place. */
 MUST_USE enum err pack_end(struct pack *p, struct packed **batches, size_t *count);
+/* A buffer that is needed no more, so that the next batch need not ask the system for memory. */
+void pack_give_back(struct pack *p, struct buf *bytes);

@@ -188,7 +188,7 @@ static enum err put_batches(struct ingest *in, struct request *r) {
 			in->counts.batch_bytes += (int64_t)b->bytes.n;
 		}
 		hold(in, r, r->held - b->bytes.cap);
-		buf_done(&b->bytes);
+		pack_give_back(in->pack, &b->bytes);
 		r->next++;
 	}
 	return OK;

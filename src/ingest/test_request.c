@@ -84,11 +84,11 @@ static void sample_point(struct request_out *o, int n) {
 	request_begin(o, 1);
 	request_fixed64(o, 2, UINT64_C(1767607200000000000));
 	request_fixed64(o, 3, UINT64_C(1767607260000000000) + (uint64_t)n);
+	request_double(o, 4, n * 1.25);
 	request_attr(o, 7, STR("http.request.method"), str_of(methods[n % 4]));
 	request_attr(o, 7, STR("http.response.status_code"), n % 7 ? STR("200") : STR("503"));
 	request_attr(o, 7, STR("http.route"), r);
 	request_attr(o, 7, STR("server.address"), STR("cart.shop.svc.cluster.local"));
-	request_double(o, 4, n * 1.25);
 	request_end(o);
 }
 

@@ -6,6 +6,7 @@
  * "Encoding". Groups (wire types 3 and 4) do not exist in proto3 and are refused. */
 #pragma once
 
+#include <endian.h>
 #include <string.h>
 
 #include "base/str.h"
@@ -39,23 +40,59 @@ static inline bool wire_fail(struct wire *w, const char *wrong) {
 bool wire_varint_long(struct wire *w, uint64_t *out);
 
 static inline bool wire_varint(struct wire *w, uint64_t *out) {
-	if (w->p < w->end && *w->p < 0x80) {
-		*out = *w->p++;
-		return true;
+	const unsigned char *p = w->p;
+	if (w->end - p >= 2) {
+		if (p[0] < 0x80) {
+			*out = p[0];
+			w->p = p + 1;
+			return true;
+		}
+		if (p[1] < 0x80) {
+			*out = (p[0] & 0x7fu) | (uint64_t)p[1] << 7;
+			w->p = p + 2;
+			return true;
+		}
 	}
 	return wire_varint_long(w, out);
 }
 
-static inline uint64_t wire_le(const unsigned char *p, size_t n) {
-	uint64_t v = 0;
-	for (size_t i = 0; i < n; i++) v |= (uint64_t)p[i] << (8 * i);
-	return v;
+static inline uint64_t wire_u64(const unsigned char *p) {
+	uint64_t v;
+	memcpy(&v, p, sizeof v);
+	return le64toh(v);
 }
 
-static inline bool wire_fixed(struct wire *w, size_t n, uint64_t *out) {
-	if ((size_t)(w->end - w->p) < n) return wire_fail(w, "a number that is cut short");
-	*out = n == 8 ? wire_le(w->p, 8) : wire_le(w->p, 4);
-	w->p += n;
+static inline bool wire_fixed64(struct wire *w, uint64_t *out) {
+	if (w->end - w->p < 8) return wire_fail(w, "a number that is cut short");
+	*out = wire_u64(w->p);
+	w->p += 8;
+	return true;
+}
+
+/* Steps over a whole 64-bit field whose tag is the one byte `tag`; false: something else comes. */
+static inline bool wire_take64(struct wire *w, unsigned char tag, uint64_t *out) {
+	if (w->end - w->p < 9 || *w->p != tag) return false;
+	*out = wire_u64(w->p + 1);
+	w->p += 9;
+	return true;
+}
+
+/* The same for a field of bytes whose length is one byte. */
+static inline bool wire_take_short(struct wire *w, unsigned char tag, struct str *out) {
+	const unsigned char *p = w->p;
+	if (w->end - p < 2 || p[0] != tag || p[1] >= 0x80 || w->end - p - 2 < p[1]) return false;
+	*out = (struct str){ (const char *)p + 2, p[1] };
+	w->p = p + 2 + p[1];
+	return true;
+}
+#define WIRE_TAG(number, type) ((unsigned char)((number) << 3 | (type))) /* of numbers up to 15 */
+
+static inline bool wire_fixed32(struct wire *w, uint64_t *out) {
+	uint32_t v;
+	if (w->end - w->p < 4) return wire_fail(w, "a number that is cut short");
+	memcpy(&v, w->p, sizeof v);
+	*out = le32toh(v);
+	w->p += 4;
 	return true;
 }
 
@@ -69,7 +106,7 @@ static inline bool wire_bytes(struct wire *w, struct str *out) {
 }
 
 /* The next field. False: the end, or something is wrong. */
-static inline bool wire_next(struct wire *w, struct wire_field *f) {
+static inline __attribute__((always_inline)) bool wire_next(struct wire *w, struct wire_field *f) {
 	uint64_t tag;
 	if (w->p == w->end || !wire_varint(w, &tag)) return false;
 	if (tag >> 3 == 0 || tag > UINT32_MAX) return wire_fail(w, "a field number out of range");
@@ -78,8 +115,8 @@ static inline bool wire_next(struct wire *w, struct wire_field *f) {
 	switch (f->type) {
 	case WIRE_BYTES: return wire_bytes(w, &f->bytes);
 	case WIRE_VARINT: return wire_varint(w, &f->value);
-	case WIRE_FIXED64: return wire_fixed(w, 8, &f->value);
-	case WIRE_FIXED32: return wire_fixed(w, 4, &f->value);
+	case WIRE_FIXED64: return wire_fixed64(w, &f->value);
+	case WIRE_FIXED32: return wire_fixed32(w, &f->value);
 	}
 	return wire_fail(w, "a wire type that proto3 does not have");
 }
@@ -89,10 +126,26 @@ static inline bool wire_is(struct wire *w, const struct wire_field *f, enum wire
 	return f->type == type || wire_fail(w, "a field of another wire type than its number has");
 }
 
+/* Are all bytes below 0x80? Then it is UTF-8, whatever is cut out of it. */
+static inline bool wire_ascii(struct str s) {
+	uint64_t all = 0, word;
+	size_t i = 0;
+	if (s.n < 8) {
+		for (; i < s.n; i++) all |= (uint64_t)(unsigned char)s.p[i];
+		return all < 0x80;
+	}
+	for (; i + 8 <= s.n; i += 8) {
+		memcpy(&word, s.p + i, 8);
+		all |= word;
+	}
+	memcpy(&word, s.p + s.n - 8, 8); /* the last eight, some of them again */
+	return !((all | word) & UINT64_C(0x8080808080808080));
+}
+
 /* A string field: of type BYTES, and UTF-8. */
 static inline bool wire_text(struct wire *w, const struct wire_field *f, struct str *out) {
 	if (!wire_is(w, f, WIRE_BYTES)) return false;
-	if (!str_is_utf8(f->bytes)) return wire_fail(w, "a string that is not UTF-8");
+	if (!wire_ascii(f->bytes) && !str_is_utf8(f->bytes)) return wire_fail(w, "a string that is not UTF-8");
 	*out = f->bytes;
 	return true;
 }

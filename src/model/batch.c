@@ -2,6 +2,7 @@
 #include "model/batch.h"
 
 #include <assert.h>
+#include <endian.h>
 #include <math.h>
 #include <string.h>
 
@@ -13,16 +14,15 @@ static unsigned char *put8(unsigned char *p, unsigned v) {
 }
 
 static unsigned char *put32(unsigned char *p, uint32_t v) {
-	p[0] = (unsigned char)v;
-	p[1] = (unsigned char)(v >> 8);
-	p[2] = (unsigned char)(v >> 16);
-	p[3] = (unsigned char)(v >> 24);
-	return p + 4;
+	v = htole32(v);
+	memcpy(p, &v, sizeof v);
+	return p + sizeof v;
 }
 
 static unsigned char *put64(unsigned char *p, uint64_t v) {
-	p = put32(p, (uint32_t)v);
-	return put32(p, (uint32_t)(v >> 32));
+	v = htole64(v);
+	memcpy(p, &v, sizeof v);
+	return p + sizeof v;
 }
 
 static unsigned char *putf(unsigned char *p, double v) {

@@ -1,6 +1,7 @@
 /* The reader: a batch may come from another process, so nothing in it is believed. */
 #include "model/batch.h"
 
+#include <endian.h>
 #include <math.h>
 #include <string.h>
 
@@ -27,10 +28,9 @@ double batch_f64(const unsigned char *le, uint32_t i) {
 }
 
 uint64_t batch_u64(const unsigned char *le, uint32_t i) {
-	const unsigned char *p = le + (size_t)i * 8;
-	uint64_t v = 0;
-	for (unsigned k = 0; k < 8; k++) v |= (uint64_t)p[k] << (8 * k);
-	return v;
+	uint64_t v;
+	memcpy(&v, le + (size_t)i * 8, sizeof v);
+	return le64toh(v);
 }
 
 static struct wall wall_of(struct dec *d) {

@@ -126,6 +126,7 @@ static enum err envelope_check(const struct json *event, struct why *why) {
 /* `data` as it was written. A string's own text is decoded, so it is looked up in the source. */
 static struct str raw_value(struct str text, const struct json *v) {
 	if (v->kind != JSON_STRING) return v->text;
+	if (v->text.p == text.p + v->at + 1) return (struct str){ text.p + v->at, v->text.n + 2 }; /* nothing was decoded */
 	size_t end = v->at + 1;
 	while (text.p[end] != '"') end += text.p[end] == '\\' ? 2 : 1;
 	return (struct str){ text.p + v->at, end + 1 - v->at };

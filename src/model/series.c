@@ -1,6 +1,7 @@
 #include "model/series.h"
 
 #include <assert.h>
+#include <endian.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -13,10 +14,11 @@ static uint64_t head(struct str s) {
 	uint64_t v = 0;
 	if (s.n >= 8) {
 		memcpy(&v, s.p, 8);
-	} else if (s.n) {
-		memcpy(&v, s.p, s.n);
+	} else {
+		for (size_t i = 0; i < s.n; i++) v |= (uint64_t)(unsigned char)s.p[i] << (56 - 8 * i);
+		return v;
 	}
-	return __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__ ? __builtin_bswap64(v) : v;
+	return be64toh(v);
 }
 
 static int key_cmp(const struct attr *a, const struct attr *b) {
@@ -25,7 +27,7 @@ static int key_cmp(const struct attr *a, const struct attr *b) {
 	return str_cmp(a->key, b->key);
 }
 
-/* Merge sort, stable: lists are short and mostly sorted already, but a peer may send any. */
+/* Merge sort, stable: for long lists, which a peer may send in any order. */
 static void merge(struct attr *v, size_t n, struct attr *spare) {
 	if (n < 2) return;
 	size_t half = n / 2, i = 0, j = half, k = 0;
@@ -37,29 +39,43 @@ static void merge(struct attr *v, size_t n, struct attr *spare) {
 	while (i < half) v[k++] = spare[i++];
 }
 
-static void insertion(struct attr *v, size_t n) {
-	for (size_t i = 1; i < n; i++) {
+#define FEW 16
+
+/* Insertion, stable: most lists are short, and sorted already or nearly. True: keys rise strictly. */
+static bool insertion(struct attr *v, size_t n) {
+	uint64_t heads[FEW];
+	bool rises = true;
+	for (size_t i = 0; i < n; i++) {
 		struct attr moved = v[i];
+		uint64_t h = head(moved.key);
 		size_t j = i;
-		for (; j > 0 && key_cmp(&moved, &v[j - 1]) < 0; j--) v[j] = v[j - 1];
-		v[j] = moved;
+		for (; j > 0; j--) {
+			if (h > heads[j - 1]) break;
+			int c = h < heads[j - 1] ? -1 : str_cmp(moved.key, v[j - 1].key);
+			rises &= c != 0;
+			if (c >= 0) break;
+			v[j] = v[j - 1];
+			heads[j] = heads[j - 1];
+		}
+		if (j != i) v[j] = moved;
+		heads[j] = h;
 	}
+	return rises;
 }
 
-static void sort_by_key(struct attr *v, size_t n) {
-	if (n <= 12) {
-		insertion(v, n);
-		return;
-	}
+/* True: no key stands there twice. */
+static bool sort_by_key(struct attr *v, size_t n) {
+	if (n <= FEW) return insertion(v, n);
 	struct attr small[ATTRS_MAX / 2], *spare = small;
 	if (n / 2 > ATTRS_MAX / 2) spare = malloc(n / 2 * sizeof *v);
 	assert(spare); /* more than ATTRS_MAX comes from our own code only */
 	merge(v, n, spare);
 	if (spare != small) free(spare);
+	return false;
 }
 
 size_t attrs_canonical(struct attr *v, size_t n) {
-	sort_by_key(v, n);
+	if (sort_by_key(v, n)) return n;
 	size_t kept = 0;
 	for (size_t i = 0; i < n; i++) {
 		if (i + 1 < n && str_eq(v[i].key, v[i + 1].key)) continue;
@@ -79,8 +95,9 @@ struct str attrs_get(struct attrs a, const char *key) {
 }
 
 static char *put_u32(char *p, size_t v) {
-	for (int i = 0; i < 4; i++) *p++ = (char)(v >> (8 * i));
-	return p;
+	uint32_t le = htole32((uint32_t)v);
+	memcpy(p, &le, sizeof le);
+	return p + sizeof le;
 }
 
 static char *put_str(char *p, struct str s) {

@@ -261,6 +261,7 @@ static void apply(struct observer *ob) {
 			ob->position = ob->let_go = ob->saved_position = l->position;
 		}
 	}
+	if (ob->position && ob->o.transport->ops->resume(ob->o.transport, ob->o.shard, ob->position)) ob->broken = true;
 	buf_done(&l->bytes);
 	l->state = LOADING_DONE;
 	if (!ob->damaged[0]) return;

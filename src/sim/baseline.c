@@ -3,7 +3,7 @@
 #include <math.h>
 
 #include "base/clock.h"
-#include "sim/bounds.h"
+#include "sim/figures.h"
 #include "sim/memory.h"
 
 #define SEEN_MIN 30
@@ -120,7 +120,7 @@ void baseline_learned(struct baseline *b) {
 	b->learning = false;
 	for (size_t i = 0; i < b->count; i++) {
 		struct series *s = &b->series[i];
-		if (s->seen_count >= SEEN_MIN) s->threshold = times_quantile(s->seen, s->seen_count, s->low ? 0.001 : 0.999);
+		if (s->seen_count >= SEEN_MIN) s->threshold = figures_quantile(s->seen, s->seen_count, s->low ? 0.001 : 0.999);
 		free(s->seen);
 		s->seen = NULL;
 		s->seen_count = s->seen_cap = 0;

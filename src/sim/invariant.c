@@ -64,7 +64,8 @@ static void look_at_replicas(struct invariants *v, const struct sim_kube *kube, 
 			int begun = v->workloads[k].replicas, now = (int)doc_int(doc_path(d, "spec.replicas"), 1);
 			if (strcmp(v->workloads[k].name, name) != 0) continue;
 			if (now < begun + v->limits.replicas_min || now > begun + v->limits.replicas_max)
-				invariants_break(v, INVARIANT_REPLICAS, now_ns, "%s has %d replicas and began with %d", name, now, begun);
+				invariants_break(v, INVARIANT_REPLICAS, now_ns, "%s has %d replicas and began with %d", name, now,
+								 begun);
 		}
 	}
 }
@@ -95,9 +96,10 @@ static void check_one_effect(struct invariants *v, const struct invariant_effect
 		bool same = *new->key ? !strcmp(old->key, new->key) && !strcmp(old->target, new->target)
 							  : !*old->key && !strcmp(old->uid, new->uid);
 		if (same)
-			invariants_break(v, INVARIANT_ONE_EFFECT, new->at_ns, "%s was changed twice under %s%.16s: at %.3f s and at %.3f s",
-							 new->target, *new->key ? "key " : "uid ", *new->key ? new->key : new->uid,
-							 (double)old->at_ns / 1e9, (double)new->at_ns / 1e9);
+			invariants_break(v, INVARIANT_ONE_EFFECT, new->at_ns,
+							 "%s was changed twice under %s%.16s: at %.3f s and at %.3f s", new->target,
+							 *new->key ? "key " : "uid ", *new->key ? new->key : new->uid, (double)old->at_ns / 1e9,
+							 (double)new->at_ns / 1e9);
 	}
 }
 
@@ -107,8 +109,8 @@ static void check_cooldown(struct invariants *v, const struct invariant_effect *
 		if (old->undo || strcmp(old->target, new->target) != 0) continue;
 		if (*new->key && !strcmp(old->key, new->key)) continue; /* one action; ONE_EFFECT's business */
 		if (new->at_ns - old->at_ns < v->limits.cooldown_ns)
-			invariants_break(v, INVARIANT_COOLDOWN, new->at_ns, "%s was acted on at %.3f s and again at %.3f s", new->target,
-							 (double)old->at_ns / 1e9, (double)new->at_ns / 1e9);
+			invariants_break(v, INVARIANT_COOLDOWN, new->at_ns, "%s was acted on at %.3f s and again at %.3f s",
+							 new->target, (double)old->at_ns / 1e9, (double)new->at_ns / 1e9);
 	}
 }
 

@@ -8,17 +8,17 @@
 #include "base/list.h"
 #include "sim/kube.h"
 
-#define INVARIANT_TABLE(X)                                                                                       \
-	X(ONE_EFFECT, "one_effect", "one effect at most for each incident, action, target and attempt")              \
-	X(COOLDOWN, "cooldown", "no two actions on one target within its cooldown")                                  \
-	X(BUDGET, "budget", "no more pods replaced within the window than the budget allows")                        \
-	X(OBSERVE, "observe", "nothing is asked of the API server in observe mode but to read")                      \
-	X(INTENT, "intent", "no effect without an intent that was durable before")                                   \
-	X(REPLICAS, "replicas", "replicas within limits")                                                            \
-	X(ANSWERS, "answers", "the daemon's API answers while it is up and can be reached")                          \
-	X(HANDLED, "handled", "every event is handled, or lies with the dead letters and a reason")                  \
-	X(CHAIN, "chain", "the decision log is whole, from its first entry to every head that was published")        \
-	X(RESTARTS, "restarts", "the daemon starts again on what its disk kept")                                     \
+#define INVARIANT_TABLE(X)                                                                                \
+	X(ONE_EFFECT, "one_effect", "one effect at most for each incident, action, target and attempt")       \
+	X(COOLDOWN, "cooldown", "no two actions on one target within its cooldown")                           \
+	X(BUDGET, "budget", "no more pods replaced within the window than the budget allows")                 \
+	X(OBSERVE, "observe", "nothing is asked of the API server in observe mode but to read")               \
+	X(INTENT, "intent", "no effect without an intent that was durable before")                            \
+	X(REPLICAS, "replicas", "replicas within limits")                                                     \
+	X(ANSWERS, "answers", "the daemon's API answers while it is up and can be reached")                   \
+	X(HANDLED, "handled", "every event is handled, or lies with the dead letters and a reason")           \
+	X(CHAIN, "chain", "the decision log is whole, from its first entry to every head that was published") \
+	X(RESTARTS, "restarts", "the daemon starts again on what its disk kept")                              \
 	X(ENDS, "ends", "no action stays half done once the world is quiet")
 
 enum invariant {

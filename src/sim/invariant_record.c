@@ -10,7 +10,8 @@ static const struct run_item *item(const struct run_record *rec, const char *pre
 	size_t n = strlen(prefix);
 	for (size_t i = 0; i < rec->item_count; i++) {
 		struct str key = rec->items[i].key;
-		if (key.n == n + name.n && !memcmp(key.p, prefix, n) && !memcmp(key.p + n, name.p, name.n)) return &rec->items[i];
+		if (key.n == n + name.n && !memcmp(key.p, prefix, n) && !memcmp(key.p + n, name.p, name.n))
+			return &rec->items[i];
 	}
 	return NULL;
 }
@@ -27,7 +28,8 @@ static void check_intents(struct invariants *v, const struct run_record *rec, in
 
 static bool among_the_dead(const struct run_record *rec, struct str event_id) {
 	for (size_t i = 0; i < rec->dead_count; i++)
-		if (memmem(rec->dead[i].event.p, rec->dead[i].event.n, event_id.p, event_id.n)) return rec->dead[i].reason.n > 0;
+		if (memmem(rec->dead[i].event.p, rec->dead[i].event.n, event_id.p, event_id.n))
+			return rec->dead[i].reason.n > 0;
 	return false;
 }
 
@@ -39,8 +41,8 @@ static void check_handled(struct invariants *v, const struct run_record *rec, in
 		if (event_type_of(json_str(json_get(event, "type"))) != EVENT_INCIDENT_OPENED) continue;
 		struct str incident = json_str(json_path(event, "data.incident"));
 		if (item(rec, "incident/", incident) || among_the_dead(rec, json_str(json_get(event, "id")))) continue;
-		invariants_break(v, INVARIANT_HANDLED, now_ns, "incident " STR_FMT " is neither on record nor among the dead letters",
-						 STR_ARG(incident));
+		invariants_break(v, INVARIANT_HANDLED, now_ns,
+						 "incident " STR_FMT " is neither on record nor among the dead letters", STR_ARG(incident));
 	}
 }
 
@@ -89,10 +91,11 @@ static void check_ends(struct invariants *v, const struct run_record *rec, int64
 		struct str state = json_str(json_get(row, "state"));
 		bool over = str_is(state, action_state_name(ACTION_WAITING));
 		for (int s = 0; s < ACTION_STATES; s++)
-			over |= action_state_terminal((enum action_state)s) && str_is(state, action_state_name((enum action_state)s));
+			over |=
+				action_state_terminal((enum action_state)s) && str_is(state, action_state_name((enum action_state)s));
 		if (!over)
-			invariants_break(v, INVARIANT_ENDS, now_ns, STR_FMT " is still in state " STR_FMT, STR_ARG(rec->items[i].key),
-							 STR_ARG(state));
+			invariants_break(v, INVARIANT_ENDS, now_ns, STR_FMT " is still in state " STR_FMT,
+							 STR_ARG(rec->items[i].key), STR_ARG(state));
 	}
 	arena_done(&scratch);
 }

@@ -110,7 +110,10 @@ void sim_kube_set_condition(struct sim_kube *k, struct doc *object, const char *
 	struct doc *c = sim_kube_condition(object, type);
 	char time[32];
 	sim_kube_time(k, time);
-	if (strcmp(doc_c(doc_get(c, "status")), status)) doc_set_c(c, "lastTransitionTime", time);
+	if (strcmp(doc_c(doc_get(c, "status")), status)) {
+		doc_set_c(c, "lastTransitionTime", time);
+		if (!strcmp(doc_c(doc_get(object, "kind")), "Deployment")) doc_set_c(c, "lastUpdateTime", time);
+	}
 	doc_set_c(c, "status", status);
 	if (*reason)
 		doc_set_c(c, "reason", reason);
@@ -188,6 +191,7 @@ struct sim_kube *sim_kube_new(const struct sim_kube_opts *o) {
 	map_init(&k->by_uid, 0);
 	add_namespaces(k);
 	for (int i = 0; i < o->nodes; i++) add_node(k, i);
+	sim_kube_compact(k); /* a server that has just started knows no history */
 	return k;
 }
 

@@ -439,6 +439,7 @@ static void write_status(struct sim_kube *k, const char *key, const struct sets 
 	set_or_drop(status, "readyReplicas", status_sum(k, s, "readyReplicas"));
 	set_or_drop(status, "availableReplicas", available);
 	set_or_drop(status, "unavailableReplicas", missing > 0 ? missing : 0);
+	doc_set_int(status, "terminatingReplicas", status_sum(k, s, "terminatingReplicas"));
 	bool enough = available >= wanted - max_unavailable(now);
 	sim_kube_set_condition(k, now, "Available", enough ? "True" : "False",
 						   enough ? "MinimumReplicasAvailable" : "MinimumReplicasUnavailable",

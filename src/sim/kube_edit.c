@@ -37,7 +37,8 @@ static bool dry_run(struct sim_kube_exchange *x, const struct doc *body, bool *o
 	*out = asked && !strcmp(asked, "All");
 	x->s->counts.dry_runs += *out;
 	if (!asked || *out || !*asked) return true;
-	sim_kube_answer_status(x, 400, "BadRequest", "dryRun: Unsupported value: supported values: \"All\"", NULL);
+	sim_kube_answer_status(x, 422, "Invalid", "\"\" is invalid: dryRun: Unsupported value: supported values: \"All\"",
+						   NULL);
 	return false;
 }
 

@@ -158,6 +158,8 @@ void sim_kube_schedule_pod(struct sim_kube *k, const char *key) {
 	doc_set_c(status, "podIP", ip);
 	doc_set_c(status, "hostIP", "10.0.1.1");
 	doc_set_c(status, "startTime", time);
+	doc_set_c(doc_push(doc_set(status, "podIPs", doc_new(JSON_ARRAY)), doc_new(JSON_OBJECT)), "ip", ip);
+	doc_set_c(status, "qosClass", c->pod.memory_limit ? "Burstable" : "BestEffort");
 	sim_kube_set_condition(k, pod, "Initialized", "True", "", "");
 	set_ready(k, pod, false);
 	set_waiting(container_status(pod, c), "ContainerCreating");

@@ -63,15 +63,16 @@ static void put_list(struct sim_kube_exchange *x, struct json_out *o, uint64_t v
 	json_key(o, "items");
 	json_begin_array(o);
 	int64_t given = 0;
-	char key[260];
-	for (size_t i = 0; i < count && !next; i++) {
+	int64_t left = 0;
+	char key[260], after[260];
+	for (size_t i = 0; i < count; i++) {
 		const struct doc *meta = doc_get(all[i]->doc, "metadata");
 		sim_kube_key(key, sim_kube_types[r->type].namespaced ? doc_c(doc_get(meta, "namespace")) : "",
 					 doc_c(doc_get(meta, "name")));
 		if ((start && strcmp(key, start) < 0) || !selected(x, all[i]->doc)) continue;
 		if (limit > 0 && given == limit) {
-			next = key;
-			break;
+			if (!left++) snprintf(after, sizeof after, "%s", key), next = after;
+			continue;
 		}
 		put_item(o, all[i]->doc);
 		given++;
@@ -81,7 +82,11 @@ static void put_list(struct sim_kube_exchange *x, struct json_out *o, uint64_t v
 	json_begin_object(o);
 	snprintf(text, sizeof text, "%llu", (unsigned long long)version);
 	json_kv_c(o, "resourceVersion", text);
-	if (next) put_continue(o, version, next);
+	if (next) {
+		put_continue(o, version, next);
+		if (!url_param(&r->url, "labelSelector").n && !url_param(&r->url, "fieldSelector").n)
+			json_kv_int(o, "remainingItemCount", left);
+	}
 	json_end_object(o);
 	json_end_object(o);
 }

@@ -16,13 +16,26 @@ static bool is_active(const struct doc *pod) {
 	return !doc_path(pod, "metadata.deletionTimestamp") && strcmp(phase, "Failed") && strcmp(phase, "Succeeded");
 }
 
+static bool is_its(const struct doc *pod, const char *uid) {
+	const struct doc *owner = sim_kube_owner(pod, "ReplicaSet");
+	return owner && !strcmp(doc_c(doc_get(owner, "uid")), uid);
+}
+
+static int64_t terminating(const struct sim_kube *k, const char *uid) {
+	int64_t n = 0;
+	for (size_t i = 0; i < k->tables[KUBE_PODS].count; i++) {
+		const struct doc *pod = k->tables[KUBE_PODS].entries[i].state->doc;
+		n += doc_path(pod, "metadata.deletionTimestamp") && is_its(pod, uid);
+	}
+	return n;
+}
+
 static struct pods pods_of(struct sim_kube *k, const struct doc *rs) {
 	struct pods p = { must_array(k->tables[KUBE_PODS].count, sizeof *p.all), 0 };
 	const char *uid = doc_c(doc_path(rs, "metadata.uid"));
 	for (size_t i = 0; i < k->tables[KUBE_PODS].count; i++) {
 		const struct doc *pod = k->tables[KUBE_PODS].entries[i].state->doc;
-		const struct doc *owner = sim_kube_owner(pod, "ReplicaSet");
-		if (owner && !strcmp(doc_c(doc_get(owner, "uid")), uid) && is_active(pod)) p.all[p.count++] = pod;
+		if (is_active(pod) && is_its(pod, uid)) p.all[p.count++] = pod;
 	}
 	return p;
 }
@@ -138,6 +151,7 @@ static void write_status(struct sim_kube *k, const char *key) {
 	doc_set_int(status, "fullyLabeledReplicas", labeled);
 	doc_set_int(status, "readyReplicas", ready);
 	doc_set_int(status, "availableReplicas", ready); /* minReadySeconds is 0 in this world */
+	doc_set_int(status, "terminatingReplicas", terminating(k, doc_c(doc_path(now, "metadata.uid"))));
 	doc_set_int(status, "observedGeneration", doc_int(doc_path(now, "metadata.generation"), 0));
 	free(p.all);
 	sim_kube_write_as(k, KUBE_REPLICASETS, now, "kube-controller-manager", "status");

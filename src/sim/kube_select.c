@@ -103,3 +103,17 @@ bool sim_kube_fields_selected(struct str selector, const struct doc *object) {
 	}
 	return true;
 }
+
+struct str sim_kube_field_unknown(struct str selector, bool pods) {
+	static const char *const known[] = { "metadata.name",      "metadata.namespace",      "spec.nodeName",
+										 "spec.restartPolicy", "spec.schedulerName",      "status.phase",
+										 "status.podIP",       "status.nominatedNodeName" };
+	struct term t;
+	while (selector.n) {
+		bool found = false;
+		if (!parse_term(next_term(&selector), &t)) return t.key;
+		for (size_t i = 0; i < (pods ? sizeof known / sizeof *known : 2); i++) found = found || str_is(t.key, known[i]);
+		if (!found) return t.key;
+	}
+	return (struct str){ NULL, 0 };
+}

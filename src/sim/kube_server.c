@@ -237,9 +237,13 @@ static bool misbehave(struct sim_kube_exchange *x) {
 static void route_resource(struct sim_kube_exchange *x) {
 	struct sim_kube_route *r = &x->route;
 	bool reads = !strcmp(x->q->method, "GET");
+	struct str unknown = sim_kube_field_unknown(url_param(&r->url, "fieldSelector"), r->type == KUBE_PODS);
 	if (!sim_kube_selector_valid(url_param(&r->url, "labelSelector")) ||
 		!sim_kube_selector_valid(url_param(&r->url, "fieldSelector"))) {
 		sim_kube_answer_status(x, 400, "BadRequest", "unable to parse requirement of a selector", NULL);
+	} else if (unknown.n) {
+		const char *text = str_c(x->a, str_printf(x->a, "field label not supported: " STR_FMT, STR_ARG(unknown)));
+		sim_kube_answer_status(x, 400, "BadRequest", text, NULL);
 	} else if (!strcmp(r->verb, "other") ||
 			   (!r->name && (!strcmp(r->verb, "patch") || !strcmp(r->verb, "update") || !strcmp(r->verb, "delete")))) {
 		sim_kube_answer_status(x, 405, "MethodNotAllowed",

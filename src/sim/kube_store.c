@@ -143,8 +143,10 @@ static void remember(struct sim_kube *k, enum sim_kube_type type, struct sim_kub
 }
 
 void sim_kube_compact(struct sim_kube *k) {
-	for (int t = 0; t < KUBE_TYPES; t++)
+	for (int t = 0; t < KUBE_TYPES; t++) {
 		while (k->tables[t].length) forget_oldest(k, &k->tables[t]);
+		k->tables[t].compacted = k->version;
+	}
 }
 
 static void set_version(struct doc *d, uint64_t version) {

@@ -73,7 +73,7 @@ bool sim_kube_watch_pump(struct sim_kube_server *s, struct sim_kube_watch *w) {
 		}
 		if (!c) position = sim_kube_version(k) > position ? sim_kube_version(k) : position;
 	}
-	if (w->bookmarks && (now >= w->bookmark_ns || last)) {
+	if (w->bookmarks && now >= w->bookmark_ns) {
 		put_bookmark(&b, w, position, false);
 		w->bookmark_ns = now + BOOKMARK_NS;
 	}

@@ -205,6 +205,16 @@ static struct doc *only_its_part(const struct doc *before, struct doc *now, cons
 	return now;
 }
 
+/* A patch that would give the object another identity (apimachinery's ValidateObjectMetaAccessorUpdate). */
+static bool identity_stays(struct sim_kube *k, enum sim_kube_type t, const char *name, const struct doc *before,
+						   const char *uid, struct sim_kube_reply *r) {
+	char what[200];
+	if (!*uid || k->mutations.ignore_preconditions || !strcmp(uid, doc_c(doc_path(before, "metadata.uid"))))
+		return true;
+	snprintf(what, sizeof what, "metadata.uid: Invalid value: \"%s\": field is immutable", uid);
+	return invalid(r, t, name, what);
+}
+
 static bool preconditions_hold(struct sim_kube *k, enum sim_kube_type t, const char *name, const struct doc *before,
 							   const char *uid, const char *version, struct sim_kube_reply *r) {
 	const struct doc *meta = doc_get(before, "metadata");
@@ -250,8 +260,10 @@ static void admit(struct sim_kube *k, enum sim_kube_verb verb, enum sim_kube_typ
 		doc_free(now);
 		return;
 	}
-	if (!preconditions_hold(k, t, name, before->doc, doc_c(doc_get(meta, "uid")),
-							doc_c(doc_get(meta, "resourceVersion")), r)) {
+	const char *uid = doc_c(doc_get(meta, "uid"));
+	bool patches = verb == KUBE_PATCH;
+	if (!preconditions_hold(k, t, name, before->doc, patches ? "" : uid, doc_c(doc_get(meta, "resourceVersion")), r) ||
+		(patches && !identity_stays(k, t, name, before->doc, uid, r))) {
 		doc_free(now);
 		return;
 	}
@@ -332,16 +344,16 @@ static void apply(struct sim_kube *k, enum sim_kube_type t, const char *ns, cons
 				  const struct sim_kube_call *c, struct sim_kube_reply *r) {
 	struct sim_kube_state *before = find(k, t, ns, name);
 	struct doc *result = NULL, *causes = doc_new(JSON_ARRAY);
-	char time[32];
+	char time[32], what[200];
 	struct why why = { "" };
 	const char *uid = doc_c(doc_path(config, "metadata.uid"));
 	struct sim_kube_manager m = manager_of(c, t, time, k);
 	if (doc_path(config, "metadata.managedFields")) {
 		sim_kube_refuse(r, 400, "BadRequest", "metadata.managedFields must be nil");
 	} else if (!before && *uid) {
-		conflict(r, t, name, "Precondition failed: the object does not exist");
-	} else if (before && !preconditions_hold(k, t, name, before->doc, uid,
-											 doc_c(doc_path(config, "metadata.resourceVersion")), r)) {
+		snprintf(what, sizeof what,
+				 "uid mismatch: the provided object specified uid %s, and no existing object was found", uid);
+		conflict(r, t, name, what);
 	} else if (sim_kube_fields_apply(before ? before->doc : NULL, config, &m, c->force, &result, causes, &why)) {
 		sim_kube_refuse(r, 409, "Conflict", "%s", why.text);
 		r->causes = causes;

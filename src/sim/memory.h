@@ -4,6 +4,7 @@
 #pragma once
 
 #include <assert.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 

@@ -99,7 +99,7 @@ void plan_faults_list(struct buf *out) {
 				   units[plan_table[k].unit], plan_table[k].help);
 }
 
-bool plan_add(struct plan *p, const struct plan_step *step) {
+bool plan_add(struct fault_plan *p, const struct plan_step *step) {
 	if (p->count == PLAN_STEPS_MAX) return false;
 	size_t i = p->count++;
 	while (i && p->steps[i - 1].at_ns > step->at_ns) {
@@ -134,7 +134,7 @@ static struct plan_step draw_step(struct rng *rng, enum plan_kind kind, int64_t 
 	return s;
 }
 
-void plan_draw(struct plan *p, struct rng rng, uint32_t mask, int64_t length_ns) {
+void plan_draw(struct fault_plan *p, struct rng rng, uint32_t mask, int64_t length_ns) {
 	p->count = 0;
 	for (int k = 0; k < PLAN_FAULTS; k++) {
 		/* a stream for each kind: switching one off moves no other */

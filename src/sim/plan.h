@@ -65,7 +65,7 @@ struct plan_step {
 	int64_t effects;  /* KILL, POWER_LOSS: after so many more effects of the process; 0: at once */
 };
 #define PLAN_STEPS_MAX 256
-struct plan {
+struct fault_plan {
 	struct plan_step steps[PLAN_STEPS_MAX];
 	size_t count;
 };
@@ -78,8 +78,8 @@ void plan_faults_list(struct buf *out);
 
 /* Draws a plan of the faults in `mask` for a run of `length_ns`. Nothing begins in the first minute, nor in
  * the last fifth, so that what was begun can be seen to end. */
-void plan_draw(struct plan *p, struct rng rng, uint32_t mask, int64_t length_ns);
+void plan_draw(struct fault_plan *p, struct rng rng, uint32_t mask, int64_t length_ns);
 /* Keeps the order of time; equal times keep the order of adding. False: full. */
-bool plan_add(struct plan *p, const struct plan_step *step);
+bool plan_add(struct fault_plan *p, const struct plan_step *step);
 /* "slow_database orders x6 for 5m", for stories. */
 void plan_step_text(const struct plan_step *s, char *out, size_t n);

@@ -14,7 +14,7 @@ static bool same(const struct plan_step *a, const struct plan_step *b) {
 
 /* In order, within bounds, the same for the same seed; a switched-off kind moves no other. */
 TEST(a_plan_follows_from_its_seed_and_switches, .seeds = 200) {
-	struct plan all, again, some;
+	struct fault_plan all, again, some;
 	int64_t length = (10 + rng_below(&t->rng, 600)) * NS_PER_MIN;
 	uint32_t mask = (uint32_t)rng_below(&t->rng, (int64_t)ALL + 1);
 	plan_draw(&all, rng_seeded(t->seed), ALL, length);
@@ -40,7 +40,7 @@ TEST(a_plan_follows_from_its_seed_and_switches, .seeds = 200) {
 TEST(every_fault_is_drawn_by_some_seed) {
 	uint32_t seen = 0;
 	for (uint64_t seed = 0; seed < 100; seed++) {
-		struct plan p;
+		struct fault_plan p;
 		plan_draw(&p, rng_seeded(seed), ALL, 30 * NS_PER_MIN);
 		for (size_t i = 0; i < p.count; i++) seen |= UINT32_C(1) << p.steps[i].kind;
 	}

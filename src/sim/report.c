@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "base/map.h"
-#include "sim/bounds.h"
+#include "sim/figures.h"
 #include "sim/memory.h"
 
 #define SUBJECTS_MAX 8
@@ -180,16 +180,16 @@ enum err report_add(struct report *r, const struct json *row, struct why *why) {
 
 static void put_time(struct json_out *o, struct metric *m) {
 	json_begin_object(o);
-	json_kv_double(o, "median", bounds_median(m->times, m->n)); /* infinite and NaN are null */
-	json_kv_double(o, "p90", times_quantile(m->times, m->n, 0.9));
-	json_kv_double(o, "worst", times_quantile(m->times, m->n, 1));
+	json_kv_double(o, "median", figures_median(m->times, m->n)); /* infinite and NaN are null */
+	json_kv_double(o, "p90", figures_quantile(m->times, m->n, 0.9));
+	json_kv_double(o, "worst", figures_quantile(m->times, m->n, 1));
 	json_kv_int(o, "n", (int64_t)m->n);
 	json_kv_int(o, "never", (int64_t)m->never);
 	json_end_object(o);
 }
 
 static struct bounds metric_bounds(const struct metric *m, enum report_kind kind) {
-	return kind == REPORT_SHARE ? bounds_share(m->hits, m->judged) : bounds_rate(m->hits, m->exposure);
+	return kind == REPORT_SHARE ? figures_share(m->hits, m->judged) : figures_rate(m->hits, m->exposure);
 }
 
 static void put_bounds(struct json_out *o, const struct metric *m, enum report_kind kind) {
@@ -280,9 +280,9 @@ static void cell(char out[64], struct metric *m, enum report_kind kind) {
 	if (!m->seen) {
 		snprintf(out, 64, "-");
 	} else if (kind == REPORT_TIME) {
-		time_text(bounds_median(m->times, m->n), a);
-		time_text(times_quantile(m->times, m->n, 0.9), b);
-		time_text(times_quantile(m->times, m->n, 1), c);
+		time_text(figures_median(m->times, m->n), a);
+		time_text(figures_quantile(m->times, m->n, 0.9), b);
+		time_text(figures_quantile(m->times, m->n, 1), c);
 		snprintf(out, 64, "%s / %s / %s", a, b, c);
 	} else {
 		struct bounds v = metric_bounds(m, kind);

@@ -7,8 +7,8 @@
 #include "sim/memory.h"
 #include "sim/run_impl.h"
 
-#define CALM_NS  (45 * NS_PER_SEC)  /* pods stand before customers come: start-up takes up to some 15 s */
-#define DRAIN_NS (25 * NS_PER_MIN)  /* longer than back-off, verification and approval take together */
+#define CALM_NS  (45 * NS_PER_SEC)      /* pods stand before customers come: start-up takes up to some 15 s */
+#define DRAIN_NS (25 * NS_PER_MIN)      /* longer than back-off, verification and approval take together */
 #define EPOCH    "2026-01-05T00:00:00Z" /* a Monday */
 
 /* ---- what looks after each step ---- */
@@ -145,8 +145,7 @@ static void options(struct run *r, const struct run_opts *o) {
 	r->world = *o->world;
 	if (o->rate > 0) r->world.rate = o->rate;
 	if (o->plan) r->plan = *o->plan;
-	for (size_t i = 0; i < SCENARIO_WHENS; i++)
-		r->when[i] = o->when ? o->when[i] : (struct plan_step){ .at_ns = -1 };
+	for (size_t i = 0; i < SCENARIO_WHENS; i++) r->when[i] = o->when ? o->when[i] : (struct plan_step){ .at_ns = -1 };
 	bool ok = wall_parse(EPOCH, sizeof EPOCH - 1, &epoch);
 	assert(ok);
 	r->begin_ns = RUN_SETTLE_NS;
@@ -228,6 +227,9 @@ bool run_drain(struct run *r) {
 
 int64_t run_now(const struct run *r) {
 	return r->queue.now_ns - r->begin_ns;
+}
+int64_t run_begin(const struct run *r) {
+	return r->begin_ns;
 }
 struct wall run_epoch(const struct run *r) {
 	return (struct wall){ r->epoch.ns + r->begin_ns };

@@ -9,6 +9,7 @@
 
 #include "bus/bus.h"
 #include "sim/invariant.h"
+#include "sim/kube_server.h"
 #include "sim/plan.h"
 #include "sim/run_image.h"
 #include "sim/scenario.h"
@@ -20,16 +21,16 @@
 /* What is broken on purpose, so that a test sees the checkers find it. */
 enum run_break {
 	BREAK_NOTHING,
-	BREAK_APPLY_TWICE,   /* the API server does everything twice */
-	BREAK_COOLDOWN,      /* the daemon was told a cooldown of 1 s */
-	BREAK_BUDGET,        /* the daemon was told a budget without end */
-	BREAK_MODE,          /* the daemon runs in auto, the world's owner wanted observe */
-	BREAK_FORGERY,       /* somebody writes to the cluster under Flyball's name */
-	BREAK_SCALE,         /* somebody scales a Deployment to nothing */
-	BREAK_API,           /* the daemon runs without its API */
-	BREAK_CONTROL,       /* and without control: events are never taken */
-	BREAK_LOG,           /* an entry of the decision log is changed on disk */
-	BREAK_DISK,          /* the daemon's state is overwritten while it is down */
+	BREAK_APPLY_TWICE, /* the API server does everything twice */
+	BREAK_COOLDOWN,    /* the daemon was told a cooldown of 1 s */
+	BREAK_BUDGET,      /* the daemon was told a budget without end */
+	BREAK_MODE,        /* the daemon runs in auto, the world's owner wanted observe */
+	BREAK_FORGERY,     /* somebody writes to the cluster under Flyball's name */
+	BREAK_SCALE,       /* somebody scales a Deployment to nothing */
+	BREAK_API,         /* the daemon runs without its API */
+	BREAK_CONTROL,     /* and without control: events are never taken */
+	BREAK_LOG,         /* an entry of the decision log is changed on disk */
+	BREAK_DISK,        /* the daemon's state is overwritten while it is down */
 	BREAKS
 };
 
@@ -40,7 +41,7 @@ struct run_opts {
 	enum scenario_mode mode;
 	const struct scenario_setting *settings; /* of handlers, policy, observe: over the usual ones */
 	size_t setting_count;
-	const struct plan *plan;       /* NULL: nothing happens */
+	const struct fault_plan *plan; /* NULL: nothing happens */
 	const struct plan_step *when;  /* SCENARIO_WHENS of them; NULL: none */
 	const struct run_image *image; /* NULL: cold; borrowed for run_open only */
 	bool alarms;                   /* the alarms of today listen too (sim/baseline) */
@@ -57,8 +58,9 @@ bool run_until(struct run *r, int64_t at_ns);
 bool run_drain(struct run *r);
 void run_close(struct run *r); /* takes NULL */
 
-/* Virtual time since the run began; the wall time at which it began. */
+/* Virtual time since the run began; its beginning in the world's own time; the wall time of that. */
 int64_t run_now(const struct run *r);
+int64_t run_begin(const struct run *r);
 struct wall run_epoch(const struct run *r);
 uint64_t run_trace(const struct run *r);
 /* The last lines of the world's story and of the daemon's log, oldest first. */
@@ -69,9 +71,9 @@ struct invariants *run_invariants(struct run *r);
 struct run_truth {
 	enum plan_kind kind;
 	const struct shop_fault *fault;
-	const char *target;   /* "payment", "orders-db" */
-	char entity[80];      /* "service/payment", "database/orders-db" */
-	const char *causes;   /* kinds that a right answer names, joined by '|' */
+	const char *target; /* "payment", "orders-db" */
+	char entity[80];    /* "service/payment", "database/orders-db" */
+	const char *causes; /* kinds that a right answer names, joined by '|' */
 	int64_t onset_ns, visible_ns, delivered_ns, over_ns;
 };
 size_t run_truths(const struct run *r, struct run_truth out[RUN_TRUTHS_MAX]);
@@ -79,8 +81,8 @@ size_t run_truths(const struct run *r, struct run_truth out[RUN_TRUTHS_MAX]);
 bool run_touches(const struct run *r, const struct run_truth *truth, struct str entity);
 
 struct run_counts {
-	uint64_t events;             /* moments of the world */
-	int64_t faults[PLAN_FAULTS]; /* that came to pass */
+	uint64_t events;               /* moments of the world */
+	int64_t faults[PLAN_FAULTS];   /* that came to pass */
 	int64_t starts, failed_starts; /* of the daemon */
 	struct shop_counts shop;
 	struct sim_kube_server_counts server;

@@ -25,7 +25,8 @@ static void break_now(void *self, uint64_t arg) {
 	if (r->o.broken == BREAK_FORGERY)
 		change(r, "flyball-restart",
 			   "{\"metadata\":{\"annotations\":{\"flyball.dev/action-key\":"
-			   "\"0000000000000000000000000000000000000000000000000000000000000000\"}},\"spec\":{\"template\":{\"metadata\":{"
+			   "\"0000000000000000000000000000000000000000000000000000000000000000\"}},\"spec\":{\"template\":{"
+			   "\"metadata\":{"
 			   "\"annotations\":{\"flyball.dev/restarted-at\":\"2026-01-05T00:00:00Z\"}}}}}");
 	if (r->o.broken == BREAK_DISK) run_flyball_dies(r, 0, false);
 }

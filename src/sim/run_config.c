@@ -13,8 +13,8 @@ static void settings(const struct run_opts *o, const char *section, struct buf *
 
 static void handler(const struct run_opts *o, const struct handler *h, struct buf *b) {
 	static const char *const modes[] = { "auto", "approve", "observe" };
-	buf_printf(b, "  - {name: " STR_FMT ", action: %s, mode: %s, kinds: [", STR_ARG(h->name), action_kind_name(h->action),
-			   modes[o->broken == BREAK_MODE ? SCENARIO_AUTO : o->mode]);
+	buf_printf(b, "  - {name: " STR_FMT ", action: %s, mode: %s, kinds: [", STR_ARG(h->name),
+			   action_kind_name(h->action), modes[o->broken == BREAK_MODE ? SCENARIO_AUTO : o->mode]);
 	bool first = true;
 	for (int k = 0; k < CAUSE_KINDS; k++) {
 		if (!(h->kinds >> k & 1)) continue;

@@ -7,9 +7,9 @@
 #include "sim/kube_server.h"
 #include "sim/run.h"
 
-#define RUN_STATE_DIR "var/lib/flyball"
-#define RUN_TOKEN     "the token of the simulated people"
-#define RUN_HEADS_MAX 512
+#define RUN_STATE_DIR  "var/lib/flyball"
+#define RUN_TOKEN      "the token of the simulated people"
+#define RUN_HEADS_MAX  512
 #define RUN_ALARMS_MAX 4096
 
 /* Flyball on its host (run_daemon.c). */
@@ -51,8 +51,7 @@ struct run_receiver {
 	struct ingest *ingest;
 	struct batch_sink sink;
 	struct baseline *minute, *tens;
-	int64_t next_ns;
-	struct map totals; /* "service/signal" -> struct run_total */
+	void *rest; /* run_alarms.c's own */
 };
 
 enum { RUN_FLYBALL, RUN_KUBE, RUN_SHOP, RUN_PEOPLE, RUN_RECEIVER, RUN_HOSTS };
@@ -78,7 +77,7 @@ struct run {
 	struct wall epoch; /* of the queue's zero */
 	int64_t begin_ns;  /* in the queue's time */
 	struct str config; /* YAML */
-	struct plan plan;
+	struct fault_plan plan;
 	struct plan_step when[SCENARIO_WHENS];
 	struct {
 		enum plan_kind kind;
@@ -111,11 +110,11 @@ void run_flyball_dies(struct run *r, int64_t effects, bool power_loss);
 /* ---- run_break.c ---- */
 void run_break_begin(struct run *r);
 /* ---- run_config.c ---- */
-MUST_USE enum err run_config(struct arena *a, const struct run_opts *o, struct str *yaml, struct invariant_limits *limits,
-							 struct why *why);
+MUST_USE enum err run_config(struct arena *a, const struct run_opts *o, struct str *yaml,
+							 struct invariant_limits *limits, struct why *why);
 /* ---- run_daemon.c ---- */
 extern const struct sim_program run_daemon_program;
-void run_daemon_begin(struct run *r); /* puts in place what it needs, and starts it */
+void run_daemon_begin(struct run *r);           /* puts in place what it needs, and starts it */
 void run_daemon_start(void *run, uint64_t arg); /* a moment of the queue: again after a crash */
 /* ---- run_shop.c, run_people.c, run_alarms.c ---- */
 extern const struct sim_program run_shop_program, run_people_program, run_receiver_program;

@@ -39,7 +39,7 @@ static uint64_t ask(struct run_people *p, const char *method, struct str url) {
 static bool excused(const struct run_people *p) {
 	const struct run *r = p->run;
 	const struct sim_host *h = &r->host[RUN_FLYBALL];
-	return !h->up || r->starts != p->starts || r->conditions > 0 || r->condition_changes != p->changes;
+	return r->stopped || !h->up || r->starts != p->starts || r->conditions > 0 || r->condition_changes != p->changes;
 }
 
 static void probed(struct run_people *p, bool ok, const char *how) {
@@ -73,8 +73,9 @@ static void answer_each(struct run_people *p) {
 			if (!str_is(json_str(json_get(act, "state")), action_state_name(ACTION_WAITING))) continue;
 			struct str id = json_str(json_get(act, "id"));
 			if (!id.n) id = json_str(json_get(act, "action"));
-			(void)ask(p, "POST",
-					  str_printf(&a, URL "/api/v1/actions/" STR_FMT "/%s", STR_ARG(id), p->approve ? "approve" : "reject"));
+			(void)ask(
+				p, "POST",
+				str_printf(&a, URL "/api/v1/actions/" STR_FMT "/%s", STR_ARG(id), p->approve ? "approve" : "reject"));
 			sim_trace_tell(&p->run->trace, "people: %s " STR_FMT, p->approve ? "approve" : "reject", STR_ARG(id));
 		}
 	}

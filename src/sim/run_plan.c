@@ -90,12 +90,13 @@ static void deploy(struct run *r, const struct plan_step *s) {
 	for (size_t i = 0; i < r->world.service_count; i++)
 		if (!strcmp(r->world.services[i].name, s->target)) spec = &r->world.services[i];
 	if (!spec) return; /* refused by run_plan_begin */
-	snprintf(patch, sizeof patch,
-			 "{\"spec\":{\"template\":{\"spec\":{\"containers\":[{\"name\":\"%s\",\"image\":\"registry.local/%s:2.%lld.0\"}"
-			 "]}}}}",
-			 spec->name, spec->name, (long long)++r->deployments);
-	enum err e = sim_kube_change(r->kube, KUBE_DEPLOYMENTS, r->world.namespace_, spec->deployment, "helm", str_of(patch),
-								 &why);
+	snprintf(
+		patch, sizeof patch,
+		"{\"spec\":{\"template\":{\"spec\":{\"containers\":[{\"name\":\"%s\",\"image\":\"registry.local/%s:2.%lld.0\"}"
+		"]}}}}",
+		spec->name, spec->name, (long long)++r->deployments);
+	enum err e =
+		sim_kube_change(r->kube, KUBE_DEPLOYMENTS, r->world.namespace_, spec->deployment, "helm", str_of(patch), &why);
 	assert(!e && "a Deployment of the shop takes an image");
 }
 

@@ -73,7 +73,7 @@ struct scenario {
 	double rate; /* 0: the shop's own */
 	bool cold;
 	int64_t length_ns;
-	struct plan plan;
+	struct fault_plan plan;
 	struct plan_step when[SCENARIO_WHENS]; /* at_ns < 0: nothing */
 	struct scenario_setting settings[16];
 	size_t setting_count;

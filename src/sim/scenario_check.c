@@ -98,6 +98,7 @@ static bool event_matches(struct check *k, const struct json *event) {
 			return false;
 		}
 	}
+	if (at > k->f->length_ns) return false; /* the shop has closed: what follows is no part of it */
 	k->at_ns = at;
 	k->event = event;
 	return at >= x->from_ns && at <= x->until_ns;

@@ -165,8 +165,8 @@ static void add_entries(struct shop *s) {
 }
 
 static void set_sampling(struct shop *s) {
-	if (s->world->sampling >= 1) return;
-	s->threshold = (uint64_t)((1 - s->world->sampling) * 0x1p56);
+	s->threshold = s->world->sampling < 1 ? (uint64_t)((1 - s->world->sampling) * 0x1p56) : 0;
+	if (s->world->no_threshold) return;
 	char hex[20];
 	int n = snprintf(hex, sizeof hex, "%014llx", (unsigned long long)s->threshold);
 	while (n > 1 && hex[n - 1] == '0') n--;

@@ -80,8 +80,9 @@ struct shop_world {
 	int nodes;
 	/* telemetry */
 	int64_t span_ns, metric_ns, log_ns, agent_ns; /* export intervals; agent: the node's */
-	double sampling;  /* share of traces that are exported; its threshold is written where below 1 */
-	double info_logs; /* lines a request at level INFO */
+	double sampling;                              /* share of traces that are exported */
+	bool no_threshold; /* spans do not say it (tracestate "ot=th:..."), as older SDKs do not */
+	double info_logs;  /* lines a request at level INFO */
 	int64_t customer_timeout_ns;
 };
 /* 15 services, 3 databases. */
@@ -109,7 +110,7 @@ struct shop_fault {
 	bool deployed;    /* ERROR_BURST: comes with a deployment (onset is the rollout's) */
 	int64_t onset_ns; /* when it begins */
 	/* what became of it */
-	bool begun, over;
+	bool begun, carried, over; /* carried: some process has had it; over: none has it any more, or it was ended */
 	int64_t begun_ns;
 	int64_t visible_ns;   /* the first sample that it touched was made; 0: none yet */
 	int64_t delivered_ns; /* and the first export that held one was acknowledged */
@@ -143,6 +144,8 @@ void shop_poll(struct shop *s);
 struct shop_fault shop_draw_fault(const struct shop *s, enum shop_fault_kind kind, struct rng *rng);
 /* Plans it. The fault is the shop's to change, the caller's to read, until the shop is freed. */
 const struct shop_fault *shop_plan_fault(struct shop *s, const struct shop_fault *f);
+/* It ends by itself, now: whatever has it is sound again. */
+void shop_end_fault(struct shop *s, const struct shop_fault *f);
 const char *shop_target_name(const struct shop *s, const struct shop_fault *f); /* "payment", "orders-db" */
 /* No customers come from now on (a shop that closes), or they come again. */
 void shop_set_rate(struct shop *s, double factor);

@@ -66,7 +66,7 @@ static void on_pod(struct shop *s, uint32_t index, const struct shop_fault *f) {
 static bool image_is_bad(const struct shop *s, const struct shop_pod *p, double *errors) {
 	for (uint32_t i = 0; i < s->fault_count; i++) {
 		const struct shop_fault *f = &s->faults[i];
-		if (!f->deployed || !f->begun || strcmp(f->image, p->kube.image)) continue;
+		if (!f->deployed || !f->begun || f->over || strcmp(f->image, p->kube.image)) continue;
 		*errors = f->magnitude;
 		return true;
 	}
@@ -113,6 +113,7 @@ static void fault_begins(void *self, uint64_t arg) {
 	struct shop_fault *f = &s->faults[arg];
 	f->begun = true;
 	f->begun_ns = s->queue->now_ns;
+	f->carried = f->kind == SHOP_SLOW_DATABASE;
 	sim_trace_tell(s->o.trace, "shop: fault %s on %s, %.3g %s%s", shop_fault_infos[f->kind].name,
 				   shop_target_name(s, f), f->magnitude, shop_fault_infos[f->kind].unit,
 				   f->deployed ? ", by a deployment" : "");
@@ -124,6 +125,7 @@ static void fault_begins(void *self, uint64_t arg) {
 		deploy_bad_image(s, f);
 	else
 		on_service(s, f);
+	shop_fault_carriers(s);
 	if (f->kind == SHOP_LEAK) shop_fault_visible(s, SHOP_LEAK);
 }
 
@@ -132,6 +134,48 @@ const struct shop_fault *shop_plan_fault(struct shop *s, const struct shop_fault
 	s->faults[s->fault_count] = *f;
 	sim_queue_at(s->queue, f->onset_ns, fault_begins, s, s->fault_count);
 	return &s->faults[s->fault_count++];
+}
+
+/* ---- its end ---- */
+
+static bool carries(const struct shop_pod *p, const struct shop_fault *f) {
+	if (!p || p->service != (uint32_t)f->target || p->state == SHOP_GONE) return false;
+	switch (f->kind) {
+	case SHOP_LEAK: return p->leak_bytes_s > 0;
+	case SHOP_ERROR_BURST: return f->deployed ? !strcmp(p->kube.image, f->image) : p->errors > 0;
+	case SHOP_DEAD_POD: return p->hung && !strcmp(p->kube.uid, f->pod_uid);
+	default: return false;
+	}
+}
+
+static void is_over(struct shop *s, struct shop_fault *f) {
+	f->over = true;
+	f->over_ns = s->queue->now_ns;
+	sim_trace_tell(s->o.trace, "shop: fault %s on %s is over", shop_fault_infos[f->kind].name, shop_target_name(s, f));
+}
+
+void shop_fault_carriers(struct shop *s) {
+	for (uint32_t n = 0; n < s->fault_count; n++) {
+		struct shop_fault *f = &s->faults[n];
+		if (!f->begun || f->over || f->kind == SHOP_SLOW_DATABASE) continue;
+		bool carried = false;
+		for (uint32_t i = 0; i < s->pod_count && !carried; i++) carried = carries(s->pods[i], f);
+		if (f->carried && !carried) is_over(s, f);
+		f->carried = f->carried || carried;
+	}
+}
+
+void shop_end_fault(struct shop *s, const struct shop_fault *fault) {
+	struct shop_fault *f = &s->faults[fault - s->faults];
+	if (!f->begun || f->over) return;
+	if (f->kind == SHOP_SLOW_DATABASE) s->dbs[f->target].slow = 1;
+	for (uint32_t i = 0; i < s->pod_count; i++) {
+		if (!carries(s->pods[i], f)) continue;
+		if (f->kind == SHOP_LEAK) s->pods[i]->leak_bytes_s = 0;
+		if (f->kind == SHOP_ERROR_BURST) s->pods[i]->errors = 0;
+		if (f->kind == SHOP_DEAD_POD) shop_pod_wake(s, i);
+	}
+	if (!f->over) is_over(s, f);
 }
 
 /* ---- what is seen of it ---- */

@@ -203,7 +203,9 @@ void shop_export_done(struct shop *s);
 /* ---- shop_fault.c ---- */
 void shop_fault_visible(struct shop *s, enum shop_fault_kind kind);
 void shop_fault_delivered(struct shop *s);
+void shop_fault_carriers(struct shop *s); /* processes came or went: which faults has none any more? */
 /* What faults do to a process that starts. */
 void shop_fault_on_start(struct shop *s, struct shop_pod *p);
 void shop_watch_memory(struct shop *s, uint32_t index); /* shop_pod.c: kills it when its leak is full */
 void shop_pod_hang(struct shop *s, uint32_t index);
+void shop_pod_wake(struct shop *s, uint32_t index); /* it goes on; what it was asked meanwhile is lost */

@@ -112,6 +112,8 @@ static void process_ends(struct shop *s, uint32_t index, enum shop_pod_state nex
 	p->gen++;
 	p->state = next;
 	p->ready = p->hung = false;
+	if (next == SHOP_GONE) p->leak_bytes_s = p->errors = 0;
+	shop_fault_carriers(s);
 }
 
 static void got_ready(void *self, uint64_t arg) {
@@ -203,6 +205,7 @@ static void start(void *self, const struct sim_kube_pod *kube) {
 	memset(p->served, 0, s->members[service].point_count * sizeof *p->served);
 	memset(p->called, 0, s->members[service].edge_count * sizeof *p->called);
 	shop_fault_on_start(s, p);
+	shop_fault_carriers(s);
 	shop_watch_memory(s, index);
 	sim_kube_pod_running(s->kube, p->kube.uid);
 	shop_export_start(s, index);
@@ -267,4 +270,13 @@ void shop_pod_hang(struct shop *s, uint32_t index) {
 	p->hung = true;
 	int64_t wait = (PROBE_FAILS - 1) * PROBE_NS + (int64_t)(rng_unit(&s->pod_rng) * (double)PROBE_NS) + NS_PER_SEC;
 	sim_queue_in(s->queue, wait, probe_fails, s, name_of(s, index));
+}
+
+void shop_pod_wake(struct shop *s, uint32_t index) {
+	struct shop_pod *p = s->pods[index];
+	if (!p->hung) return;
+	p->hung = false;
+	shop_pod_dies(s, index);
+	if (p->state == SHOP_UP) set_ready(s, index, true);
+	shop_pod_idle(s, index);
 }

@@ -221,6 +221,7 @@ TEST(a_leak_ends_in_a_kill_comes_back_and_a_restart_cures_it) {
 	uint64_t kills = shop_counts(r.shop)->oom_kills;
 	run_for(&r, 900);
 	EXPECT(shop_counts(r.shop)->oom_kills == kills && shop_remedy_of(SHOP_LEAK, false, SHOP_RESTART) == SHOP_CURES);
+	EXPECT(run->over && run->over_ns > run->begun_ns);
 	rig_done(&r);
 }
 
@@ -245,7 +246,7 @@ TEST(an_error_burst_is_cured_by_a_restart_or_when_deployed_by_going_back) {
 			.kind = SHOP_ERROR_BURST, .target = target, .magnitude = 0.4, .onset_ns = r.queue.now_ns
 		};
 		f.deployed = deployed;
-		(void)shop_plan_fault(r.shop, &f);
+		const struct shop_fault *run = shop_plan_fault(r.shop, &f);
 		run_for(&r, 90);
 		EXPECT_NEAR(failed_share(&r, "payment", "POST /charge", 120), 0.4, 0.12);
 		restart(t, &r, &w, deployment);
@@ -253,9 +254,35 @@ TEST(an_error_burst_is_cured_by_a_restart_or_when_deployed_by_going_back) {
 		double after = failed_share(&r, "payment", "POST /charge", 120);
 		enum shop_remedy told = shop_remedy_of(SHOP_ERROR_BURST, deployed, SHOP_RESTART);
 		EXPECT(told == SHOP_CURES ? after < 0.03 : after > 0.25);
+		EXPECT(run->over == (told == SHOP_CURES));
 		EXPECT_OK(sim_kube_change(r.kube, KUBE_DEPLOYMENTS, w.namespace_, deployment, "test", str_of(before), NULL));
 		run_for(&r, 90);
-		EXPECT(failed_share(&r, "payment", "POST /charge", 120) < 0.03);
+		EXPECT(failed_share(&r, "payment", "POST /charge", 120) < 0.03 && run->over);
+		rig_done(&r);
+	}
+}
+
+TEST(a_fault_that_is_ended_leaves_nothing_behind) {
+	for (int kind = 0; kind < SHOP_FAULTS; kind++) {
+		struct rig r;
+		struct shop_world w = shop_builtin;
+		w.deployments_day = 0;
+		rig_init(&r, &w, t->seed);
+		run_for(&r, 120);
+		struct shop_fault f = { .kind = (enum shop_fault_kind)kind, .magnitude = kind == SHOP_LEAK ? 300 : 0.5 };
+		if (kind == SHOP_SLOW_DATABASE) f.magnitude = 20;
+		f.target = kind == SHOP_SLOW_DATABASE ? 0 : index_of(&w, "orders");
+		f.onset_ns = r.queue.now_ns;
+		const struct shop_fault *run = shop_plan_fault(r.shop, &f);
+		run_for(&r, 60);
+		EXPECT(run->carried && !run->over && run->visible_ns);
+		shop_end_fault(r.shop, run);
+		EXPECT(run->over);
+		run_for(&r, 30);
+		EXPECT(failed_share(&r, "orders", "POST /orders", 200) < 0.02);
+		EXPECT(mean_time(&r, "orders", "POST /orders", 120) < 0.05);
+		int serving = 0;
+		EXPECT(shop_pods(r.shop, "orders", &serving) == 2 && serving == 2 && shop_counts(r.shop)->oom_kills == 0);
 		rig_done(&r);
 	}
 }
@@ -320,6 +347,6 @@ TEST(magnitudes_are_drawn_from_their_ranges, .seeds = 20) {
 RUN(latency_measured_is_what_queueing_theory_says, one_worker_with_heavy_work_waits_as_the_formula_says,
 	the_built_in_shop_serves_and_rests, the_same_seed_is_the_same_shop, a_rollout_by_people_loses_no_request,
 	a_leak_ends_in_a_kill_comes_back_and_a_restart_cures_it,
-	an_error_burst_is_cured_by_a_restart_or_when_deployed_by_going_back,
+	an_error_burst_is_cured_by_a_restart_or_when_deployed_by_going_back, a_fault_that_is_ended_leaves_nothing_behind,
 	a_slow_database_slows_its_callers_and_nothing_restarts_it_away,
 	a_dead_pod_fails_its_share_until_its_probe_tells_and_goes_when_deleted, magnitudes_are_drawn_from_their_ranges)

@@ -28,6 +28,10 @@ struct transport_ops {
 	 * ERR_TOO_LARGE: over BATCH_BYTES_MAX. */
 	struct batch_sink *(*sink)(struct transport *);
 	uint32_t (*shards)(struct transport *);
+	/* Before the first poll of a shard: everything that comes is behind `position`, which a checkpoint, maybe of
+	 * an earlier process, says was read. What begins anew with its process numbers on from there.
+	 * ERR_INVALID: something was read already. */
+	enum err (*resume)(struct transport *, uint32_t shard, uint64_t position);
 	/* The next batch that was not read yet. False: none now. */
 	bool (*poll)(struct transport *, uint32_t shard, struct transport_batch *out);
 	/* Lets go of what was read up to and with `position`. ERR_INVALID: that was not read yet. */
@@ -45,6 +49,9 @@ static inline struct batch_sink *transport_sink(struct transport *t) {
 }
 static inline uint32_t transport_shards(struct transport *t) {
 	return t->ops->shards(t);
+}
+static inline enum err transport_resume(struct transport *t, uint32_t shard, uint64_t position) {
+	return t->ops->resume(t, shard, position);
 }
 static inline bool transport_poll(struct transport *t, uint32_t shard, struct transport_batch *out) {
 	return t->ops->poll(t, shard, out);

@@ -153,6 +153,18 @@ static void sweep(struct shard *s, uint64_t position) {
 	}
 }
 
+/* What an earlier process had is gone with it: what this one holds was never read, and is numbered on. */
+static enum err memory_resume(struct transport *t, uint32_t shard, uint64_t position) {
+	struct memory *m = of(t);
+	assert(shard < m->shard_count);
+	struct shard *s = &m->shards[shard];
+	if (s->last_read) return ERR_INVALID;
+	list_each(it, &s->held) container_of(it, struct held, node)->position += position;
+	s->last_put += position;
+	s->let_go = position;
+	return OK;
+}
+
 static bool memory_poll(struct transport *t, uint32_t shard, struct transport_batch *out) {
 	struct memory *m = of(t);
 	assert(shard < m->shard_count);
@@ -236,6 +248,7 @@ const struct transport_ops transport_memory = { .scheme = "memory",
 												.open = memory_open,
 												.sink = memory_sink,
 												.shards = memory_shards,
+												.resume = memory_resume,
 												.poll = memory_poll,
 												.checkpoint = memory_checkpoint,
 												.depth = memory_depth,

@@ -194,7 +194,23 @@ TEST(a_wrong_url_says_what_is_right) {
 	transport_close(NULL);
 }
 
+/* A new process, an old checkpoint: whatever comes lies behind what was read before. */
+TEST(a_resumed_shard_numbers_on) {
+	struct transport_batch got;
+	struct transport *tr = opened(t, "memory:");
+	struct batch_sink *sink = transport_sink(tr);
+	EXPECT_OK(sink->ops->put(sink, STR("before"), 0, 1));
+	EXPECT_OK(transport_resume(tr, 0, 1000));
+	EXPECT_OK(sink->ops->put(sink, STR("after"), 0, 2));
+	EXPECT(transport_poll(tr, 0, &got) && got.position == 1001 && str_is(got.bytes, "before"));
+	EXPECT_ERR(transport_resume(tr, 0, 2000), ERR_INVALID);
+	EXPECT(transport_poll(tr, 0, &got) && got.position == 1002 && str_is(got.bytes, "after"));
+	EXPECT_OK(transport_checkpoint(tr, 0, 1001));
+	EXPECT_ERR(transport_checkpoint(tr, 0, 1003), ERR_INVALID);
+	transport_close(tr);
+}
+
 RUN(batches_of_one_key_keep_their_order_and_none_is_lost, only_what_was_read_can_be_let_go,
 	what_is_held_stays_bounded_and_a_refusal_is_not_for_ever, a_producer_that_never_looks_is_refused_in_the_end,
 	each_producer_hears_of_its_own_puts_only, a_batch_over_the_limit_is_refused_for_good, the_world_may_make_it_full,
-	a_wrong_url_says_what_is_right)
+	a_wrong_url_says_what_is_right, a_resumed_shard_numbers_on)

@@ -6,10 +6,13 @@
 
 #include "base/list.h"
 
+#include <signal.h>
 #include <sqlite3.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "world/linux/disk.h"
@@ -172,6 +175,62 @@ TEST(a_directory_that_is_not_there_is_named) {
 	rig_close(t, &r);
 }
 
+static void limit_files(struct t *t, rlim_t bytes) {
+	struct rlimit l;
+	EXPECT(getrlimit(RLIMIT_FSIZE, &l) == 0);
+	l.rlim_cur = bytes == RLIM_INFINITY ? l.rlim_max : bytes;
+	signal(SIGXFSZ, SIG_IGN);
+	EXPECT(setrlimit(RLIMIT_FSIZE, &l) == 0);
+}
+
+/* The system's limit on a file's size answers as a full disk does. */
+TEST(a_full_disk_is_named_and_costs_only_the_transaction) {
+	struct rig r;
+	rig_open(t, &r);
+	sqlite3 *db = NULL;
+	struct why why;
+	limit_files(t, 2000);
+	EXPECT_ERR(vfs_database(r.vfs, "small.db", &db, &why), ERR_NOSPACE);
+	EXPECT(strstr(why.text, "no space left") && strstr(why.text, "small.db"));
+	limit_files(t, RLIM_INFINITY);
+
+	EXPECT_OK(vfs_database(r.vfs, "state.db", &db, NULL));
+	run(t, db, "CREATE TABLE a(k INTEGER PRIMARY KEY, v BLOB); INSERT INTO a VALUES(1, 'kept')");
+	limit_files(t, 100000);
+	int rc = sqlite3_exec(db, "INSERT INTO a(v) VALUES(randomblob(300000))", NULL, NULL, NULL);
+	EXPECT(vfs_err(rc) == ERR_NOSPACE);
+	limit_files(t, RLIM_INFINITY);
+	run(t, db, "INSERT INTO a(v) VALUES('later')");
+	EXPECT(number(t, db, "SELECT count(*) FROM a") == 2);
+	EXPECT(number(t, db, "SELECT count(*) FROM pragma_integrity_check WHERE integrity_check = 'ok'") == 1);
+	EXPECT(sqlite3_close(db) == SQLITE_OK);
+	rig_close(t, &r);
+}
+
+/* As another user where we are root, whom no mode stops. */
+TEST(a_database_without_the_right_is_named) {
+	struct rig r;
+	rig_open(t, &r);
+	sqlite3 *db = NULL;
+	EXPECT_OK(vfs_database(r.vfs, "state.db", &db, NULL));
+	run(t, db, "CREATE TABLE a(k)");
+	EXPECT(sqlite3_close(db) == SQLITE_OK);
+	EXPECT(chmod(r.root, 0755) == 0);
+	char path[100];
+	snprintf(path, sizeof path, "%s/state.db", r.root);
+	EXPECT(chmod(path, 0444) == 0);
+	pid_t child = fork();
+	if (child == 0) {
+		if (geteuid() == 0 && setuid(65534) != 0) _exit(2);
+		struct why why = { "" };
+		enum err e = vfs_database(r.vfs, "state.db", &db, &why);
+		_exit(e == ERR_DENIED && strstr(why.text, "state.db") && strstr(why.text, "owner") ? 0 : 1);
+	}
+	int status = -1;
+	EXPECT(child > 0 && waitpid(child, &status, 0) == child && status == 0);
+	rig_close(t, &r);
+}
+
 TEST(time_and_chance_are_the_ones_handed_in) {
 	struct rig r;
 	rig_open(t, &r);
@@ -280,5 +339,6 @@ TEST(two_threads_write_two_databases_of_one_vfs) {
 
 RUN(what_is_committed_is_there_after_a_reopen, a_log_that_a_crash_left_is_recovered,
 	the_settings_are_those_of_the_header, a_second_opener_is_told_that_it_is_in_use, damage_is_named,
-	a_directory_that_is_not_there_is_named, time_and_chance_are_the_ones_handed_in, temporary_files_need_no_disk,
+	a_directory_that_is_not_there_is_named, a_full_disk_is_named_and_costs_only_the_transaction,
+	a_database_without_the_right_is_named, time_and_chance_are_the_ones_handed_in, temporary_files_need_no_disk,
 	two_threads_write_two_databases_of_one_vfs)

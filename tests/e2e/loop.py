@@ -292,7 +292,7 @@ def crash(result, stage, plan, rate):
             run.verify()
             run.check_acted_once()
             acted = {e["data"]["action"] for e in of_incident(run.governor, "ACTION_LOG", run.incident)}
-            result.check("the action that was interrupted is the one that ended", acted == {a["action"] for a in intents}, acted)
+            result.check("the action that was interrupted is the one that ended", acted == {a["id"] for a in intents}, acted)
             run.check_records()
     finally:
         result.check("it ends in good order when asked to", run.governor.close() == 0, run.governor.last_words())

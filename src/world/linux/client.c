@@ -18,6 +18,7 @@ struct client {
 	CURLM *multi;
 	struct timer timer; /* libcurl's */
 	struct timer look;  /* for those that went silent */
+	struct task mend;   /* for those whose socket cannot be watched */
 	struct inbox inbox;
 	struct list transfers, sockets;
 };
@@ -77,8 +78,35 @@ static void socket_forget(struct client_socket *s) {
 	free(s);
 }
 
+/* Its socket cannot be watched: it would hang. libcurl must not be told from its own callback, since it
+ * then gives up all of its transfers. */
+static void give_up(struct client *c, CURL *easy, enum err e) {
+	struct transfer *t = NULL;
+	curl_easy_getinfo(easy, CURLINFO_PRIVATE, (char **)&t);
+	if (t) t->err = e;
+	loop_task(c->loop, &c->mend);
+}
+
+static void mend(struct task *task) {
+	struct client *c = container_of(task, struct client, mend);
+	list_each_safe(n, &c->transfers) {
+		struct transfer *t = container_of(n, struct transfer, node);
+		if (!t->err) continue;
+		transfer_result(t, CURLE_OUT_OF_MEMORY);
+		detach(c, t);
+	}
+}
+
+static struct client_socket *socket_new(struct client *c, curl_socket_t fd) {
+	struct client_socket *s = calloc(1, sizeof *s);
+	if (!s) return NULL;
+	*s = (struct client_socket){ .watch = { .fd = fd, .ready = socket_ready }, .client = c };
+	list_push(&c->sockets, &s->node);
+	curl_multi_assign(c->multi, fd, s);
+	return s;
+}
+
 static int on_socket(CURL *easy, curl_socket_t fd, int what, void *arg, void *known) {
-	(void)easy;
 	struct client *c = arg;
 	struct client_socket *s = known;
 	if (what == CURL_POLL_REMOVE) {
@@ -86,17 +114,12 @@ static int on_socket(CURL *easy, curl_socket_t fd, int what, void *arg, void *kn
 		curl_multi_assign(c->multi, fd, NULL);
 		return 0;
 	}
-	if (s) {
-		loop_unwatch(c->loop, &s->watch);
-	} else {
-		s = calloc(1, sizeof *s);
-		if (!s) return -1;
-		*s = (struct client_socket){ .watch = { .fd = fd, .ready = socket_ready }, .client = c };
-		list_push(&c->sockets, &s->node);
-		curl_multi_assign(c->multi, fd, s);
-	}
+	if (s) loop_unwatch(c->loop, &s->watch);
+	if (!s) s = socket_new(c, fd);
 	uint32_t events = (what & CURL_POLL_IN ? EPOLLIN : 0) | (what & CURL_POLL_OUT ? EPOLLOUT : 0);
-	return loop_watch(c->loop, &s->watch, events) == OK ? 0 : -1;
+	enum err e = s ? loop_watch(c->loop, &s->watch, events) : ERR_NOMEM;
+	if (e) give_up(c, easy, e);
+	return 0;
 }
 
 static int on_timer(CURLM *multi, long ms, void *arg) {
@@ -188,6 +211,7 @@ static void client_close(struct http_client *client) {
 	list_each_safe(n, &c->sockets) socket_forget(container_of(n, struct client_socket, node));
 	loop_timer_stop(&c->timer);
 	loop_timer_stop(&c->look);
+	loop_task_stop(&c->mend);
 	inbox_close(&c->inbox);
 	free(c);
 }
@@ -215,9 +239,11 @@ static enum err open_client(struct http_clients *port, int64_t in_flight_max, st
 	if (in_flight_max < 1 || in_flight_max > 65536) return ERR_INVALID;
 	struct client *c = calloc(1, sizeof *c);
 	if (!c) return ERR_NOMEM;
-	*c = (struct client){
-		.client = { &ops }, .loop = owner->loop, .timer = { .fire = timer_due }, .look = { .fire = look_due }
-	};
+	*c = (struct client){ .client = { &ops },
+						  .loop = owner->loop,
+						  .timer = { .fire = timer_due },
+						  .look = { .fire = look_due },
+						  .mend = { .run = mend } };
 	list_init(&c->transfers);
 	list_init(&c->sockets);
 	enum err e = inbox_open(&c->inbox, owner->loop, (size_t)in_flight_max);

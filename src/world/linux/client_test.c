@@ -291,6 +291,7 @@ TEST(silence_and_slowness_time_out) {
 	s.peer.fd = -1;
 
 	/* A peer that says something now and then is not idle. */
+	idle.idle_timeout_ns = 600 * NS_PER_MS;
 	submit(&s, &idle);
 	await_request(&s);
 	say(&s, "HTTP/1.1 200 OK\r\nContent-Length: 8\r\n\r\n");

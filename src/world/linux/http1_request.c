@@ -290,6 +290,7 @@ static enum err make_response(struct http1_request *r, const struct http_reply *
 	if (!e) return OK;
 	MHD_destroy_response(r->response);
 	r->response = NULL;
+	buf_clear(&r->out); /* another try begins anew */
 	return e;
 }
 

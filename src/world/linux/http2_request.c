@@ -259,7 +259,10 @@ enum err http2_reply(struct http2_request *r, const struct http_reply *reply) {
 	bool bodiless = str_is(r->x.begin.method, "HEAD") || reply->status == 204 || reply->status == 304;
 	if (!e && !bodiless) buf_str(&r->out, reply->body);
 	if (!e) e = r->out.err;
-	if (e) return e;
+	if (e) {
+		buf_clear(&r->out); /* another try begins anew */
+		return e;
+	}
 
 	nghttp2_data_provider provider = { .source.ptr = r, .read_callback = read_reply };
 	bool any = (reply->open && !bodiless) || r->out.n || r->trailer_count;

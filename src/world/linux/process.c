@@ -72,13 +72,17 @@ static const struct process_ops ops = {
 	.privileged = linux_privileged,
 };
 
-static void signals_ready(struct watch *w, uint32_t events) {
-	(void)events;
-	struct process_linux *p = container_of(w, struct process_linux, signals);
-	for (struct signalfd_siginfo info; read(w->fd, &info, sizeof info) == (ssize_t)sizeof info;) {
+static void take_signals(struct process_linux *p) {
+	for (struct signalfd_siginfo info; read(p->signals.fd, &info, sizeof info) == (ssize_t)sizeof info;) {
 		if (info.ssi_signo == SIGHUP) p->reload = true;
 		if (info.ssi_signo != SIGHUP) p->stopping = true;
 	}
+}
+
+static void signals_ready(struct watch *w, uint32_t events) {
+	(void)events;
+	struct process_linux *p = container_of(w, struct process_linux, signals);
+	take_signals(p);
 	loop_kick(p->loop);
 }
 
@@ -119,6 +123,7 @@ struct process *process_linux_process(struct process_linux *p) {
 void process_linux_close(struct process_linux *p) {
 	if (!p) return;
 	if (p->signals.fd >= 0) {
+		take_signals(p); /* a second Ctrl-C must not kill who is about to end in good order */
 		loop_unwatch(p->loop, &p->signals);
 		close(p->signals.fd);
 	}

@@ -54,6 +54,7 @@ TEST(signals_are_seen_by_the_loop) {
 	raise(SIGINT);
 	world_linux_wait(r.linux_, (struct mono){ rig_now(&r) + 10 * NS_PER_SEC });
 	EXPECT(p->ops->stopping(p));
+	raise(SIGTERM); /* once more, and nobody looks */
 	rig_close(&r);
 	sigset_t now; /* as it was before */
 	pthread_sigmask(SIG_BLOCK, NULL, &now);

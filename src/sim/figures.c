@@ -1,4 +1,4 @@
-#include "sim/bounds.h"
+#include "sim/figures.h"
 
 #include <assert.h>
 #include <math.h>
@@ -8,7 +8,7 @@
 #define TAIL    0.025
 #define HALVING 200 /* far below the last bit of a double */
 
-struct bounds bounds_share(int64_t hits, int64_t n) {
+struct bounds figures_share(int64_t hits, int64_t n) {
 	assert(hits >= 0 && hits <= n);
 	if (!n) return (struct bounds){ NAN, 0, 1 };
 	double count = (double)n, p = (double)hits / count, z2 = Z95 * Z95;
@@ -37,7 +37,7 @@ static double poisson_mean(int64_t k, double tail) {
 	return (low + high) / 2;
 }
 
-struct bounds bounds_rate(int64_t count, double exposure) {
+struct bounds figures_rate(int64_t count, double exposure) {
 	assert(count >= 0 && exposure >= 0);
 	if (exposure <= 0) return (struct bounds){ NAN, 0, INFINITY };
 	double low = count ? poisson_mean(count - 1, 1 - TAIL) : 0;
@@ -49,13 +49,13 @@ static int by_value(const void *a, const void *b) {
 	return (x > y) - (x < y);
 }
 
-double bounds_median(double *times, size_t n) {
+double figures_median(double *times, size_t n) {
 	if (!n) return NAN;
 	qsort(times, n, sizeof *times, by_value);
 	return n % 2 ? times[n / 2] : (times[n / 2 - 1] + times[n / 2]) / 2;
 }
 
-double times_quantile(double *times, size_t n, double q) {
+double figures_quantile(double *times, size_t n, double q) {
 	assert(q > 0 && q <= 1);
 	if (!n) return NAN;
 	qsort(times, n, sizeof *times, by_value);

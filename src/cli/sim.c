@@ -1,0 +1,314 @@
+#include "sim/sim.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/hash.h"
+#include "base/param.h"
+#include "cli/jobs.h"
+#include "cli/verbs.h"
+
+/* Verbs on the simulated world: simulate, experiment, demo. */
+
+#define PROGRAM_MAX ((size_t)256 << 20)
+#define SEEDS_MAX   1000000
+#define WARM_HOURS  3.0
+#define WARM_SEED   1
+
+/* ---- the warmed world ---- */
+
+struct warmed {
+	struct progress progress;
+	struct run_image image;
+};
+
+static void warming(void *self, const char *what, double share) {
+	progress_tell(self, what, share);
+}
+
+static bool stop(void *self) {
+	return cli_interrupted(((struct progress *)self)->cli);
+}
+
+static struct run_watch watch(struct progress *p) {
+	return (struct run_watch){ warming, stop, p };
+}
+
+static bool stop_only(void *self) {
+	return cli_interrupted(self);
+}
+
+/* Where images are kept: --cache, $XDG_CACHE_HOME/flyball, ~/.cache/flyball. */
+static const char *cache_directory(struct cli *c) {
+	struct process *p = c->world->process;
+	struct str given = args_get(&c->args, "cache"), xdg = p->ops->env(p, "XDG_CACHE_HOME"),
+			   home = p->ops->env(p, "HOME");
+	if (given.n) return str_c(&c->arena, given);
+	if (xdg.n) return str_c(&c->arena, str_printf(&c->arena, STR_FMT "/flyball", STR_ARG(xdg)));
+	if (home.n) return str_c(&c->arena, str_printf(&c->arena, STR_FMT "/.cache/flyball", STR_ARG(home)));
+	return "/var/cache/flyball";
+}
+
+/* What this program is: a world warmed by another one is another world. */
+static uint64_t program(struct cli *c) {
+	struct str bytes = { 0 };
+	struct arena a;
+	arena_init(&a, 0);
+	uint64_t hash = disk_read_file(c->world->disk, &a, "/proc/self/exe", PROGRAM_MAX, &bytes, NULL) ? 0 : hash64(bytes);
+	arena_done(&a);
+	return hash;
+}
+
+static int warm(struct cli *c, double rate, double hours, struct run_image *out) {
+	struct progress progress = progress_begin(c);
+	struct run_watch w = watch(&progress);
+	struct run_warm what = { .world = &shop_builtin, .rate = rate, .hours = hours, .seed = WARM_SEED };
+	struct why why = { "" };
+	enum err e = run_image_get(c->world->disk, cache_directory(c), program(c), &what, &w, out, &why);
+	progress_end(&progress);
+	return e ? cli_fail(c, e == ERR_CLOSED ? EXIT_NEGATIVE : EXIT_UNREACHABLE, "%s",
+						why.text[0] ? why.text : err_text(e))
+			 : EXIT_DONE;
+}
+
+static int number(struct cli *c, const char *name, double fallback, double least, double most, double *out) {
+	struct str s = args_get(&c->args, name);
+	*out = fallback;
+	if (!s.p || (str_double(s, out) && *out >= least && *out <= most)) return EXIT_DONE;
+	return cli_fail(c, EXIT_USAGE, "--%s takes a number from %g to %g, not '" STR_FMT "'", name, least, most,
+					STR_ARG(s));
+}
+
+/* ---- simulate ---- */
+
+struct simulation {
+	struct cli *c;
+	struct simulate_opts o;
+	int64_t seeds[2], jobs, piece;
+	struct str faults;
+	struct buf *rows;    /* of each piece, JSON lines */
+	struct buf *stories; /* likewise: what broke, for people */
+	size_t pieces;
+	struct progress progress;
+};
+
+static const struct out_column row_columns[] = {
+	{ "seed", "seed" },     { "trace_hash", "trace_hash" }, { "virtual_s", "virtual_s" },
+	{ "events", "events" }, { "incidents", "incidents" },   { "actions", "actions" },
+	{ "faults", "faults" }, { "broken", "broken" },         COLUMN_END,
+};
+
+/* JSON lines as one array, printed as asked; `csv` is the default where nobody sees it. */
+static int print_lines(struct cli *c, const struct out_column *columns, const struct buf *lines, size_t count) {
+	const struct json *all = NULL;
+	struct buf array, out;
+	buf_init(&array, 0);
+	buf_byte(&array, '[');
+	bool first = true;
+	for (size_t i = 0; i < count; i++) {
+		struct str line, tail;
+		for (struct str rest = buf_get(&lines[i]); rest.n; rest = tail) {
+			(void)str_cut(rest, '\n', &line, &tail);
+			if (!first) buf_byte(&array, ',');
+			first = false;
+			buf_str(&array, line);
+		}
+	}
+	buf_byte(&array, ']');
+	struct why why = { "" };
+	enum err e = json_parse(&c->arena, buf_get(&array), &all, &why);
+	int code = e ? cli_fail(c, EXIT_UNREACHABLE, "a row cannot be read: %s", why.text) : EXIT_DONE;
+	buf_init(&out, 0);
+	enum out_format f = c->terminal || args_has(&c->args, "output") ? c->format : OUT_CSV;
+	if (!e) out_rows(&out, f, columns, all);
+	if (!e) cli_print(c, buf_get(&out));
+	buf_done(&out);
+	buf_done(&array);
+	return code;
+}
+
+static int any_broken(const struct buf *lines, size_t count) {
+	for (size_t i = 0; i < count; i++) {
+		struct str line, tail;
+		struct arena a;
+		bool broken = false;
+		arena_init(&a, 0);
+		for (struct str rest = buf_get(&lines[i]); rest.n && !broken; rest = tail) {
+			const struct json *row = NULL;
+			(void)str_cut(rest, '\n', &line, &tail);
+			broken = json_parse(&a, line, &row, NULL) == OK && json_int(json_get(row, "broken"), 0) > 0;
+		}
+		arena_done(&a);
+		if (broken) return EXIT_NEGATIVE;
+	}
+	return EXIT_DONE;
+}
+
+static int run_here(struct simulation *s) {
+	struct cli *c = s->c;
+	for (int64_t seed = s->seeds[0]; seed <= s->seeds[1]; seed++) {
+		struct buf story;
+		struct why why = { "" };
+		buf_init(&story, 0);
+		progress_tell(&s->progress, "simulating",
+					  (double)(seed - s->seeds[0]) / (double)(s->seeds[1] - s->seeds[0] + 1));
+		enum err e = simulate_seed(&s->o, (uint64_t)seed, &s->rows[0], &story, &why);
+		progress_end(&s->progress);
+		if (story.n)
+			fprintf(stderr,
+					STR_FMT "seed %lld failed; again: flyball simulate --seeds %lld --hours %g --faults " STR_FMT
+							"%s\n",
+					STR_ARG(buf_get(&story)), (long long)seed, (long long)seed, s->o.hours, STR_ARG(s->faults),
+					s->o.twice ? " --twice" : "");
+		buf_done(&story);
+		if (e == ERR_CLOSED) break;
+		if (e) return cli_fail(c, cli_code(e), "seed %lld: %s", (long long)seed, why.text[0] ? why.text : err_text(e));
+	}
+	return EXIT_DONE;
+}
+
+static void piece_arguments(void *self, size_t piece, const char *argv[JOBS_ARGUMENTS_MAX + 1]) {
+	struct simulation *s = self;
+	struct arena *a = &s->c->arena;
+	int64_t from = s->seeds[0] + (int64_t)piece * s->piece, to = from + s->piece - 1;
+	size_t n = 0;
+	argv[n++] = "simulate";
+	argv[n++] = "--seeds";
+	argv[n++] =
+		str_c(a, str_printf(a, "%lld..%lld", (long long)from, (long long)(to < s->seeds[1] ? to : s->seeds[1])));
+	argv[n++] = "--hours";
+	argv[n++] = str_c(a, str_printf(a, "%.17g", s->o.hours));
+	argv[n++] = "--rate";
+	argv[n++] = str_c(a, str_printf(a, "%.17g", s->o.rate));
+	argv[n++] = "--faults";
+	argv[n++] = str_c(a, s->faults);
+	argv[n++] = "--cache";
+	argv[n++] = cache_directory(s->c);
+	if (!s->o.image) argv[n++] = "--cold";
+	if (s->o.twice) argv[n++] = "--twice";
+	argv[n++] = "-q";
+	argv[n++] = "-ojsonl";
+	argv[n] = NULL;
+}
+
+static void piece_line(void *self, size_t piece, struct str line) {
+	struct simulation *s = self;
+	buf_str(&s->rows[piece], line);
+	buf_byte(&s->rows[piece], '\n');
+}
+
+static void piece_ended(void *self, size_t done) {
+	struct simulation *s = self;
+	progress_tell(&s->progress, "simulating", (double)done / (double)s->pieces);
+}
+
+static int run_pieces(struct simulation *s) {
+	struct jobs_work w = { s->pieces, s->jobs, piece_arguments, piece_line, piece_ended, s };
+	int code = jobs_run(s->c, &w);
+	progress_end(&s->progress);
+	return code;
+}
+
+static int simulate_seeds(struct simulation *s) {
+	struct cli *c = s->c;
+	int64_t seeds = s->seeds[1] - s->seeds[0] + 1;
+	s->piece = seeds / (s->jobs * 8) < 1 ? 1 : seeds / (s->jobs * 8);
+	if (s->piece > 10) s->piece = 10;
+	s->pieces = s->jobs > 1 ? (size_t)((seeds + s->piece - 1) / s->piece) : 1;
+	s->rows = arena_array(&c->arena, struct buf, s->pieces);
+	if (!s->rows) return cli_fail(c, EXIT_UNREACHABLE, "out of memory");
+	for (size_t i = 0; i < s->pieces; i++) buf_init(&s->rows[i], 0);
+	int code = s->jobs > 1 ? run_pieces(s) : run_here(s);
+	if (code <= EXIT_NEGATIVE) {
+		int printed = print_lines(c, row_columns, s->rows, s->pieces);
+		int broken = any_broken(s->rows, s->pieces);
+		code = printed > code ? printed : code;
+		code = broken > code ? broken : code;
+	}
+	for (size_t i = 0; i < s->pieces; i++) buf_done(&s->rows[i]);
+	return code;
+}
+
+/* ---- scenarios ---- */
+
+static const struct out_column scenario_columns[] = {
+	{ "scenario", "scenario" },     { "seed", "seed" },
+	{ "trace_hash", "trace_hash" }, { "virtual_s", "virtual_s" },
+	{ "events", "events" },         { "incidents", "incidents" },
+	{ "actions", "actions" },       { "faults", "faults" },
+	{ "broken", "broken" },         COLUMN_END,
+};
+
+static int one_scenario(struct cli *c, struct simulate_opts *o, struct str path, struct buf *rows) {
+	struct scenario s;
+	struct str text = { 0 };
+	struct why why = { "" };
+	struct run_image image = { 0 };
+	struct buf story;
+	enum err e = cli_read(c, path, SCENARIO_BYTES_MAX, &text, &why);
+	if (!e) e = scenario_parse(&c->arena, text, str_c(&c->arena, path), &s, &why);
+	if (e) return cli_fail(c, EXIT_USAGE, "%s", why.text[0] ? why.text : err_text(e));
+	if (s.rate > 0) o->rate = s.rate;
+	int code = s.cold ? EXIT_DONE : warm(c, o->rate, WARM_HOURS, &image);
+	if (code) return code;
+	o->image = s.cold ? NULL : &image;
+	buf_init(&story, 0);
+	e = simulate_scenario(o, &s, rows, &story, &why);
+	if (story.n) fprintf(stderr, STR_FMT, STR_ARG(buf_get(&story)));
+	if (e)
+		code = cli_fail(c, e == ERR_CLOSED ? EXIT_NEGATIVE : cli_code(e), STR_FMT ": %s", STR_ARG(path),
+						why.text[0] ? why.text : err_text(e));
+	buf_done(&story);
+	run_image_done(&image);
+	return code;
+}
+
+static int play_scenarios(struct cli *c, double rate) {
+	struct run_watch w = { NULL, stop_only, c };
+	struct buf rows;
+	int code = EXIT_DONE;
+	buf_init(&rows, 0);
+	for (size_t i = 0; i < c->args.positional_count && !code; i++) {
+		struct simulate_opts o = { .world = &shop_builtin, .rate = rate, .watch = &w };
+		code = one_scenario(c, &o, c->args.positional[i], &rows);
+	}
+	if (!code) code = print_lines(c, scenario_columns, &rows, 1);
+	if (!code) code = any_broken(&rows, 1);
+	buf_done(&rows);
+	return code;
+}
+
+int verb_simulate(struct cli *c) {
+	struct why why = { "" };
+	struct run_image image = { 0 };
+	struct run_watch w = { NULL, stop_only, c };
+	struct simulation s = { .c = c, .progress = progress_begin(c) };
+	s.o = (struct simulate_opts){ .world = &shop_builtin, .watch = &w, .twice = args_has(&c->args, "twice") };
+	s.faults = args_get(&c->args, "faults");
+	if (!s.faults.n) s.faults = STR("all");
+	if (str_is(s.faults, "list")) {
+		struct buf b;
+		buf_init(&b, 0);
+		plan_faults_list(&b);
+		int printed = cli_print(c, buf_get(&b));
+		buf_done(&b);
+		return printed;
+	}
+	int code = number(c, "rate", 10, 0.1, 10000, &s.o.rate);
+	if (!code && c->args.positional_count) return play_scenarios(c, s.o.rate);
+	if (!code) code = number(c, "hours", 0.5, 0.01, 24 * 366, &s.o.hours);
+	if (code) return code;
+	int64_t one = (int64_t)(c->seed ? c->seed : 1);
+	if (plan_faults_parse(s.faults, &s.o.faults, &why) || args_range(&c->args, "seeds", one, one, s.seeds, &why) ||
+		args_int(&c->args, "jobs", 1, 1, 64, &s.jobs, &why))
+		return cli_fail(c, EXIT_USAGE, "%s", why.text);
+	if (s.seeds[1] - s.seeds[0] >= SEEDS_MAX) return cli_fail(c, EXIT_USAGE, "--seeds takes at most a million");
+	if (!args_has(&c->args, "cold")) {
+		code = warm(c, s.o.rate, WARM_HOURS, &image);
+		if (code) return code;
+		s.o.image = &image;
+	}
+	code = simulate_seeds(&s);
+	run_image_done(&image);
+	return code;
+}

@@ -1,0 +1,5 @@
+#include "ingest/otlp_fuzz.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n) {
+	return fuzz_request(OTLP_METRICS, p, n);
+}

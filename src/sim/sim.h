@@ -1,0 +1,66 @@
+/* What the command line asks of the simulation: seeds that check invariants, experiments, the demo,
+ * scenarios. Each answers with JSON or text; none knows of files, terminals or processes.
+ *
+ * A row of `simulate` and of an experiment is one JSON object on one line, so that it may come from
+ * another process: whoever runs many seeds at once sums the lines up in the order of seeds. */
+#pragma once
+
+#include "sim/plan.h"
+#include "sim/report.h"
+#include "sim/run_image.h"
+#include "sim/scenario.h"
+
+/* ---- simulate ---- */
+
+struct simulate_opts {
+	const struct shop_world *world;
+	const struct run_image *image; /* warmed; NULL: cold */
+	double rate;                   /* as the image's */
+	double hours;
+	uint32_t faults; /* a bit for each enum plan_kind below PLAN_FAULTS */
+	bool twice;      /* each seed two times: unequal hashes are a broken promise */
+	const struct run_watch *watch;
+};
+/* One seed: the row to `out`, the story of what broke (if anything) to `story`. ERR_CLOSED: interrupted. */
+MUST_USE enum err simulate_seed(const struct simulate_opts *o, uint64_t seed, struct buf *out, struct buf *story,
+								struct why *why);
+
+/* ---- scenarios ---- */
+
+/* Plays it; the row to `out`, what did not hold to `story`. `image` must be of the scenario's rate, or NULL. */
+MUST_USE enum err simulate_scenario(const struct simulate_opts *o, const struct scenario *s, struct buf *out,
+									struct buf *story, struct why *why);
+
+/* ---- experiment mttd ---- */
+
+extern const struct report_metric mttd_metrics[];
+
+struct mttd_opts {
+	const struct shop_world *world;
+	const struct run_image *fast, *slow; /* warmed at `rate` and at MTTD_SLOW_RATE */
+	double rate;
+	const struct run_watch *watch;
+};
+#define MTTD_SLOW_RATE 10.0
+
+/* The runs of a seed, in order: one for each fault, one cold, one without any fault. */
+enum mttd_case { MTTD_LEAK, MTTD_SLOW_DATABASE, MTTD_ERROR_BURST, MTTD_DEAD_POD, MTTD_COLD, MTTD_QUIET, MTTD_CASES };
+const char *mttd_case_name(enum mttd_case c);
+/* One run: its row (sim/report.h) to `out`. */
+MUST_USE enum err mttd_run(const struct mttd_opts *o, uint64_t seed, enum mttd_case c, struct buf *out,
+						   struct why *why);
+
+/* ---- demo ---- */
+
+struct demo_opts {
+	const struct shop_world *world;
+	const struct run_image *image;
+	double rate;
+	uint64_t seed;
+	bool color;
+	struct disk *disk;     /* where the daemon's files go ... */
+	const char *directory; /* ... a directory of it */
+	const struct run_watch *watch;
+};
+/* The story to `out`. */
+MUST_USE enum err demo_play(const struct demo_opts *o, struct buf *out, struct why *why);
