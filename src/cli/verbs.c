@@ -55,7 +55,15 @@ static const struct option simulate_options[] = {
 	OPTION_END,
 };
 
+static const struct option demo_options[] = {
+	{ "state", 0, "DIR", "Where its state is left for `explain` and others (default: a fresh directory in TMPDIR)." },
+	{ "cache", 0, "DIR", "Where warmed worlds are kept (default: $XDG_CACHE_HOME/flyball)." },
+	OPTION_END,
+};
+
 const struct verb verbs[] = {
+	{ "demo", "[--seed N]", "Two faults in a simulated shop: seen, explained, corrected, verified.",
+	  "flyball demo --seed 2", demo_options, verb_demo },
 	{ "run", "[-c FILE] [--state DIR]", "Watch, find, explain and (as far as allowed) correct.",
 	  "flyball run -c flyball.yaml", run_options, verb_run },
 	{ "status", "", "What the daemon is doing now.", "flyball status", NULL, verb_status },
