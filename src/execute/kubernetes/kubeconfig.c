@@ -137,7 +137,9 @@ static enum err in_cluster(struct world *w, struct arena *a, struct kube_access 
 static enum err from_url(struct world *w, struct arena *a, const struct url *u, struct kube_access *out,
 						 struct why *why) {
 	struct str ca = url_param(u, "ca");
-	*out = (struct kube_access){ .server = url_param(u, "server"), .token_file = url_param(u, "token_file") };
+	/* The URL is the caller's, and gone when access is used. */
+	*out = (struct kube_access){ .server = str_copy(a, url_param(u, "server")),
+								 .token_file = str_copy(a, url_param(u, "token_file")) };
 	while (out->server.n && out->server.p[out->server.n - 1] == '/') out->server.n--;
 	out->where = out->server;
 	return ca.n ? disk_read_file(w->disk, a, str_c(a, ca), FILE_MAX, &out->tls.ca, why) : OK;
