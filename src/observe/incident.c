@@ -5,10 +5,12 @@
 
 #include "observe/observer_in.h"
 
-#define HOPS       3 /* along calls, over which trouble is taken for one */
-#define AT_ONCE_NS (15 * NS_PER_SEC)
-#define RECENT_NS  (90 * NS_PER_SEC) /* anomalies this far apart belong together */
-#define SETTLED_NS (20 * NS_PER_SEC) /* after this, trouble that its cause does not explain is another one */
+#define HOPS           3 /* along calls, over which trouble is taken for one */
+#define CONVINCED_NS   (60 * NS_PER_SEC)
+#define CONVINCED_NATS 2.0
+#define AT_ONCE_NS     (15 * NS_PER_SEC)
+#define RECENT_NS      (90 * NS_PER_SEC) /* anomalies this far apart belong together */
+#define SETTLED_NS     (20 * NS_PER_SEC) /* after this, trouble that its cause does not explain is another one */
 
 /* ---- how grave ---- */
 
@@ -121,6 +123,8 @@ static void symptom_add(struct observer *ob, struct incident *in, struct watch *
 	in->symptoms[in->symptom_count++] = (struct symptom){
 		.entity = w->entity, .instance = f->instance, .via = f->via, .signal = k, .first = f->v, .on_ns = ob->now_ns
 	};
+	struct symptom *fresh = &in->symptoms[in->symptom_count - 1];
+	fresh->binding = f->severity >= ob->o.settings.incident_severity;
 	in->severity = join_severity(in->severity, f->severity);
 	ob->keep_wanted++;
 }
@@ -286,12 +290,22 @@ static bool values_since(const struct observer *ob, const struct watch *w, const
 	return (double)sum.seen >= 2;
 }
 
+/* Few requests without a failure prove little where few failed before: they must speak for normal, or a
+ * minute must have passed. */
+static bool convincing(const struct observer *ob, const struct watch *w, const struct symptom *s, int64_t since_ns) {
+	const struct evidence *ev = evidence_of(w, s);
+	struct evidence_opts o = watch_opts(ob);
+	if (!ev || ob->now_ns - since_ns > CONVINCED_NS) return true;
+	return evidence_since(ev, &o, s->first.which, since_ns) <= -CONVINCED_NATS;
+}
+
 static void symptom_look(const struct observer *ob, struct symptom *s) {
 	struct watch *w = watch_get(ob, s->entity);
 	const struct finding *f = &w->findings[s->signal];
 	int64_t since_ns = in_band_since(ob, w, s);
 	s->in_band_ns = since_ns;
-	s->back = since_ns && heard_until(ob, s, f) - since_ns >= hold_ns(ob, s) && values_since(ob, w, s, since_ns);
+	s->back = since_ns && heard_until(ob, s, f) - since_ns >= hold_ns(ob, s) && values_since(ob, w, s, since_ns) &&
+			  convincing(ob, w, s, since_ns);
 }
 
 static void watch_release(struct observer *ob, struct watch *w) {
@@ -335,16 +349,23 @@ static void adopt(struct observer *ob, struct incident *in) {
 	}
 }
 
+static bool binding(const struct incident *in) {
+	for (uint32_t i = 0; i < in->symptom_count; i++)
+		if (in->symptoms[i].binding) return true;
+	return false;
+}
+
 static void incident_look(struct observer *ob, struct incident *in) {
 	int64_t since_ns = 0, heard_ns = 0;
-	bool all_back = true;
+	bool all_back = true, any_binding = binding(in);
 	for (uint32_t i = 0; i < in->symptom_count; i++) {
 		struct symptom *s = &in->symptoms[i];
 		symptom_look(ob, s);
-		all_back = all_back && s->back;
-		if (s->in_band_ns > since_ns) since_ns = s->in_band_ns;
 		const struct finding *f = &watch_get(ob, s->entity)->findings[s->signal];
 		if (f->told_ns > heard_ns) heard_ns = f->told_ns;
+		if (any_binding && !s->binding) continue; /* a weak sign that came along holds nothing up */
+		all_back = all_back && s->back;
+		if (s->in_band_ns > since_ns) since_ns = s->in_band_ns;
 	}
 	if (all_back) {
 		incident_end(ob, in, "in_band", since_ns);

@@ -10,6 +10,7 @@
 #define GROWTH_LEVEL    0.1  /* of the level, where no limit is known */
 #define RUN_OUT_S       (30.0 * 3600)
 #define NEAR_S          1800.0
+#define POOL_SCORE      0.3
 #define CPU_RATIO       1.3
 #define GAUGE_SILENT_NS (300 * NS_PER_SEC)
 #define UNREADY_NS      (8 * NS_PER_SEC)   /* a pod that ends in good order is gone by then, or says so */
@@ -136,7 +137,10 @@ static void level_news(struct observer *ob, const struct level *l) {
 		iw->memory_used = true;
 	else
 		iw->cpu_used = true;
-	level_feed(lw, &o, l->value, l->limit > 0 ? l->limit : l->value, l->at_ns, ob->stream->now_ns, watch_quiet(ob, w));
+	struct level_pool *pool = &w->pools[memory ? GAUGE_MEMORY : GAUGE_CPU];
+	bool quiet = watch_quiet(ob, w);
+	level_feed(lw, &o, pool, l->value, l->limit > 0 ? l->limit : l->value, l->at_ns, ob->stream->now_ns, quiet);
+	if (quiet && evidence_score(&lw->evidence, &o, NULL) < POOL_SCORE) level_pool_learn(pool, lw);
 	gauge_judge(ob, w, l->signal, l->at_ns);
 }
 

@@ -12,6 +12,9 @@
 #define CLIMB_FEW       2.1
 #define CLIMB_ALL       3.0
 #define CLIMB_SINCE     1.5
+#define POOL_READY      60.0
+#define POOL_MEMORY     5000.0
+#define POOL_SPREADS    3.0
 #define Z_MAX           6.0
 #define DELTA_QUICK     2.0
 #define DELTA_SLOW      2.0
@@ -45,13 +48,35 @@ static void learn(struct level_watch *w, double value, double sd, double seconds
 	w->seen_s += seconds;
 }
 
-void level_feed(struct level_watch *w, const struct evidence_opts *o, double value, double scale, int64_t at_ns,
-				int64_t received_ns, bool quiet) {
+static bool at_home(const struct level_pool *p, double value, double scale) {
+	if (!p || p->n < POOL_READY) return false;
+	double sd = sqrt(p->variance + p->spread2) + LEVEL_FLOOR * fabs(scale);
+	return fabs(value - p->mean) <= POOL_SPREADS * sd;
+}
+
+static void level_begin(struct level_watch *w, const struct level_pool *pool, double value, double scale,
+						int64_t at_ns) {
+	w->first_ns = at_ns;
+	w->quick = w->slow = w->last = w->lately = w->highest = value;
+	if (!at_home(pool, value, scale)) return;
+	w->quick = w->slow = pool->mean + (value - pool->mean) * pool->variance / (pool->variance + pool->spread2 + 1e-12);
+	w->spread2 = pool->spread2;
+	w->seen_s = 2 * LEVEL_YOUNG_S;
+}
+
+void level_pool_learn(struct level_pool *p, const struct level_watch *w) {
+	if (w->seen_s <= LEVEL_YOUNG_S) return;
+	p->n = fmin(p->n + 1, POOL_MEMORY);
+	double off = w->last - p->mean;
+	p->mean += off / p->n;
+	p->variance += (off * off - p->variance) / p->n;
+	p->spread2 += (w->spread2 - p->spread2) / p->n;
+}
+
+void level_feed(struct level_watch *w, const struct evidence_opts *o, const struct level_pool *pool, double value,
+				double scale, int64_t at_ns, int64_t received_ns, bool quiet) {
 	double seconds = w->last_ns && at_ns > w->last_ns ? fmin((double)(at_ns - w->last_ns) / 1e9, 300) : 0;
-	if (!w->first_ns) {
-		w->first_ns = at_ns;
-		w->quick = w->slow = w->last = w->lately = w->highest = value;
-	}
+	if (!w->first_ns) level_begin(w, pool, value, scale, at_ns);
 	double sd = spread(w, scale);
 	if (w->seen_s > LEVEL_YOUNG_S) {
 		struct increment inc = { .from_ns = at_ns, .to_ns = at_ns, .received_ns = received_ns, .seen = 1 };
