@@ -9,7 +9,8 @@
 #define GROWTH_LIMIT    0.02 /* of the limit: growth that is worth a word */
 #define GROWTH_LEVEL    0.1  /* of the level, where no limit is known */
 #define RUN_OUT_S       (30.0 * 3600)
-#define SLOPE_T         3.0
+#define NEAR_S          1800.0
+#define POOL_SCORE      0.3
 #define CPU_RATIO       1.3
 #define GAUGE_SILENT_NS (300 * NS_PER_SEC)
 #define UNREADY_NS      (8 * NS_PER_SEC)   /* a pod that ends in good order is gone by then, or says so */
@@ -53,10 +54,9 @@ static struct verdict memory_verdict(const struct level_watch *lw, const struct 
 	double usual = lw->slow < lw->quick ? lw->slow : lw->quick;
 	double growth = lw->last - usual, worth = limit > 0 ? GROWTH_LIMIT * limit : GROWTH_LEVEL * usual;
 	bool leads = limit > 0 ? l.runs_out_s < RUN_OUT_S : true;
-	bool climbs = l.slope_per_s > 0 && (l.slope_t > SLOPE_T || v.score > 2);
-	if (v.score >= 1 && !(growth >= worth && leads && climbs)) v.score = 0.99;
-	if (limit > 0 && lw->last >= NEAR_LIMIT * limit && l.slope_per_s > 0 && l.slope_t > SLOPE_T &&
-		l.runs_out_s < 1800) {
+	if (v.score >= 1 && !(growth >= worth && leads && l.climbs)) v.score = 0.99;
+	bool near = limit > 0 && lw->last >= NEAR_LIMIT * limit;
+	if (near && l.climbs && l.runs_out_s < NEAR_S) {
 		v.score = fmax(v.score, lw->last / (NEAR_LIMIT * limit));
 		v.high = NEAR_LIMIT * limit;
 		if (!v.onset_ns) v.onset_ns = lw->last_ns, v.delivered_ns = lw->last_ns;
@@ -137,7 +137,10 @@ static void level_news(struct observer *ob, const struct level *l) {
 		iw->memory_used = true;
 	else
 		iw->cpu_used = true;
-	level_feed(lw, &o, l->value, l->limit > 0 ? l->limit : l->value, l->at_ns, ob->stream->now_ns, watch_quiet(ob, w));
+	struct level_pool *pool = &w->pools[memory ? GAUGE_MEMORY : GAUGE_CPU];
+	bool quiet = watch_quiet(ob, w);
+	level_feed(lw, &o, pool, l->value, l->limit > 0 ? l->limit : l->value, l->at_ns, ob->stream->now_ns, quiet);
+	if (quiet && evidence_score(&lw->evidence, &o, NULL) < POOL_SCORE) level_pool_learn(pool, lw);
 	gauge_judge(ob, w, l->signal, l->at_ns);
 }
 

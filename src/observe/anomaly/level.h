@@ -24,16 +24,25 @@ struct level_watch {
 	double highest; /* in quiet times, ageing */
 };
 
+/* What copies of one service have in common: where they stand, how that varies among them and over days, and
+ * the spread of one. A new copy that stands there too need not be young. */
+struct level_pool {
+	double n; /* samples, ageing */
+	double mean, variance, spread2;
+};
+void level_pool_learn(struct level_pool *p, const struct level_watch *w);
+
 struct level_outlook {
 	double slope_per_s; /* of the last samples */
-	double slope_t;     /* slope over its standard error */
+	bool climbs;        /* by more than chance */
 	double runs_out_s;  /* until the limit at that slope; NaN: it does not, or no limit is known */
 };
 
-void level_feed(struct level_watch *w, const struct evidence_opts *o, double value, double scale, int64_t at_ns,
-				int64_t received_ns, bool quiet);
+/* `pool` may be NULL. */
+void level_feed(struct level_watch *w, const struct evidence_opts *o, const struct level_pool *pool, double value,
+				double scale, int64_t at_ns, int64_t received_ns, bool quiet);
 struct verdict level_judge(const struct level_watch *w, const struct evidence_opts *o);
-struct level_outlook level_look(const struct level_watch *w, double limit);
+struct level_outlook level_look(const struct level_watch *w, double limit); /* of the samples since it began to rise */
 /* Whether what is lately stands where it should. */
 bool level_in_band(const struct level_watch *w);
 void level_adopt(struct level_watch *w);

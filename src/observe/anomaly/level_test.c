@@ -10,7 +10,7 @@ static const struct evidence_opts opts = { .slot_ns = 2 * NS_PER_SEC, .budget_s 
 
 static int64_t feed(struct level_watch *w, struct rng *rng, int64_t at, double level, bool quiet) {
 	at += 10 * NS_PER_SEC;
-	level_feed(w, &opts, level + 10 * rng_normal(rng), LIMIT, at, at, quiet);
+	level_feed(w, &opts, NULL, level + 10 * rng_normal(rng), LIMIT, at, at, quiet);
 	return at;
 }
 

@@ -7,6 +7,7 @@
 #include "stream/catalog.h"
 
 #define CHANGE_BEFORE_NS (900 * NS_PER_SEC) /* a rollout so long before the onset may be it */
+#define CPU_BUSY         0.6 /* of the limit: where queues begin to form */
 #define CHANGE_AFTER_NS  (15 * NS_PER_SEC)  /* clocks and slots err */
 
 PRINTF(3, 4) static void say(struct arena *a, struct rca_cause *c, const char *fmt, ...) {
@@ -47,7 +48,8 @@ static enum cause_kind service_kind(const struct rca_input *in, const struct rca
 	if (out_of_memory) return CAUSE_MEMORY;
 	if (n->pods_down || n->pods_restarted || n->crash_loop) return CAUSE_CRASH;
 	if (hinted(n, HINT_DISK)) return CAUSE_DISK;
-	if (n->cpu_high || n->signals[SIGNAL_CPU].on || hinted(n, HINT_POOL)) return CAUSE_SATURATION;
+	bool busy = n->signals[SIGNAL_CPU].on && n->cpu_share > CPU_BUSY && main_why(b) == BLAME_TIME;
+	if (n->cpu_high || busy || hinted(n, HINT_POOL)) return CAUSE_SATURATION;
 	switch (main_why(b)) {
 	case BLAME_TIME:
 		return n->signals[SIGNAL_RATE].on && !n->signals[SIGNAL_DURATION].on ? CAUSE_UNKNOWN : CAUSE_LATENCY;
