@@ -43,6 +43,11 @@ static const struct option audit_options[] = {
 	OPTION_END,
 };
 
+static const struct option demo_options[] = {
+	{ "state", 0, "DIR", "Where the simulated daemon's state is left (default: a fresh temporary directory)." },
+	{ "cache", 0, "DIR", "Where warmed worlds are kept (default: $XDG_CACHE_HOME/flyball)." },
+	OPTION_END,
+};
 static const struct option simulate_options[] = {
 	{ "seeds", 0, "A..B", "Seeds to run (default: --seed)." },
 	{ "hours", 0, "H", "Virtual hours of each (default 0.5)." },
@@ -94,6 +99,9 @@ const struct verb verbs[] = {
 	  verb_rules_check },
 	{ "rules test", "FILE EVENT", "Which of these patterns match an event, and which field failed.",
 	  "flyball rules test rules.json event.json", NULL, verb_rules_test },
+	{ "demo", "[--seed N] [--state DIR]",
+	  "A simulated shop, two faults, and what Flyball does about them, told as a story.", "flyball demo --seed 2",
+	  demo_options, verb_demo },
 	{ "simulate", "[--seeds A..B] [--hours H] [--faults NAMES] [--twice] [--jobs N] [SCENARIO...]",
 	  "Whole days of a shop under faults, in virtual time: does every promise hold? Or scenarios, played.",
 	  "flyball simulate --seeds 1..20 --twice --jobs 2", simulate_options, verb_simulate },

@@ -27,3 +27,4 @@ int verb_rules_check(struct cli *c);
 int verb_rules_test(struct cli *c);
 int verb_version(struct cli *c);
 int verb_simulate(struct cli *c);
+int verb_demo(struct cli *c);
