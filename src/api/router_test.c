@@ -4,7 +4,7 @@
 #include "api/api_impl.h"
 #include "api/test_http.h"
 #include "base/yaml.h"
-#include "store/test_world.h"
+#include "world/linux/disk.h"
 
 static const struct route *find(struct t *t, const char *method, const char *path, struct str *star, enum err *e) {
 	struct request_target g;
@@ -43,14 +43,15 @@ TEST(nothing_changes_without_a_token) {
 
 /* docs/api.yaml and the table tell the same paths, methods and parameters. */
 TEST(the_document_is_the_table) {
-	char *text = arena_take(t->arena, 1 << 20, 1);
+	struct disk *disk = NULL;
 	const struct json *doc = NULL;
 	struct why why = { "" };
-	FILE *f = fopen(DOCS_DIR "/api.yaml", "r");
-	EXPECT(f);
-	size_t n = fread(text, 1, 1 << 20, f), described = 0;
-	fclose(f);
-	if (yaml_parse(t->arena, (struct str){ text, n }, &doc, &why)) test_fail(t, __FILE__, __LINE__, why.text);
+	struct str text;
+	size_t described = 0;
+	EXPECT_OK(disk_linux_open("/", &disk, &why));
+	EXPECT_OK(disk_read_file(disk, t->arena, DOCS_DIR "/api.yaml", 1 << 20, &text, &why));
+	disk_linux_close(disk);
+	if (yaml_parse(t->arena, text, &doc, &why)) test_fail(t, __FILE__, __LINE__, why.text);
 	for (const struct route *r = api_routes; r->method; r++, described++) {
 		char path[128];
 		size_t m = 0;

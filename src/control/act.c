@@ -37,8 +37,9 @@ void action_entered(struct control *c, struct action_row *act) {
 	}
 }
 
-static int64_t pods_of(const struct action_row *act) {
-	return act->planned ? act->plan.pods_disturbed : 0;
+static int32_t pods_of(const struct action_row *act) {
+	int64_t n = act->planned ? act->plan.pods_disturbed : 0;
+	return n < INT32_MAX / 4 ? (int32_t)n : INT32_MAX / 4;
 }
 
 /* When it acted, at the latest: a response may come long after its effect, and the other way round. */
@@ -67,7 +68,7 @@ void action_remember(struct control *c, const struct action_row *act) {
 	p->told = act->state == ACTION_TOLD;
 	p->claimed = p->told || act->times[TIME_CLAIMED].ns;
 	p->pods = pods_of(act);
-	p->lost = act->planned ? gates_lost(act->kind, &act->plan, act->replicas_by) : 0;
+	p->lost = act->planned ? (int32_t)gates_lost(act->kind, &act->plan, act->replicas_by) : 0;
 	if (act->state == ACTION_UNDONE) p->pods *= 2; /* the way back moves pods too */
 	if (!known || act->resumed) {
 		p->acted = acted_at(c, act);

@@ -192,3 +192,11 @@ bool rig_action_is(struct rig *r, int n, size_t i, const char *state);
 size_t rig_effects(const struct rig *r, const char *service);
 /* The whole decision log against its head. */
 void rig_audit(struct rig *r);
+
+/* An incident with a cause, and the time to decide on it. */
+void rig_fault(struct rig *r, int n, const char *service, const char *kind);
+/* Everything that control published fits its schema, the decision log is whole; then rig_done. */
+void rig_finish(struct rig *r);
+bool rig_text_is(const struct json *row, const char *path, const char *want);
+bool rig_says(struct t *t, const struct json *row, const char *path, const char *want);
+size_t rig_actions(struct rig *r, int n);

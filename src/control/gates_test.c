@@ -89,7 +89,9 @@ static struct gates_result only(struct t *t, const struct case_ *c, enum gate g,
 static struct past *acted(struct t *t, struct case_ *c, int64_t ago_ns, int64_t pods) {
 	struct past *p =
 		history_entry(&c->history, str_printf(t->arena, "01KE00000000000000000%05d", (int)c->history.count + 10));
-	*p = (struct past){ .handler = hash64(c->handler.name), .state = ACTION_VERIFIED, .claimed = true, .pods = pods };
+	*p = (struct past){
+		.handler = hash64(c->handler.name), .state = ACTION_VERIFIED, .claimed = true, .pods = (int32_t)pods
+	};
 	p->acted.ns = c->facts.now.ns - ago_ns;
 	snprintf(p->action, sizeof p->action, "x%d", (int)c->history.count);
 	return p;

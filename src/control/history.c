@@ -36,18 +36,29 @@ struct past *history_entry(struct history *h, struct str action) {
 }
 
 static bool counts(const struct past *p, const struct history_query *q) {
-	return p->claimed && (q->told || !p->told) && !(q->except && strcmp(q->except, p->action) == 0);
+	return p->claimed && (q->told || !p->told);
+}
+
+/* The one that asks does not count; asked last, since the name lies further off. */
+static bool other(const struct past *p, const struct history_query *q) {
+	return !q->except || strcmp(q->except, p->action) != 0;
 }
 
 static bool there(const struct past *p, const struct history_where *where) {
 	return !where || p->target == where->target || p->place == where->place;
 }
 
+/* A call that is out may take effect at any moment: it is as young as can be. */
+static int64_t age_of(const struct past *p, const struct history_query *q) {
+	bool out = p->state == ACTION_CLAIMED || p->state == ACTION_ACTING;
+	return out ? 0 : q->now.ns - p->acted.ns;
+}
+
 int64_t history_actions(const struct history *h, struct history_query q, uint64_t handler, int64_t window_ns) {
 	int64_t n = 0;
 	for (size_t i = 0; i < h->count; i++) {
 		const struct past *p = &h->ring[i];
-		n += counts(p, &q) && p->handler == handler && q.now.ns - p->acted.ns < window_ns;
+		n += p->handler == handler && counts(p, &q) && age_of(p, &q) < window_ns && other(p, &q);
 	}
 	return n;
 }
@@ -57,8 +68,8 @@ struct history_sum history_pods(const struct history *h, struct history_query q,
 	struct history_sum sum = { 0 };
 	for (size_t i = 0; i < h->count; i++) {
 		const struct past *p = &h->ring[i];
-		int64_t age = q.now.ns - p->acted.ns;
-		if (!counts(p, &q) || age >= window_ns || !there(p, where)) continue;
+		int64_t age = age_of(p, &q);
+		if (age >= window_ns || !counts(p, &q) || !there(p, where) || !other(p, &q)) continue;
 		sum.pods += p->pods;
 		sum.lost += p->lost;
 		if (age > sum.oldest_ns) sum.oldest_ns = age;
@@ -70,10 +81,8 @@ int64_t history_since(const struct history *h, struct history_query q, const str
 	int64_t since = -1;
 	for (size_t i = 0; i < h->count; i++) {
 		const struct past *p = &h->ring[i];
-		if (!counts(p, &q) || !there(p, where)) continue;
-		/* a call that is out may take effect at any moment */
-		bool out = p->state == ACTION_CLAIMED || p->state == ACTION_ACTING;
-		int64_t age = out ? 0 : q.now.ns - p->acted.ns;
+		if (!there(p, where) || !counts(p, &q) || !other(p, &q)) continue;
+		int64_t age = age_of(p, &q);
 		if (since < 0 || age < since) since = age;
 	}
 	return since;
@@ -84,7 +93,8 @@ int64_t history_attempt(const struct history *h, struct history_query q, struct 
 	int64_t attempt = 0;
 	for (size_t i = 0; i < h->count; i++) {
 		const struct past *p = &h->ring[i];
-		if (!counts(p, &q) || p->kind != kind || p->target != target || !str_is(incident, p->incident)) continue;
+		if (p->target != target || p->kind != kind || !counts(p, &q) || !str_is(incident, p->incident)) continue;
+		if (!other(p, &q)) continue;
 		if (p->attempt > attempt) attempt = p->attempt;
 	}
 	return attempt;
@@ -95,7 +105,8 @@ int64_t history_handler_attempts(const struct history *h, struct history_query q
 	int64_t n = 0;
 	for (size_t i = 0; i < h->count; i++) {
 		const struct past *p = &h->ring[i];
-		n += counts(p, &q) && p->handler == handler && p->service == service && str_is(incident, p->incident);
+		n += p->handler == handler && p->service == service && counts(p, &q) && str_is(incident, p->incident) &&
+			 other(p, &q);
 	}
 	return n;
 }

@@ -22,19 +22,20 @@ enum past_end {
 };
 
 struct past {
-	char action[ULID_LEN + 1], incident[ULID_LEN + 1];
-	uint64_t handler, service; /* hash64 of the names */
+	/* what every question looks at lies in the first 64 bytes: a full ring is walked a cache line an entry */
+	struct mono acted;
 	uint64_t target;           /* hash64 of the object's UID, or of its name where there is none */
 	uint64_t place;            /* hash64 of "namespace/service": a deleted pod's successor has another UID */
-	enum action_kind kind;
+	uint64_t handler, service; /* hash64 of the names */
+	int32_t pods;              /* that the action replaces */
+	int32_t lost;              /* ready ones that it takes away without a rollout's care */
 	enum action_state state;
+	bool claimed; /* the key was taken (or would have been) at `acted` */
+	bool told;    /* would have acted: counts only for other would-haves */
+	enum action_kind kind;
 	enum past_end end;
 	int64_t attempt;
-	bool claimed; /* the key was taken (or would have been) at `acted` */
-	struct mono acted;
-	int64_t pods; /* that the action replaces */
-	int64_t lost; /* ready ones that it takes away without a rollout's care */
-	bool told;    /* would have acted: counts only for other would-haves */
+	char action[ULID_LEN + 1], incident[ULID_LEN + 1];
 };
 
 struct history {

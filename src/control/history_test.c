@@ -25,7 +25,7 @@ TEST(answers_are_those_of_a_plain_list, .seeds = 300) {
 		p->claimed = rng_below(&t->rng, 4) > 0;
 		p->told = rng_below(&t->rng, 4) == 0;
 		p->acted.ns = rng_below(&t->rng, 200 * NS_PER_SEC);
-		p->pods = rng_below(&t->rng, 5);
+		p->pods = (int32_t)rng_below(&t->rng, 5);
 		list[i] = *p;
 	}
 	bool told = rng_below(&t->rng, 2);
@@ -35,11 +35,10 @@ TEST(answers_are_those_of_a_plain_list, .seeds = 300) {
 	for (size_t i = 1; i < n; i++) {
 		const struct past *p = &list[i];
 		if (!p->claimed || (p->told && !told)) continue;
-		int64_t age = now.ns - p->acted.ns;
+		int64_t age = p->state == ACTION_ACTING ? 0 : now.ns - p->acted.ns;
 		actions += p->handler == 1 && age < window;
 		pods += age < window ? p->pods : 0;
 		if (p->target != 1 && p->place != 2) continue;
-		if (p->state == ACTION_ACTING) age = 0;
 		if (since < 0 || age < since) since = age;
 	}
 	EXPECT(history_actions(&h, q, 1, window) == actions);

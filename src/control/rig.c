@@ -6,6 +6,7 @@
 #include "base/yaml.h"
 #include "control/double.h"
 #include "model/audit.h"
+#include "model/schema_check.h"
 
 static void rig_log(struct log *l, enum log_level level, const char *event, struct str fields) {
 	struct rig *r = container_of(l, struct rig, log);
@@ -291,4 +292,39 @@ void rig_audit(struct rig *r) {
 			test_fail(t, __FILE__, __LINE__, why.text);
 	}
 	EXPECT_OK(audit_verify_end(&v, &head, &why));
+}
+
+void rig_fault(struct rig *r, int n, const char *service, const char *kind) {
+	rig_opened(r, n, service, 0.8);
+	rig_run(r, NS_PER_SEC);
+	rig_report(r, n, service, kind, 0.9, NULL);
+	rig_run(r, 2 * NS_PER_SEC);
+}
+
+void rig_finish(struct rig *r) {
+	struct t *t = r->t;
+	static const char *const types[] = { "ACTION_PLANNED", "APPROVAL_REQUESTED", "ACTION_LOG" };
+	for (size_t k = 0; k < 3; k++) {
+		const char *e;
+		for (size_t i = 0; (e = double_nth(&r->broker, types[k], i)); i++) {
+			struct why why = { "" };
+			if (schema_check_event(EVENTS_DIR, str_of(e), &why)) test_fail(t, __FILE__, __LINE__, why.text);
+		}
+	}
+	rig_audit(r);
+	rig_done(r);
+}
+
+bool rig_text_is(const struct json *row, const char *path, const char *want) {
+	return str_is(json_str(json_path(row, path)), want);
+}
+
+bool rig_says(struct t *t, const struct json *row, const char *path, const char *want) {
+	struct str s = json_str(json_path(row, path));
+	return s.n && strstr(str_c(t->arena, s), want);
+}
+
+size_t rig_actions(struct rig *r, int n) {
+	const struct json *v = json_get(rig_incident(r, n), "actions");
+	return v ? v->count : 0;
 }

@@ -147,8 +147,12 @@ static void node_fill(struct scene *s, uint32_t at) {
 	n->change = RCA_NONE;
 	for (int k = 0; w && k < SIGNAL_KINDS; k++) {
 		const struct finding *f = &w->findings[k];
-		n->signals[k] = (struct rca_signal){ f->v.score >= 1, f->v.score, f->v.onset_ns, f->v.delivered_ns,
-											 f->v.onset_sd_s, f->v.value, f->v.expected };
+		n->signals[k] = (struct rca_signal){
+			f->v.score >= 1,   f->via == VIA_CALLS && w->durations[VIA_CALLS] && k <= SIGNAL_DURATION,
+			f->v.score,        f->v.onset_ns,
+			f->v.delivered_ns, f->v.onset_sd_s,
+			f->v.value,        f->v.expected
+		};
 	}
 	for (int h = 0; h < LOG_HINTS; h++)
 		if (e->hint_ns[h] >= s->from_ns - 5 * NS_PER_SEC) n->hints |= 1u << h;
@@ -202,6 +206,12 @@ static void edge_fill(struct scene *s, const struct edge *g, uint32_t from, uint
 static void reach(struct scene *s) {
 	for (uint32_t i = 0; i < s->in->member_count; i++) node_add(s, s->in->members[i]);
 	uint32_t from = 0, until = s->node_count;
+	const struct catalog *c = &s->ob->stream->catalog;
+	for (uint32_t k = 0; k < c->edges.count; k++) { /* those who see it from outside */
+		const struct edge *g = catalog_edge(c, k);
+		uint32_t to = g && g->to != NONE && g->to != g->from ? node_find(s, g->to) : RCA_NONE;
+		if (to != RCA_NONE && to < until) node_add(s, g->from);
+	}
 	for (int hop = 0; hop < NEAR_HOPS && from < until; hop++) {
 		for (uint32_t i = from; i < until; i++) {
 			const struct entity *e = entity_of(s->ob, s->entities[i]);

@@ -102,22 +102,24 @@ static void member_add(struct observer *ob, struct incident *in, struct watch *w
 	if (!member(in, w->entity) && in->member_count < MEMBERS_MAX) in->members[in->member_count++] = w->entity;
 }
 
-static struct symptom *symptom_find(struct incident *in, uint32_t entity, enum signal_kind k) {
-	for (uint32_t i = 0; i < in->symptom_count; i++)
-		if (in->symptoms[i].entity == entity && in->symptoms[i].signal == k) return &in->symptoms[i];
+static struct symptom *symptom_find(struct incident *in, uint32_t entity, enum signal_kind k, enum via via) {
+	for (uint32_t i = 0; i < in->symptom_count; i++) {
+		struct symptom *s = &in->symptoms[i];
+		if (s->entity == entity && s->signal == k && s->via == via) return s;
+	}
 	return NULL;
 }
 
 static void symptom_add(struct observer *ob, struct incident *in, struct watch *w, enum signal_kind k) {
 	const struct finding *f = &w->findings[k];
-	struct symptom *s = symptom_find(in, w->entity, k);
+	struct symptom *s = symptom_find(in, w->entity, k, f->via);
 	if (s) {
 		if (s->back) s->back = false, s->in_band_ns = 0;
 		return;
 	}
 	if (in->symptom_count == SYMPTOMS_MAX) return;
 	in->symptoms[in->symptom_count++] = (struct symptom){
-		.entity = w->entity, .instance = f->instance, .signal = k, .first = f->v, .on_ns = ob->now_ns
+		.entity = w->entity, .instance = f->instance, .via = f->via, .signal = k, .first = f->v, .on_ns = ob->now_ns
 	};
 	in->severity = join_severity(in->severity, f->severity);
 	ob->keep_wanted++;
@@ -234,19 +236,20 @@ void incident_note(struct observer *ob, struct watch *w, enum signal_kind k) {
 /* ---- ending ---- */
 
 /* Two exports of that signal where it comes slowly, else ten seconds. */
-static int64_t hold_ns(const struct observer *ob, const struct symptom *s, const struct finding *f) {
+static int64_t hold_ns(const struct observer *ob, const struct symptom *s) {
 	const struct entity *e = entity_of(ob, s->entity);
 	double interval_s = e->pulses[s->signal].interval_s;
 	bool requests = s->signal == SIGNAL_RATE || s->signal == SIGNAL_ERRORS || s->signal == SIGNAL_DURATION;
-	if (requests && e->kind == ENTITY_SERVICE) interval_s = stream_interval(ob->stream, s->entity, f->via);
+	if (s->via == VIA_CALLS) return IN_BAND_NS; /* callers tell, each in its own time */
+	if (requests && e->kind == ENTITY_SERVICE) interval_s = stream_interval(ob->stream, s->entity, s->via);
 	int64_t two_ns = (int64_t)(2 * fmin(interval_s, 120) * 1e9);
 	return two_ns > IN_BAND_NS ? two_ns : IN_BAND_NS;
 }
 
-static const struct evidence *evidence_of(const struct watch *w, const struct symptom *s, const struct finding *f) {
-	if (s->signal == SIGNAL_DURATION && w->durations[f->via]) return &w->durations[f->via]->evidence;
-	if (s->signal == SIGNAL_ERRORS && w->shares[f->via]) return &w->shares[f->via]->evidence;
-	if (s->signal == SIGNAL_RATE && w->rates[f->via]) return &w->rates[f->via]->evidence;
+static const struct evidence *evidence_of(const struct watch *w, const struct symptom *s) {
+	if (s->signal == SIGNAL_DURATION && w->durations[s->via]) return &w->durations[s->via]->evidence;
+	if (s->signal == SIGNAL_ERRORS && w->shares[s->via]) return &w->shares[s->via]->evidence;
+	if (s->signal == SIGNAL_RATE && w->rates[s->via]) return &w->rates[s->via]->evidence;
 	if (s->signal == SIGNAL_LOGS && w->lines) return &w->lines->evidence;
 	return NULL;
 }
@@ -255,15 +258,16 @@ static const struct evidence *evidence_of(const struct watch *w, const struct sy
 static int64_t heard_until(const struct observer *ob, const struct symptom *s, const struct finding *f) {
 	const struct entity *e = entity_of(ob, s->entity);
 	bool requests = s->signal == SIGNAL_ERRORS || s->signal == SIGNAL_DURATION;
-	if (!requests || e->kind != ENTITY_SERVICE) return f->data_ns;
-	int64_t mark = stream_watermark(ob->stream, s->entity, f->via, ob->now_ns);
-	return mark < f->data_ns + NS_PER_SEC * 2 ? mark : f->data_ns;
+	int64_t data_ns = requests ? f->via_ns[s->via] : f->data_ns;
+	if (!requests || e->kind != ENTITY_SERVICE || s->via == VIA_CALLS) return data_ns;
+	int64_t mark = stream_watermark(ob->stream, s->entity, s->via, ob->now_ns);
+	return mark < data_ns + NS_PER_SEC * 2 ? mark : data_ns;
 }
 
 /* Since when it has been in band; 0: it is not, or there is nothing to say so. */
 static int64_t in_band_since(const struct observer *ob, const struct watch *w, const struct symptom *s) {
 	const struct finding *f = &w->findings[s->signal];
-	const struct evidence *ev = evidence_of(w, s, f);
+	const struct evidence *ev = evidence_of(w, s);
 	bool gauge = s->signal == SIGNAL_MEMORY || s->signal == SIGNAL_CPU;
 	bool inside = gauge ? instance_in_band(ob, w, s->signal) : f->v.score < 1;
 	if (!ev) return inside ? (s->in_band_ns ? s->in_band_ns : f->data_ns) : 0;
@@ -274,11 +278,11 @@ static int64_t in_band_since(const struct observer *ob, const struct watch *w, c
 
 static bool values_since(const struct observer *ob, const struct watch *w, const struct symptom *s, int64_t since_ns) {
 	const struct finding *f = &w->findings[s->signal];
-	if (f->data_ns <= since_ns) return false;
 	const struct entity *e = entity_of(ob, s->entity);
 	bool requests = s->signal == SIGNAL_ERRORS || s->signal == SIGNAL_DURATION;
-	if (!requests || !e->red[f->via]) return true;
-	struct slot sum = channel_sum(e->red[f->via], stream_slot(ob->stream, since_ns), INT64_MAX);
+	if ((requests ? f->via_ns[s->via] : f->data_ns) <= since_ns) return false;
+	if (!requests || !e->red[s->via]) return true;
+	struct slot sum = channel_sum(e->red[s->via], stream_slot(ob->stream, since_ns), INT64_MAX);
 	return (double)sum.seen >= 2;
 }
 
@@ -287,7 +291,7 @@ static void symptom_look(const struct observer *ob, struct symptom *s) {
 	const struct finding *f = &w->findings[s->signal];
 	int64_t since_ns = in_band_since(ob, w, s);
 	s->in_band_ns = since_ns;
-	s->back = since_ns && heard_until(ob, s, f) - since_ns >= hold_ns(ob, s, f) && values_since(ob, w, s, since_ns);
+	s->back = since_ns && heard_until(ob, s, f) - since_ns >= hold_ns(ob, s) && values_since(ob, w, s, since_ns);
 }
 
 static void watch_release(struct observer *ob, struct watch *w) {
@@ -321,7 +325,7 @@ static void adopt(struct observer *ob, struct incident *in) {
 	for (uint32_t i = 0; i < in->symptom_count; i++) {
 		struct symptom *s = &in->symptoms[i];
 		struct watch *w = watch_get(ob, s->entity);
-		enum via v = w->findings[s->signal].via;
+		enum via v = s->via;
 		if (s->signal == SIGNAL_DURATION && w->durations[v]) duration_adopt(w->durations[v]);
 		if (s->signal == SIGNAL_ERRORS && w->shares[v]) share_adopt(w->shares[v]);
 		if (s->signal == SIGNAL_RATE && w->rates[v]) count_adopt(w->rates[v]);

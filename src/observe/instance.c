@@ -9,7 +9,7 @@
 #define GROWTH_LIMIT    0.02 /* of the limit: growth that is worth a word */
 #define GROWTH_LEVEL    0.1  /* of the level, where no limit is known */
 #define RUN_OUT_S       (30.0 * 3600)
-#define SLOPE_T         3.0
+#define NEAR_S          1800.0
 #define CPU_RATIO       1.3
 #define GAUGE_SILENT_NS (300 * NS_PER_SEC)
 #define UNREADY_NS      (8 * NS_PER_SEC)   /* a pod that ends in good order is gone by then, or says so */
@@ -54,10 +54,9 @@ static struct verdict memory_verdict(const struct level_watch *lw, const struct 
 	double usual = lw->slow < lw->quick ? lw->slow : lw->quick;
 	double growth = lw->last - usual, worth = limit > 0 ? GROWTH_LIMIT * limit : GROWTH_LEVEL * usual;
 	bool leads = limit > 0 ? l.runs_out_s < RUN_OUT_S : true;
-	bool climbs = l.slope_per_s > 0 && (l.slope_t > SLOPE_T || v.score > 2);
-	if (v.score >= 1 && !(growth >= worth && leads && climbs)) v.score = 0.99;
-	if (limit > 0 && lw->last >= NEAR_LIMIT * limit && l.slope_per_s > 0 && l.slope_t > SLOPE_T &&
-		l.runs_out_s < 1800) {
+	if (v.score >= 1 && !(growth >= worth && leads && l.climbs)) v.score = 0.99;
+	bool near = limit > 0 && lw->last >= NEAR_LIMIT * limit;
+	if (near && l.climbs && l.runs_out_s < NEAR_S) {
 		v.score = fmax(v.score, lw->last / (NEAR_LIMIT * limit));
 		v.high = NEAR_LIMIT * limit;
 		if (!v.onset_ns) v.onset_ns = lw->last_ns, v.delivered_ns = lw->last_ns;

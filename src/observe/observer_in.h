@@ -24,7 +24,7 @@
 #define MEMBERS_MAX     48 /* entities of one incident */
 #define SYMPTOMS_MAX    96 /* signals of one incident */
 #define OUTBOX_MAX      512
-#define REPORT_BY_NS    (4500 * NS_PER_MS) /* the first report, counted from opening */
+#define REPORT_BY_NS    (4000 * NS_PER_MS) /* the first report, counted from opening */
 #define REPORT_FROM_NS  (1500 * NS_PER_MS)
 #define REPORT_AGAIN_NS (5 * NS_PER_SEC) /* looked at again, for REPORT_UNTIL_NS */
 #define REPORT_UNTIL_NS (120 * NS_PER_SEC)
@@ -36,14 +36,14 @@
 struct finding {
 	struct verdict v;
 	double severity;
-	uint32_t instance; /* of gauges and pods: which copy; NONE: the service as a whole */
-	enum via via;      /* of requests */
-	bool on;           /* over the boundary, until it is back in band */
-	bool told;         /* ANOMALY_DETECTED was published for this excursion */
-	int64_t on_ns;     /* when it went on */
-	int64_t bad_ns;    /* event time until which it was out of band for certain */
-	int64_t data_ns;   /* newest event time that it has values for */
-	int64_t told_ns;   /* arrival of its newest value */
+	uint32_t instance;    /* of gauges and pods: which copy; NONE: the service as a whole */
+	enum via via;         /* of requests: by what it was judged */
+	bool on;              /* over the boundary, until it is back in band */
+	bool told;            /* ANOMALY_DETECTED was published for this excursion */
+	int64_t on_ns;        /* when it went on */
+	int64_t data_ns;      /* newest event time that it has values for */
+	int64_t via_ns[VIAS]; /* of requests: the same, each */
+	int64_t told_ns;      /* arrival of its newest value */
 };
 
 /* What a request, or the calls to one callee, usually cost: aged sums of quiet windows. */
@@ -81,6 +81,7 @@ struct instance_watch {
 struct symptom {
 	uint32_t entity, instance;
 	enum signal_kind signal;
+	enum via via;         /* of requests */
 	struct verdict first; /* as it was when it came up */
 	int64_t on_ns;
 	int64_t in_band_ns; /* event time since which it is in band; 0: it is not */

@@ -24,12 +24,14 @@ static void put_finding(struct enc *e, const struct finding *f) {
 	put_verdict(e, &f->v);
 	enc_f64(e, f->severity), enc_u32(e, f->instance), enc_u8(e, (uint8_t)f->via), enc_u8(e, f->on), enc_u8(e, f->told);
 	enc_i64(e, f->on_ns), enc_i64(e, f->data_ns), enc_i64(e, f->told_ns);
+	for (int v = 0; v < VIAS; v++) enc_i64(e, f->via_ns[v]);
 }
 static void get_finding(struct dec *d, struct finding *f) {
 	get_verdict(d, &f->v);
 	f->severity = dec_f64(d), f->instance = dec_u32(d), f->via = dec_u8(d) % VIAS;
 	f->on = dec_u8(d) != 0, f->told = dec_u8(d) != 0;
 	f->on_ns = dec_i64(d), f->data_ns = dec_i64(d), f->told_ns = dec_i64(d);
+	for (int v = 0; v < VIAS; v++) f->via_ns[v] = dec_i64(d);
 }
 
 /* ---- watches ---- */
@@ -203,7 +205,8 @@ static void put_incident(const struct observer *ob, struct enc *e, const struct 
 	for (uint32_t i = 0; i < in->symptom_count; i++) {
 		const struct symptom *s = &in->symptoms[i];
 		put_entity(ob, e, s->entity);
-		enc_u8(e, (uint8_t)s->signal), enc_u32(e, s->instance), enc_i64(e, s->on_ns), enc_i64(e, s->in_band_ns);
+		enc_u8(e, (uint8_t)s->signal), enc_u8(e, (uint8_t)s->via), enc_u32(e, s->instance), enc_i64(e, s->on_ns),
+			enc_i64(e, s->in_band_ns);
 		put_verdict(e, &s->first);
 	}
 }
@@ -211,6 +214,7 @@ static void put_incident(const struct observer *ob, struct enc *e, const struct 
 static void symptom_restore(struct observer *ob, struct incident *in, struct dec *d) {
 	struct symptom s = { .entity = get_entity(ob, d) };
 	uint8_t signal = dec_u8(d);
+	s.via = dec_u8(d) % VIAS;
 	s.instance = dec_u32(d), s.on_ns = dec_i64(d), s.in_band_ns = dec_i64(d);
 	get_verdict(d, &s.first);
 	if (d->err || s.entity == NONE || signal >= SIGNAL_KINDS || in->symptom_count == SYMPTOMS_MAX) return;

@@ -84,6 +84,14 @@ void tell_anomaly(struct observer *ob, const struct watch *w, enum signal_kind k
 	json_end_object(&o);
 }
 
+/* A signal that two channels show is one. */
+static bool told_before(const struct incident *in, uint32_t at) {
+	for (uint32_t i = 0; i < at; i++)
+		if (in->symptoms[i].entity == in->symptoms[at].entity && in->symptoms[i].signal == in->symptoms[at].signal)
+			return true;
+	return false;
+}
+
 static const struct entity *first_member(const struct observer *ob, const struct incident *in) {
 	return entity_of(ob, in->cause != NONE ? in->cause : in->members[0]);
 }
@@ -106,7 +114,7 @@ void tell_opened(struct observer *ob, struct incident *in) {
 	json_begin_array(&o);
 	for (uint32_t i = 0; i < in->symptom_count; i++) {
 		const struct symptom *s = &in->symptoms[i];
-		tell_signal(ob, &o, entity_of(ob, s->entity), s->signal, &s->first, false);
+		if (!told_before(in, i)) tell_signal(ob, &o, entity_of(ob, s->entity), s->signal, &s->first, false);
 	}
 	json_end_array(&o);
 	json_kv_c(&o, "engine", ENGINE);
@@ -129,7 +137,8 @@ void tell_resolved(struct observer *ob, struct incident *in, const char *how, in
 	for (uint32_t i = 0; i < in->symptom_count; i++) {
 		const struct symptom *s = &in->symptoms[i];
 		const struct watch *w = watch_get(ob, s->entity);
-		tell_signal(ob, &o, entity_of(ob, s->entity), s->signal, &w->findings[s->signal].v, true);
+		if (!told_before(in, i))
+			tell_signal(ob, &o, entity_of(ob, s->entity), s->signal, &w->findings[s->signal].v, true);
 	}
 	json_end_array(&o);
 	json_end_object(&o);

@@ -210,6 +210,7 @@ static uint32_t put_resource(struct shop *s, struct batch_writer *b, int service
 
 static void put_span(struct shop *s, struct batch_writer *b, uint32_t resource, const struct shop_span *x) {
 	static const char *const dbs[SHOP_DBS] = { "carts", "ledger", "products", "x" };
+	static const char *const servers[SHOP_DBS] = { "carts-db", "ledger-db", "products-db", "x-db" };
 	struct attr_list l = { .n = 0 };
 	struct batch_span out = { .resource = resource,
 							  .kind = x->client ? SPAN_CLIENT : SPAN_SERVER,
@@ -223,7 +224,7 @@ static void put_span(struct shop *s, struct batch_writer *b, uint32_t resource, 
 	if (x->db >= 0) {
 		attr_add(&l, "db.system.name", "postgresql");
 		attr_add(&l, "db.namespace", dbs[x->db]);
-		attr_add(&l, "server.address", "db.internal");
+		attr_add(&l, "server.address", servers[x->db]);
 	} else {
 		if (x->client) attr_add(&l, "server.address", s->services[x->callee].deploy);
 		attr_add(&l, "http.response.status_code", x->failed ? "500" : "200");

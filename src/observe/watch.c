@@ -131,14 +131,32 @@ bool watch_detectors(struct watch *w, const struct channel *c) {
 	return true;
 }
 
-static void requests_judge(struct observer *ob, struct watch *w, enum via v, int64_t to_ns) {
+/* Its own word and its callers' are two tests of one signal: the one that says more speaks. */
+static void requests_finding(struct observer *ob, struct watch *w, enum signal_kind k, enum via own) {
 	struct evidence_opts o = watch_opts(ob);
-	struct verdict slow = duration_judge(w->durations[v], &o), bad = share_judge(w->shares[v], &o);
+	struct verdict best = { .score = -1 };
+	enum via by = own;
+	const enum via both[] = { own, VIA_CALLS };
+	for (int i = 0; i < 2; i++) {
+		enum via v = both[i];
+		if (v == VIAS || !w->durations[v] || (i && own == VIA_CALLS)) continue;
+		struct verdict x = k == SIGNAL_DURATION ? duration_judge(w->durations[v], &o) : share_judge(w->shares[v], &o);
+		if (x.score <= best.score && (best.ready || !x.ready)) continue;
+		best = x;
+		by = v;
+	}
+	if (best.score < 0) return;
+	struct finding *f = &w->findings[k];
+	f->via = by;
+	f->data_ns = f->via_ns[by];
+	finding_set(ob, w, k, best, NONE);
+}
+
+static void requests_judge(struct observer *ob, struct watch *w, enum via own, enum via news, int64_t to_ns) {
 	struct finding *fd = &w->findings[SIGNAL_DURATION], *fe = &w->findings[SIGNAL_ERRORS];
-	fd->via = fe->via = v;
-	if (to_ns > fd->data_ns) fd->data_ns = fe->data_ns = to_ns;
-	finding_set(ob, w, SIGNAL_ERRORS, bad, NONE);
-	finding_set(ob, w, SIGNAL_DURATION, slow, NONE);
+	if (to_ns > fd->via_ns[news]) fd->via_ns[news] = fe->via_ns[news] = to_ns;
+	requests_finding(ob, w, SIGNAL_ERRORS, own);
+	requests_finding(ob, w, SIGNAL_DURATION, own);
 }
 
 static void channel_news(struct observer *ob, struct channel *c) {
@@ -152,7 +170,8 @@ static void channel_news(struct observer *ob, struct channel *c) {
 	share_feed(w->shares[c->via], &o, y->seen, y->bad, y->from_ns, y->to_ns, ob->stream->now_ns, quiet);
 	double slow_s = duration_slow(w->durations[c->via]);
 	c->slow_s = slow_s > 0 ? (float)slow_s : 0;
-	if (watch_via(ob, e) == c->via) requests_judge(ob, w, c->via, y->to_ns);
+	enum via own = watch_via(ob, e);
+	if (c->via == own || c->via == VIA_CALLS) requests_judge(ob, w, own, c->via, y->to_ns);
 }
 
 void watch_news(struct observer *ob) {
@@ -167,7 +186,8 @@ void watch_news(struct observer *ob) {
 static int64_t closed_until(const struct observer *ob, const struct entity *e, enum via v) {
 	int64_t mark = stream_watermark(ob->stream, e->index, v, ob->now_ns);
 	int64_t late = ob->now_ns - (int64_t)(WINDOW_WAIT_S * 1e9);
-	if (e->kind != ENTITY_SERVICE) mark = ob->now_ns - 2 * ob->o.settings.window_ns; /* told of by its callers */
+	if (e->kind != ENTITY_SERVICE || v == VIA_CALLS)
+		mark = ob->now_ns - 2 * ob->o.settings.window_ns; /* told of by its callers */
 	return mark > late ? mark : late;
 }
 
@@ -207,7 +227,7 @@ static void rate_judge(struct observer *ob, struct watch *w, enum via v) {
 
 static void window_close(struct observer *ob, struct watch *w, struct channel *c, int64_t from_ns, int64_t to_ns) {
 	bool quiet = watch_quiet(ob, w);
-	if (c->known) rate_close(ob, w, c, from_ns, to_ns);
+	if (c->known && c->via != VIA_CALLS) rate_close(ob, w, c, from_ns, to_ns);
 	duration_pass(w->durations[c->via], to_ns, quiet);
 	share_pass(w->shares[c->via], to_ns, quiet);
 	if (c->via == VIA_SPANS) usual_learn(ob, w, stream_slot(ob->stream, from_ns), stream_slot(ob->stream, to_ns - 1));

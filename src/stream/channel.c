@@ -4,7 +4,7 @@
 #include <string.h>
 
 const char *via_name(enum via v) {
-	static const char *const names[VIAS] = { "spans", "metrics" };
+	static const char *const names[VIAS] = { "spans", "metrics", "calls" };
 	return names[v];
 }
 

@@ -3,7 +3,8 @@
  * A channel has two things. A ring of slots (a fifth of a window each) in event time holds sums for
  * whoever looks back: rates, causes, «is it in band again». A tally holds what the batch in hand
  * added, for the sequential tests that decide on open windows; it is read and emptied after each
- * batch. Spans and metrics of one service are two channels and are never added up. */
+ * batch. Spans, metrics and callers' spans of one service are
+ * channels of their own and are never added up. */
 #pragma once
 
 #include "base/clock.h"
@@ -12,8 +13,13 @@
 #define SLOTS       64
 #define WINDOW_SLOT 5 /* slots a window */
 
-enum via { VIA_SPANS, VIA_METRICS, VIAS };
-const char *via_name(enum via v); /* "spans" "metrics" */
+enum via {
+	VIA_SPANS,   /* of its own: requests served */
+	VIA_METRICS, /* likewise */
+	VIA_CALLS,   /* its callers' spans: what they asked of it, answered or not */
+	VIAS
+};
+const char *via_name(enum via v); /* "spans" "metrics" "calls" */
 
 struct slot {
 	float requests; /* weighted: how many there were */

@@ -101,8 +101,19 @@ struct channel *feed_channel(struct stream *st, struct entity *e, enum via via, 
 
 /* ---- whom a call goes to, as the caller names it ---- */
 
+/* A database is known by its server: that is what gets slow, whatever the names inside. Bare numbers and
+ * the machine itself name nothing. */
+static bool named_host(struct str address) {
+	for (size_t i = 0; i < address.n; i++) {
+		char c = address.p[i];
+		bool of_number = (c >= '0' && c <= '9') || c == '.' || c == ':' || (c >= 'a' && c <= 'f');
+		if (!of_number) return !str_is(address, "localhost") && address.p[0] != '/';
+	}
+	return false;
+}
+
 static struct edge *database_edge(struct stream *st, uint32_t from, const struct request_facts *f) {
-	struct str name = f->db.n ? f->db : f->address.n ? f->address : f->db_system;
+	struct str name = named_host(f->address) ? f->address : f->db.n ? f->db : f->address.n ? f->address : f->db_system;
 	struct entity *db = catalog_get_entity(&st->catalog, ENTITY_DATABASE, (struct str){ NULL, 0 }, name, st->now_ns);
 	return db ? catalog_get_edge(&st->catalog, from, EDGE_DATABASE, name, db->index, st->now_ns) : NULL;
 }

@@ -83,11 +83,13 @@ static void call_made(struct stream *st, struct edge *e, const struct seen_reque
 	if (s) s->calls++, s->failed += q->failed, s->seconds += (float)q->seconds;
 	edge_guess(st, e);
 	struct entity *to = catalog_entity(&st->catalog, e->to);
-	if (!to || to->kind == ENTITY_SERVICE) return;
-	to->last_ns = st->now_ns;
-	struct channel *c = feed_channel(st, to, VIA_SPANS, st->grid, GRID_BOUNDS);
+	if (!to) return;
+	bool ours = to->kind == ENTITY_SERVICE;
+	if (!ours) to->last_ns = st->now_ns;
+	struct channel *c = feed_channel(st, to, ours ? VIA_CALLS : VIA_SPANS, st->grid, GRID_BOUNDS);
 	if (!c) return;
 	channel_add(st, c, q);
+	if (ours) return; /* it keeps examples of its own */
 	if (q->failed || (c->slow_s > 0 && q->seconds > (double)c->slow_s)) example_keep(to, q->span, q->failed, q->end_ns);
 }
 

@@ -177,7 +177,7 @@ enum err stream_apply(struct stream *st, struct str batch, struct why *why) {
 /* ---- looking back ---- */
 
 static enum telemetry telemetry_of(enum via via) {
-	return via == VIA_SPANS ? TELEMETRY_SPANS : TELEMETRY_METRICS;
+	return via == VIA_METRICS ? TELEMETRY_METRICS : TELEMETRY_SPANS;
 }
 
 /* A source that should have spoken by now has ended, or its telemetry is lost: not waited for. */

@@ -19,7 +19,7 @@
 #define ONSET_SCORE       0.4 /* below, no change is dated */
 #define RHO_PRIOR         0.005
 #define RHO_MAX           0.5
-#define SHIFT_MIN         0.01
+#define SHIFT_MIN         0.03 /* below, the tables are good enough */
 
 /* Factor on the durations of `share` of the requests. */
 static const struct { double factor, share; } alternatives[ALTERNATIVES] = { { 1.6, 0.9 }, { 3, 0.8 }, { 6, 0.3 } };

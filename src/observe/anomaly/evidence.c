@@ -8,6 +8,7 @@
 #define THETA_MAX     1.3
 #define QUIET_HALF_S  (4.0 * 86400)
 #define QUIET_PRIOR_S 3600.0 /* over which the prior's excursions are spread, a rate of one in a few minutes */
+#define AGE_STEP_S    60.0
 #define HIGHEST_ROOM  1.15
 #define SUM_MAX       4.0 /* boundaries: so that the way back is not endless */
 
@@ -42,10 +43,18 @@ static double theta(const struct cusum *c) {
 }
 
 double evidence_boundary(const struct evidence *e, const struct evidence_opts *o, int which) {
+	if (e->boundaries[which] > 0) return e->boundaries[which];
 	const struct cusum *c = &e->cusums[which];
 	double rate = (EVIDENCE_PRIOR + c->excursions) / (QUIET_PRIOR_S + e->quiet_s);
 	double h = PEAK_MIN + log(fmax(rate * o->budget_s * ALTERNATIVES, 10)) / theta(c);
 	return fmax(h, HIGHEST_ROOM * c->highest);
+}
+
+static void boundaries_keep(struct evidence *e, const struct evidence_opts *o) {
+	for (int a = 0; a < ALTERNATIVES; a++) {
+		e->boundaries[a] = 0;
+		e->boundaries[a] = evidence_boundary(e, o, a);
+	}
 }
 
 static void excursion_end(struct cusum *c, bool learn) {
@@ -58,15 +67,19 @@ static void excursion_end(struct cusum *c, bool learn) {
 	c->since_ns = c->delivered_ns = 0;
 }
 
-static void quiet_pass(struct evidence *e, int64_t received_ns) {
+/* Time ages in steps: what was learned of chance changes slowly. */
+static void quiet_pass(struct evidence *e, const struct evidence_opts *o, int64_t received_ns) {
 	double seconds = e->last_ns && received_ns > e->last_ns ? (double)(received_ns - e->last_ns) / 1e9 : 0;
-	if (seconds > 600) seconds = 0; /* nothing was watched */
-	double keep = exp2(-seconds / QUIET_HALF_S);
-	e->quiet_s = e->quiet_s * keep + seconds;
+	if (seconds < 600) e->fresh_s += seconds; /* else: nothing was watched */
+	if (e->fresh_s < AGE_STEP_S) return;
+	double keep = exp2(-e->fresh_s / QUIET_HALF_S);
+	e->quiet_s = e->quiet_s * keep + e->fresh_s;
+	e->fresh_s = 0;
 	for (int a = 0; a < ALTERNATIVES; a++) {
 		struct cusum *c = &e->cusums[a];
 		c->excursions *= keep, c->excess *= keep, c->highest *= keep;
 	}
+	boundaries_keep(e, o);
 }
 
 /* ---- the test ---- */
@@ -84,7 +97,8 @@ static void cusum_feed(struct cusum *c, double llr, double boundary, const struc
 }
 
 void evidence_feed(struct evidence *e, const struct evidence_opts *o, const struct increment *i, bool learn) {
-	if (learn) quiet_pass(e, i->received_ns);
+	if (!(e->boundaries[0] > 0)) boundaries_keep(e, o);
+	if (learn) quiet_pass(e, o, i->received_ns);
 	if (i->received_ns > e->last_ns) e->last_ns = i->received_ns;
 	slots_feed(e, o, i);
 	for (int a = 0; a < ALTERNATIVES; a++) cusum_feed(&e->cusums[a], i->llr[a], evidence_boundary(e, o, a), i, learn);
@@ -170,7 +184,8 @@ void evidence_save(const struct evidence *e, struct enc *out) {
 		enc_i64(out, c->since_ns), enc_i64(out, c->delivered_ns);
 		enc_f64(out, c->excursions), enc_f64(out, c->excess), enc_f64(out, c->highest);
 	}
-	enc_i64(out, e->newest), enc_f64(out, e->quiet_s), enc_i64(out, e->last_ns);
+	enc_i64(out, e->newest), enc_f64(out, e->quiet_s), enc_f64(out, e->fresh_s), enc_i64(out, e->last_ns);
+	for (int a = 0; a < ALTERNATIVES; a++) enc_f64(out, e->boundaries[a]);
 	uint8_t used = 0;
 	for (int k = 0; k < EVIDENCE_SLOTS; k++) used = (uint8_t)(used + (e->slots[k].seen > 0));
 	enc_u8(out, used);
@@ -190,7 +205,8 @@ void evidence_load(struct evidence *e, struct dec *in) {
 		c->since_ns = dec_i64(in), c->delivered_ns = dec_i64(in);
 		c->excursions = dec_f64(in), c->excess = dec_f64(in), c->highest = dec_f64(in);
 	}
-	e->newest = dec_i64(in), e->quiet_s = dec_f64(in), e->last_ns = dec_i64(in);
+	e->newest = dec_i64(in), e->quiet_s = dec_f64(in), e->fresh_s = dec_f64(in), e->last_ns = dec_i64(in);
+	for (int a = 0; a < ALTERNATIVES; a++) e->boundaries[a] = dec_f64(in);
 	for (int n = dec_u8(in); n > 0; n--) {
 		struct evidence_slot *s = &e->slots[dec_u8(in) % EVIDENCE_SLOTS];
 		s->seen = dec_f32(in);

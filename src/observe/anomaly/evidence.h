@@ -43,9 +43,11 @@ struct evidence_slot {
 struct evidence {
 	struct cusum cusums[ALTERNATIVES];
 	struct evidence_slot slots[EVIDENCE_SLOTS];
-	int64_t newest;  /* highest slot number */
-	double quiet_s;  /* time over which excursions were counted; ages with them */
-	int64_t last_ns; /* arrival of the newest increment */
+	int64_t newest;                  /* highest slot number */
+	double quiet_s;                  /* time over which excursions were counted; ages with them */
+	double fresh_s;                  /* of it, what has not aged yet */
+	int64_t last_ns;                 /* arrival of the newest increment */
+	double boundaries[ALTERNATIVES]; /* kept, since they change slowly; 0: not known */
 };
 
 struct increment {
@@ -64,7 +66,7 @@ struct evidence_opts {
 void evidence_feed(struct evidence *e, const struct evidence_opts *o, const struct increment *i, bool learn);
 /* Sum over boundary of the strongest alternative, *which (may be NULL). 1: the boundary. */
 double evidence_score(const struct evidence *e, const struct evidence_opts *o, int *which);
-double evidence_boundary(const struct evidence *e, const struct evidence_opts *o, int which);
+double evidence_boundary(const struct evidence *e, const struct evidence_opts *o, int which); /* nats */
 /* Estimated start of the change and its standard deviation; 0 when there is no evidence for one. */
 int64_t evidence_onset(const struct evidence *e, const struct evidence_opts *o, int which, double *sd_s);
 /* End of the newest slot at or after `from_ns` that speaks for the change; 0: none does. */

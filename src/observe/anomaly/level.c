@@ -9,6 +9,9 @@
 #define LEVEL_FLOOR     0.004 /* of the scale: the least spread that is believed */
 #define LATELY          0.4
 #define IN_BAND_SPREADS 1.0 /* well inside: what climbs slowly would else go in and out */
+#define CLIMB_FEW       2.1
+#define CLIMB_ALL       3.0
+#define CLIMB_SINCE     1.5
 #define Z_MAX           6.0
 #define DELTA_QUICK     2.0
 #define DELTA_SLOW      2.0
@@ -60,7 +63,7 @@ void level_feed(struct level_watch *w, const struct evidence_opts *o, double val
 	w->values[w->count % LEVEL_SAMPLES] = (float)value;
 	w->times_ns[w->count++ % LEVEL_SAMPLES] = at_ns;
 	w->lately += LATELY * (value - w->lately);
-	if (quiet) learn(w, value, sd, seconds);
+	if (quiet || w->seen_s <= LEVEL_YOUNG_S) learn(w, value, sd, seconds); /* a new one has nothing to keep */
 	w->last = value;
 	w->last_ns = at_ns;
 }
@@ -86,26 +89,58 @@ struct verdict level_judge(const struct level_watch *w, const struct evidence_op
 }
 
 bool level_in_band(const struct level_watch *w) {
+	if (w->seen_s <= LEVEL_YOUNG_S) return true; /* it replaces what was out of band */
 	double usual = fmin(w->quick, w->slow), sd = spread(w, usual);
 	return w->lately <= usual + IN_BAND_SPREADS * sd;
 }
 
-/* Least squares over the last samples. */
+struct line {
+	double slope, error; /* per second; error from the spread of the gauge */
+	uint32_t n;
+};
+
+/* Least squares over the samples from `from_ns` on. */
+static struct line line_fit(const struct level_watch *w, int64_t from_ns, double sd) {
+	double st = 0, sx = 0, stt = 0, stx = 0;
+	struct line l = { .n = 0 };
+	uint32_t held = w->count < LEVEL_SAMPLES ? w->count : LEVEL_SAMPLES;
+	for (uint32_t i = 0; i < held; i++) {
+		double t = (double)(w->times_ns[i] - w->last_ns) / 1e9, x = (double)w->values[i];
+		if (w->times_ns[i] < from_ns) continue;
+		st += t, sx += x, stt += t * t, stx += t * x;
+		l.n++;
+	}
+	double dt = l.n ? stt - st * st / l.n : 0;
+	if (!(dt > 0)) return (struct line){ .n = l.n };
+	l.slope = (stx - st * sx / l.n) / dt;
+	l.error = sd / sqrt(dt);
+	return l;
+}
+
+static double steepness(struct line l) {
+	return l.error > 0 ? l.slope / l.error : 0;
+}
+
+/* What stepped up and stays there does not climb: all that is held must rise, and what came since there is
+ * evidence must rise too. Few samples must differ plainly. */
+static bool climbs(struct line since, struct line all) {
+	if (since.n < 4) return since.n >= 2 && steepness(since) > CLIMB_FEW;
+	return steepness(all) > CLIMB_ALL && steepness(since) > CLIMB_SINCE;
+}
+
 struct level_outlook level_look(const struct level_watch *w, double limit) {
 	struct level_outlook l = { .runs_out_s = NAN };
-	uint32_t n = w->count < LEVEL_SAMPLES ? w->count : LEVEL_SAMPLES;
-	if (n < 4) return l;
-	double st = 0, sx = 0, stt = 0, stx = 0, sxx = 0;
-	for (uint32_t i = 0; i < n; i++) {
-		double t = (double)(w->times_ns[i] - w->last_ns) / 1e9, x = (double)w->values[i];
-		st += t, sx += x, stt += t * t, stx += t * x, sxx += x * x;
+	double sd = spread(w, limit > 0 ? limit : w->quick);
+	int64_t since_ns = 0;
+	for (int a = 0; a < ALTERNATIVES; a++) {
+		int64_t x = w->evidence.cusums[a].since_ns;
+		if (x && (!since_ns || x < since_ns)) since_ns = x;
 	}
-	double dt = stt - st * st / n, dtx = stx - st * sx / n, dx = sxx - sx * sx / n;
-	if (!(dt > 0)) return l;
-	l.slope_per_s = dtx / dt;
-	double rest = fmax(dx - dtx * dtx / dt, 0) / (n - 2), error = sqrt(rest / dt);
-	l.slope_t = error > 0 ? l.slope_per_s / error : l.slope_per_s > 0 ? 99 : 0;
-	if (l.slope_per_s > 0 && limit > 0) l.runs_out_s = fmax(limit - w->last, 0) / l.slope_per_s;
+	struct line all = line_fit(w, 0, sd), since = line_fit(w, since_ns, sd);
+	struct line best = since.n >= 2 ? since : all;
+	l.climbs = climbs(since, all);
+	l.slope_per_s = best.slope;
+	if (best.slope > 0 && limit > 0) l.runs_out_s = fmax(limit - w->last, 0) / best.slope;
 	return l;
 }
 

@@ -26,14 +26,14 @@ struct level_watch {
 
 struct level_outlook {
 	double slope_per_s; /* of the last samples */
-	double slope_t;     /* slope over its standard error */
+	bool climbs;        /* by more than chance */
 	double runs_out_s;  /* until the limit at that slope; NaN: it does not, or no limit is known */
 };
 
 void level_feed(struct level_watch *w, const struct evidence_opts *o, double value, double scale, int64_t at_ns,
 				int64_t received_ns, bool quiet);
 struct verdict level_judge(const struct level_watch *w, const struct evidence_opts *o);
-struct level_outlook level_look(const struct level_watch *w, double limit);
+struct level_outlook level_look(const struct level_watch *w, double limit); /* of the samples since it began to rise */
 /* Whether what is lately stands where it should. */
 bool level_in_band(const struct level_watch *w);
 void level_adopt(struct level_watch *w);

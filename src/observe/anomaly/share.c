@@ -15,7 +15,7 @@
 #define READY_SEEN    100.0
 #define POINTS_MIN    0.005
 #define RATIO_MIN     2.0
-#define BAD_MIN       5.0
+#define BAD_MIN       4.0
 #define RHO_MAX       0.5
 
 static const struct { double points, ratio; } alternatives[ALTERNATIVES] = { { 0.015, 2 }, { 0.06, 5 }, { 0.3, 20 } };

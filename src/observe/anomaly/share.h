@@ -5,7 +5,7 @@
  * times, if that is more), each a Bernoulli log-likelihood ratio; failures that come in clusters
  * count by their design effect, 1 + (n - 1) rho, rho from the windows' variance beyond the binomial
  * (moments of the beta-binomial, Griffiths 1973). Quarantine as with durations.
- * Guards, in share_judge: half a point more than usual, twice the usual, 5 failures. Pure. */
+ * Guards, in share_judge: half a point more than usual, twice the usual, 4 failures. Pure. */
 #pragma once
 
 #include "observe/anomaly/duration.h"

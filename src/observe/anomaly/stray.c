@@ -2,14 +2,15 @@
 
 #include <math.h>
 
-#define MEMORY  4000.0 /* windows */
-#define PRIOR   20.0   /* windows that say: it does not wander */
-#define PHI_MAX 0.98
-#define OUTLIER 4.0 /* spreads beyond which a residual counts as so many */
-#define GAP     3   /* windows that may be missing before what was is forgotten */
+#define MEMORY       4000.0 /* windows */
+#define PRIOR        20.0   /* windows' worth of taking it for one that wanders by a sixteenth */
+#define PRIOR_SPREAD 0.06
+#define PHI_MAX      0.98
+#define OUTLIER      4.0 /* spreads beyond which a residual counts as so many */
+#define GAP          3   /* windows that may be missing before what was is forgotten */
 
 static double variance(const struct stray *s) {
-	return s->square > 0 ? s->square / (s->windows + PRIOR) : 0;
+	return (s->square + PRIOR * PRIOR_SPREAD * PRIOR_SPREAD) / (s->windows + PRIOR);
 }
 
 static double phi(const struct stray *s) {

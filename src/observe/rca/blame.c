@@ -36,13 +36,30 @@ static void keep(struct flow *f, uint32_t node, enum blame_why why, double mass,
 static void flow_time(struct flow *f, uint32_t node, double mass, uint32_t via, int depth);
 static void flow_failures(struct flow *f, uint32_t node, double mass, uint32_t via, int depth);
 
+/* Whether the way of a call is as bad on most of the caller's other calls: then it is the caller's side. */
+static bool callers_side(const struct flow *f, const struct rca_edge *e, bool failures) {
+	double alike = 0, others = 0;
+	for (uint32_t k = f->first[e->from]; k < f->first[e->from + 1]; k++) {
+		const struct rca_edge *x = &f->in->edges[f->order[k]];
+		if (x->to == e->to || x->calls < 5 || f->in->nodes[x->to].kind != RCA_SERVICE) continue;
+		bool same = failures ? excess(x->failed) * x->failed_unanswered > EXCESS_BAD
+							 : longer(x->gap_seconds) > 0.5 * longer(e->gap_seconds);
+		others++;
+		alike += same;
+	}
+	return others >= 2 && alike > 0.6 * others;
+}
+
 /* What lies behind a slow call: the callee's own time, or the way there. */
 static void call_time(struct flow *f, const struct rca_edge *e, double mass, int depth) {
 	double more = excess(e->seconds), between = longer(e->gap_seconds);
 	double way = more > EXCESS_S && e->joined > 0.2 ? fmin(between / more, 1) : 0;
 	if (f->in->nodes[e->to].kind != RCA_SERVICE) way = 0; /* nobody answers there: it is all one */
 	if (way < 0.25) way = 0;
-	if (way > 0) keep(f, e->to, BLAME_BETWEEN, mass * way, e->from);
+	if (way > 0 && callers_side(f, e, false))
+		keep(f, e->from, BLAME_TIME, mass * way, RCA_NONE);
+	else if (way > 0)
+		keep(f, e->to, BLAME_BETWEEN, mass * way, e->from);
 	flow_time(f, e->to, mass * (1 - way), e->from, depth + 1);
 }
 
@@ -85,7 +102,10 @@ static void call_failures(struct flow *f, const struct rca_edge *e, double mass,
 		flow_time(f, e->to, mass * late, e->from, depth + 1);
 	else if (late > 0)
 		keep(f, e->to, BLAME_BETWEEN, mass * late, e->from);
-	if (unanswered > 0) keep(f, e->to, BLAME_UNREACHABLE, mass * unanswered, e->from);
+	if (unanswered > 0 && callers_side(f, e, true))
+		keep(f, e->from, BLAME_BETWEEN, mass * unanswered, RCA_NONE);
+	else if (unanswered > 0)
+		keep(f, e->to, BLAME_UNREACHABLE, mass * unanswered, e->from);
 	if (!e->sure) f->out[e->to].assumed += mass;
 }
 
@@ -139,17 +159,41 @@ static void flow_untraced(struct flow *f, uint32_t node, enum blame_why why, dou
 	f->out[at].assumed += mass / 2;
 }
 
+/* What only its callers see begins on their calls, each as far as it is worse than usual. */
+static void from_calls(struct flow *f, uint32_t node, bool failures) {
+	double sum = 0;
+	for (int turn = 0; turn < 2; turn++) {
+		for (uint32_t i = 0; i < f->in->edge_count; i++) {
+			const struct rca_edge *e = &f->in->edges[i];
+			double worse = e->to == node ? e->calls * excess(failures ? e->failed : e->seconds) : 0;
+			if (turn == 0)
+				sum += worse;
+			else if (worse > 0 && failures)
+				call_failures(f, e, worse / sum, 0);
+			else if (worse > 0)
+				call_time(f, e, worse / sum, 0);
+		}
+	}
+	if (sum > 0) return;
+	keep(f, node, failures ? BLAME_FAILURES : BLAME_TIME, 1, RCA_NONE);
+	f->out[node].assumed += 1;
+}
+
 static void start(struct flow *f, uint32_t node) {
 	const struct rca_node *n = &f->in->nodes[node];
 	const struct rca_signal *slow = &n->signals[SIGNAL_DURATION], *bad = &n->signals[SIGNAL_ERRORS];
 	if (slow->on) {
-		if (n->traced || n->kind != RCA_SERVICE)
+		if (slow->by_calls && n->kind == RCA_SERVICE)
+			from_calls(f, node, false);
+		else if (n->traced || n->kind != RCA_SERVICE)
 			flow_time(f, node, 1, RCA_NONE, 0);
 		else
 			flow_untraced(f, node, BLAME_TIME, 1);
 	}
 	if (bad->on) {
-		if (n->traced || n->kind != RCA_SERVICE)
+		if (bad->by_calls && n->kind == RCA_SERVICE)
+			from_calls(f, node, true);
+		else if (n->traced || n->kind != RCA_SERVICE)
 			flow_failures(f, node, 1, RCA_NONE, 0);
 		else
 			flow_untraced(f, node, BLAME_FAILURES, 1);

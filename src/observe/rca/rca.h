@@ -33,8 +33,9 @@ struct rca_pair {
 };
 
 struct rca_signal {
-	bool on;      /* out of band */
-	double score; /* 1: the boundary */
+	bool on;       /* out of band */
+	bool by_calls; /* as its callers see it; its own telemetry may say nothing of it */
+	double score;  /* 1: the boundary */
 	int64_t onset_ns, delivered_ns;
 	double onset_sd_s, value, expected;
 };
