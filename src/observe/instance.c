@@ -15,7 +15,6 @@
 #define UNREADY_NS      (8 * NS_PER_SEC)   /* a pod that ends in good order is gone by then, or says so */
 #define ROLLOUT_NS      (120 * NS_PER_SEC) /* while pods are being replaced, unready ones are normal */
 #define RESTARTED_NS    (60 * NS_PER_SEC)
-#define FORGOTTEN_NS    (45 * NS_PER_SEC)  /* every pod is told of each 10 s: one that is not, beside others that are */
 #define STUCK_NS        (600 * NS_PER_SEC) /* a new pod that never got ready */
 
 static bool reach(struct observer *ob, uint32_t instance) {
@@ -188,8 +187,7 @@ static bool pod_down(const struct observer *ob, const struct instance *i, bool i
 	return !in_rollout && ob->now_ns - i->unready_ns >= UNREADY_NS;
 }
 
-/* When anything was last heard of any of the service's pods. */
-static int64_t pods_heard(const struct observer *ob, const struct entity *e) {
+int64_t instance_heard(const struct observer *ob, const struct entity *e) {
 	int64_t newest_ns = 0;
 	for (uint32_t n = e->first_instance; n != NONE;) {
 		const struct instance *i = catalog_instance(&ob->stream->catalog, n);
@@ -202,12 +200,12 @@ static int64_t pods_heard(const struct observer *ob, const struct entity *e) {
 static struct pods pods_count(const struct observer *ob, const struct entity *e) {
 	struct pods p = { .sick = NONE };
 	bool in_rollout = instance_replacing(ob, e);
-	int64_t heard_ns = pods_heard(ob, e);
+	int64_t heard_ns = instance_heard(ob, e);
 	for (uint32_t n = e->first_instance; n != NONE;) {
 		const struct instance *i = catalog_instance(&ob->stream->catalog, n);
 		n = i->next;
 		if (!i->told || i->gone) continue;
-		if (heard_ns - i->last_ns > FORGOTTEN_NS) continue; /* it went while we were not looking */
+		if (heard_ns - i->last_ns > INSTANCE_FORGOTTEN_NS) continue; /* it went while we were not looking */
 		p.told++;
 		p.ready += i->ready;
 		if (i->wanted > p.wanted) p.wanted = i->wanted;
