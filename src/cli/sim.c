@@ -7,7 +7,6 @@
 #include "base/param.h"
 #include "cli/jobs.h"
 #include "cli/verbs.h"
-#include "model/event.h"
 
 /* Verbs on the simulated world: simulate, experiment, demo. */
 
@@ -319,53 +318,44 @@ int verb_simulate(struct cli *c) {
 #define DEMO_RATE  30.0
 #define DEMO_HOURS 2.0
 
-/* --state, else a fresh directory of its own. */
-static int demo_directory(struct cli *c, const char **out) {
-	struct str given = args_get(&c->args, "state"), tmp = c->world->process->ops->env(c->world->process, "TMPDIR");
-	struct rng rng = rng_fork(&c->world->rng, "demo");
-	char id[ULID_LEN + 1], full[4096];
-	ulid_make(clock_wall(c->world->clock), &rng, id);
-	struct str path =
-		given.n ? given : str_printf(&c->arena, STR_FMT "/flyball-demo-%s", STR_ARG(tmp.n ? tmp : STR("/tmp")), id);
-	enum err e = c->world->disk->ops->make_dir(c->world->disk, str_c(&c->arena, path));
-	if (e)
-		return cli_fail(c, EXIT_UNREACHABLE, STR_FMT ": %s; give another with --state DIR", STR_ARG(path), err_text(e));
-	if (!world_linux_absolute(c->real, str_c(&c->arena, path), full, sizeof full))
-		return cli_fail(c, EXIT_USAGE, STR_FMT ": the path is too long", STR_ARG(path));
-	*out = str_c(&c->arena, str_of(full));
-	return EXIT_DONE;
+/* --state, else a fresh directory among the temporary ones. */
+static const char *demo_directory(struct cli *c) {
+	struct process *p = c->world->process;
+	struct str given = args_get(&c->args, "state"), tmp = p->ops->env(p, "TMPDIR");
+	unsigned char chance[5];
+	char hex[11];
+	if (given.n) return str_c(&c->arena, given);
+	p->ops->entropy(p, chance, sizeof chance);
+	hex_encode(chance, sizeof chance, hex);
+	while (tmp.n > 1 && tmp.p[tmp.n - 1] == '/') tmp.n--;
+	return str_c(&c->arena, str_printf(&c->arena, STR_FMT "/flyball-demo-%s", STR_ARG(tmp.n ? tmp : STR("/tmp")), hex));
 }
 
 int verb_demo(struct cli *c) {
-	struct why why = { "" };
 	struct run_image image = { 0 };
-	struct buf out;
-	const char *directory = NULL;
-	int code = demo_directory(c, &directory);
-	if (!code) code = warm(c, DEMO_RATE, DEMO_HOURS, &image);
+	struct why why = { "" };
+	struct buf story;
+	int code = warm(c, DEMO_RATE, DEMO_HOURS, &image);
 	if (code) return code;
 	struct progress progress = progress_begin(c);
 	struct run_watch w = watch(&progress);
-	struct demo_opts o = { .world = &shop_builtin,
-						   .image = &image,
-						   .rate = DEMO_RATE,
-						   .seed = c->seed,
-						   .color = c->color,
-						   .disk = c->world->disk,
-						   .directory = directory,
-						   .watch = &w };
-	buf_init(&out, 0);
-	enum err e = demo_play(&o, &out, &why);
+	struct demo_opts o = {
+		.world = &shop_builtin,
+		.image = &image,
+		.rate = DEMO_RATE,
+		.seed = c->seed,
+		.color = c->color,
+		.disk = c->world->disk,
+		.directory = demo_directory(c),
+		.watch = &w,
+	};
+	buf_init(&story, 0);
+	enum err e = demo_play(&o, &story, &why);
 	progress_end(&progress);
-	cli_print(c, buf_get(&out));
-	buf_done(&out);
+	code =
+		e ? cli_fail(c, e == ERR_CLOSED ? EXIT_NEGATIVE : EXIT_UNREACHABLE, "%s", why.text[0] ? why.text : err_text(e))
+		  : cli_print(c, buf_get(&story));
+	buf_done(&story);
 	run_image_done(&image);
-	if (e)
-		return cli_fail(c, e == ERR_CLOSED ? EXIT_NEGATIVE : EXIT_UNREACHABLE, "%s",
-						why.text[0] ? why.text : err_text(e));
-	printf("\nEverything above was read from its event store, which is kept:\n"
-		   "  flyball incidents --state %s\n  flyball explain ID --state %s\n  flyball demo --seed %llu     another "
-		   "story\n",
-		   directory, directory, (unsigned long long)c->seed + 1);
-	return EXIT_DONE;
+	return code;
 }

@@ -43,6 +43,11 @@ static const struct option audit_options[] = {
 	OPTION_END,
 };
 
+static const struct option demo_options[] = {
+	{ "state", 0, "DIR", "Where the simulated daemon's state is left (default: a fresh temporary directory)." },
+	{ "cache", 0, "DIR", "Where warmed worlds are kept (default: $XDG_CACHE_HOME/flyball)." },
+	OPTION_END,
+};
 static const struct option simulate_options[] = {
 	{ "seeds", 0, "A..B", "Seeds to run (default: --seed)." },
 	{ "hours", 0, "H", "Virtual hours of each (default 0.5)." },
@@ -51,12 +56,6 @@ static const struct option simulate_options[] = {
 	{ "rate", 0, "R", "Requests a second at the shop's door (default 10)." },
 	{ "cold", 0, NULL, "Begin with a Flyball that has learned nothing." },
 	{ "jobs", 0, "N", "Processes at once (default 1)." },
-	{ "cache", 0, "DIR", "Where warmed worlds are kept (default: $XDG_CACHE_HOME/flyball)." },
-	OPTION_END,
-};
-
-static const struct option demo_options[] = {
-	{ "state", 0, "DIR", "Where its state is left for `explain` and others (default: a fresh directory in TMPDIR)." },
 	{ "cache", 0, "DIR", "Where warmed worlds are kept (default: $XDG_CACHE_HOME/flyball)." },
 	OPTION_END,
 };

@@ -100,10 +100,11 @@ static void node_pods(struct scene *s, struct rca_node *n, const struct entity *
 	bool rule = w && (w->findings[SIGNAL_READY].v.score >= 1 || w->findings[SIGNAL_RESTARTS].v.score >= 1);
 	if (!instance_replacing(s->ob, e)) rule = true;
 	uint32_t told = 0;
+	int64_t heard_ns = instance_heard(s->ob, e);
 	for (uint32_t k = e->first_instance; k != NONE;) {
 		const struct instance *i = catalog_instance(&s->ob->stream->catalog, k);
 		k = i->next;
-		if (!i->told) continue;
+		if (!i->told || heard_ns - i->last_ns > INSTANCE_FORGOTTEN_NS) continue;
 		told += !i->gone;
 		bool restarted = i->restarted_ns >= since_ns && i->restarted_ns > 0;
 		bool down = rule && pod_lost(i, since_ns, s->ob->now_ns);

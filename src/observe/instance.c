@@ -191,13 +191,25 @@ static bool pod_down(const struct observer *ob, const struct instance *i, bool i
 	return !in_rollout && ob->now_ns - i->unready_ns >= UNREADY_NS;
 }
 
+int64_t instance_heard(const struct observer *ob, const struct entity *e) {
+	int64_t newest_ns = 0;
+	for (uint32_t n = e->first_instance; n != NONE;) {
+		const struct instance *i = catalog_instance(&ob->stream->catalog, n);
+		if (i->told && !i->gone && i->last_ns > newest_ns) newest_ns = i->last_ns;
+		n = i->next;
+	}
+	return newest_ns;
+}
+
 static struct pods pods_count(const struct observer *ob, const struct entity *e) {
 	struct pods p = { .sick = NONE };
 	bool in_rollout = instance_replacing(ob, e);
+	int64_t heard_ns = instance_heard(ob, e);
 	for (uint32_t n = e->first_instance; n != NONE;) {
 		const struct instance *i = catalog_instance(&ob->stream->catalog, n);
 		n = i->next;
 		if (!i->told || i->gone) continue;
+		if (heard_ns - i->last_ns > INSTANCE_FORGOTTEN_NS) continue; /* it went while we were not looking */
 		p.told++;
 		p.ready += i->ready;
 		if (i->wanted > p.wanted) p.wanted = i->wanted;

@@ -201,6 +201,10 @@ struct instance_watch *instance_watch_of(struct observer *ob, const struct insta
 struct instance_watch *instance_watch_get(const struct observer *ob, const struct instance *i);
 /* Whether pods of the service are being replaced: a rollout, a drain, a scaling. */
 bool instance_replacing(const struct observer *ob, const struct entity *e);
+/* When anything was last heard of any of the service's pods. The orchestrator tells of every pod each 10 s: one that
+ * is not heard of for so long, beside others that are, went while nobody looked. */
+#define INSTANCE_FORGOTTEN_NS (45 * NS_PER_SEC)
+int64_t instance_heard(const struct observer *ob, const struct entity *e);
 /* Whether that gauge of every live copy is where it should be; false where none is heard of. */
 bool instance_in_band(const struct observer *ob, const struct watch *w, enum signal_kind k);
 void instance_release(struct observer *ob, struct watch *w); /* evidence begins anew */

@@ -77,6 +77,8 @@ struct run_truth {
 	int64_t onset_ns, visible_ns, delivered_ns, over_ns;
 };
 size_t run_truths(const struct run *r, struct run_truth out[RUN_TRUTHS_MAX]);
+/* The other name that telemetry has for a database: by its namespace. Empty: there is none. */
+void run_alias(const struct run *r, const struct run_truth *truth, char *out, size_t n);
 /* Is `entity` the target, or a service that calls it, over any number of others? */
 bool run_touches(const struct run *r, const struct run_truth *truth, struct str entity);
 
