@@ -7,7 +7,7 @@
 #include "stream/catalog.h"
 
 #define CHANGE_BEFORE_NS (900 * NS_PER_SEC) /* a rollout so long before the onset may be it */
-#define CPU_BUSY         0.6 /* of the limit: where queues begin to form */
+#define CPU_BUSY         0.6                /* of the limit: where queues begin to form */
 #define CHANGE_AFTER_NS  (15 * NS_PER_SEC)  /* clocks and slots err */
 
 PRINTF(3, 4) static void say(struct arena *a, struct rca_cause *c, const char *fmt, ...) {
