@@ -8,6 +8,7 @@
 #define HOPS           3 /* along calls, over which trouble is taken for one */
 #define CONVINCED_NS   (60 * NS_PER_SEC)
 #define CONVINCED_NATS 2.0
+#define FIT_NS         (20 * NS_PER_SEC)
 #define AT_ONCE_NS     (15 * NS_PER_SEC)
 #define RECENT_NS      (90 * NS_PER_SEC) /* anomalies this far apart belong together */
 #define SETTLED_NS     (20 * NS_PER_SEC) /* after this, trouble that its cause does not explain is another one */
@@ -112,11 +113,27 @@ static struct symptom *symptom_find(struct incident *in, uint32_t entity, enum s
 	return NULL;
 }
 
+static const struct evidence *evidence_of(const struct watch *w, const struct symptom *s) {
+	if (s->signal == SIGNAL_DURATION && w->durations[s->via]) return &w->durations[s->via]->evidence;
+	if (s->signal == SIGNAL_ERRORS && w->shares[s->via]) return &w->shares[s->via]->evidence;
+	if (s->signal == SIGNAL_RATE && w->rates[s->via]) return &w->rates[s->via]->evidence;
+	if (s->signal == SIGNAL_LOGS && w->lines) return &w->lines->evidence;
+	return NULL;
+}
+
+/* While it is fresh, the alternative that fits best is learned: against it «in band again» is weighed. */
+static void symptom_fit(const struct observer *ob, const struct watch *w, struct symptom *s) {
+	const struct evidence *ev = evidence_of(w, s);
+	struct evidence_opts o = watch_opts(ob);
+	if (ev && ob->now_ns - s->on_ns < FIT_NS) s->first.which = evidence_strongest(ev, &o, s->first.onset_ns);
+}
+
 static void symptom_add(struct observer *ob, struct incident *in, struct watch *w, enum signal_kind k) {
 	const struct finding *f = &w->findings[k];
 	struct symptom *s = symptom_find(in, w->entity, k, f->via);
 	if (s) {
 		if (s->back) s->back = false, s->in_band_ns = 0;
+		symptom_fit(ob, w, s);
 		return;
 	}
 	if (in->symptom_count == SYMPTOMS_MAX) return;
@@ -124,6 +141,7 @@ static void symptom_add(struct observer *ob, struct incident *in, struct watch *
 		.entity = w->entity, .instance = f->instance, .via = f->via, .signal = k, .first = f->v, .on_ns = ob->now_ns
 	};
 	struct symptom *fresh = &in->symptoms[in->symptom_count - 1];
+	symptom_fit(ob, w, fresh);
 	fresh->binding = f->severity >= ob->o.settings.incident_severity;
 	in->severity = join_severity(in->severity, f->severity);
 	ob->keep_wanted++;
@@ -182,10 +200,19 @@ static void gather(struct observer *ob, struct incident *in) {
 	}
 }
 
+static bool binding(const struct incident *in) {
+	for (uint32_t i = 0; i < in->symptom_count; i++)
+		if (in->symptoms[i].binding) return true;
+	return false;
+}
+
+/* Of the signals that are grave enough alone; weak ones have a past of their own. */
 static void times_of(struct incident *in) {
+	bool any = binding(in);
 	in->onset_ns = in->delivered_ns = 0;
 	for (uint32_t i = 0; i < in->symptom_count; i++) {
 		const struct verdict *v = &in->symptoms[i].first;
+		if (any && !in->symptoms[i].binding) continue;
 		if (v->onset_ns && (!in->onset_ns || v->onset_ns < in->onset_ns)) in->onset_ns = v->onset_ns;
 		if (v->delivered_ns && (!in->delivered_ns || v->delivered_ns < in->delivered_ns))
 			in->delivered_ns = v->delivered_ns;
@@ -248,14 +275,6 @@ static int64_t hold_ns(const struct observer *ob, const struct symptom *s) {
 	if (requests && e->kind == ENTITY_SERVICE) interval_s = stream_interval(ob->stream, s->entity, s->via);
 	int64_t two_ns = (int64_t)(2 * fmin(interval_s, 120) * 1e9);
 	return two_ns > IN_BAND_NS ? two_ns : IN_BAND_NS;
-}
-
-static const struct evidence *evidence_of(const struct watch *w, const struct symptom *s) {
-	if (s->signal == SIGNAL_DURATION && w->durations[s->via]) return &w->durations[s->via]->evidence;
-	if (s->signal == SIGNAL_ERRORS && w->shares[s->via]) return &w->shares[s->via]->evidence;
-	if (s->signal == SIGNAL_RATE && w->rates[s->via]) return &w->rates[s->via]->evidence;
-	if (s->signal == SIGNAL_LOGS && w->lines) return &w->lines->evidence;
-	return NULL;
 }
 
 /* Event time up to which the signal's values have come. */
@@ -347,12 +366,6 @@ static void adopt(struct observer *ob, struct incident *in) {
 		if (s->signal == SIGNAL_CPU || s->signal == SIGNAL_MEMORY) instance_adopt(ob, w, s->signal);
 		s->adopted = true;
 	}
-}
-
-static bool binding(const struct incident *in) {
-	for (uint32_t i = 0; i < in->symptom_count; i++)
-		if (in->symptoms[i].binding) return true;
-	return false;
 }
 
 static void incident_look(struct observer *ob, struct incident *in) {

@@ -11,6 +11,7 @@
 #define RUN_OUT_S       (30.0 * 3600)
 #define NEAR_S          1800.0
 #define POOL_SCORE      0.3
+#define CPU_MORE        0.05 /* of the limit */
 #define CPU_RATIO       1.3
 #define GAUGE_SILENT_NS (300 * NS_PER_SEC)
 #define UNREADY_NS      (8 * NS_PER_SEC)   /* a pod that ends in good order is gone by then, or says so */
@@ -69,7 +70,8 @@ static struct verdict gauge_verdict(const struct observer *ob, const struct inst
 	const struct instance_watch *iw = instance_watch_get(ob, i);
 	if (k == SIGNAL_MEMORY) return memory_verdict(&iw->memory, &o, i->gauges[GAUGE_MEMORY].limit);
 	struct verdict v = level_judge(&iw->cpu, &o);
-	if (v.score >= 1 && v.value < v.expected * CPU_RATIO) v.score = 0.99;
+	double limit = i->gauges[GAUGE_CPU].limit, more = v.value - v.expected;
+	if (v.score >= 1 && (v.value < v.expected * CPU_RATIO || (limit > 0 && more < CPU_MORE * limit))) v.score = 0.99;
 	return v;
 }
 

@@ -170,6 +170,13 @@ double evidence_since(const struct evidence *e, const struct evidence_opts *o, i
 	return sum;
 }
 
+int evidence_strongest(const struct evidence *e, const struct evidence_opts *o, int64_t from_ns) {
+	int best = 0;
+	for (int a = 1; a < ALTERNATIVES; a++)
+		if (evidence_since(e, o, a, from_ns) > evidence_since(e, o, best, from_ns)) best = a;
+	return best;
+}
+
 bool evidence_any(const struct evidence *e) {
 	for (int a = 0; a < ALTERNATIVES; a++)
 		if (e->cusums[a].sum > 0) return true;

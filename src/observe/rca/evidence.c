@@ -143,13 +143,19 @@ static void say_change(struct arena *a, const struct rca_input *in, const struct
 	say(a, c, STR_FMT " %.0f s %s the onset", STR_ARG(x->what), fabs(seconds), seconds >= 0 ? "before" : "after");
 }
 
+/* Of what its requests show; else of its pods and memory; else the incident's. */
 static int64_t onset_of(const struct rca_input *in, const struct rca_node *n) {
-	int64_t onset_ns = 0;
-	for (int s = 0; s < SIGNAL_KINDS; s++) {
-		const struct rca_signal *x = &n->signals[s];
-		if (x->onset_ns && (x->on || x->score > 0.5) && (!onset_ns || x->onset_ns < onset_ns)) onset_ns = x->onset_ns;
+	static const enum signal_kind groups[2][3] = { { SIGNAL_ERRORS, SIGNAL_DURATION, SIGNAL_RATE },
+												   { SIGNAL_READY, SIGNAL_RESTARTS, SIGNAL_MEMORY } };
+	for (int g = 0; g < 2; g++) {
+		int64_t onset_ns = 0;
+		for (int k = 0; k < 3; k++) {
+			const struct rca_signal *x = &n->signals[groups[g][k]];
+			if (x->onset_ns && x->on && (!onset_ns || x->onset_ns < onset_ns)) onset_ns = x->onset_ns;
+		}
+		if (onset_ns) return onset_ns;
 	}
-	return onset_ns ? onset_ns : in->onset_ns;
+	return in->onset_ns;
 }
 
 void evidence_write(struct arena *a, const struct rca_input *in, const struct blame *b, struct rca_cause *c) {
