@@ -48,6 +48,16 @@ static const struct option demo_options[] = {
 	{ "cache", 0, "DIR", "Where warmed worlds are kept (default: $XDG_CACHE_HOME/flyball)." },
 	OPTION_END,
 };
+static const struct option mttd_options[] = {
+	{ "seeds", 0, "A..B", "Seeds to run (default: --seed): each one fault of every kind, and six hours without." },
+	{ "jobs", 0, "N", "Processes at once (default 1)." },
+	{ "rate", 0, "R", "Requests a second at the shop's door (default 100; leaks and quiet hours: 10)." },
+	{ "warm", 0, "H", "Virtual hours that Flyball has watched the shop before (default 6)." },
+	{ "case", 0, "NAMES", "Only these: memory_leak, slow_database, error_burst, dead_pod, cold, quiet." },
+	{ "rows", 0, NULL, "Each run as one line of JSON, instead of the sums." },
+	{ "cache", 0, "DIR", "Where warmed worlds are kept (default: $XDG_CACHE_HOME/flyball)." },
+	OPTION_END,
+};
 static const struct option simulate_options[] = {
 	{ "seeds", 0, "A..B", "Seeds to run (default: --seed)." },
 	{ "hours", 0, "H", "Virtual hours of each (default 0.5)." },
@@ -101,6 +111,9 @@ const struct verb verbs[] = {
 	  verb_rules_check },
 	{ "rules test", "FILE EVENT", "Which of these patterns match an event, and which field failed.",
 	  "flyball rules test rules.json event.json", NULL, verb_rules_test },
+	{ "experiment mttd", "[--seeds A..B] [--jobs N] [--case NAMES]",
+	  "How soon faults are found, named and mended: Flyball beside the alarms of today, on the same telemetry.",
+	  "flyball experiment mttd --seeds 1..30 --jobs 2 -o json", mttd_options, verb_experiment_mttd },
 	{ "simulate", "[--seeds A..B] [--hours H] [--faults NAMES] [--twice] [--jobs N] [SCENARIO...]",
 	  "Whole days of a shop under faults, in virtual time: does every promise hold? Or scenarios, played.",
 	  "flyball simulate --seeds 1..20 --twice --jobs 2", simulate_options, verb_simulate },

@@ -28,3 +28,4 @@ int verb_rules_test(struct cli *c);
 int verb_version(struct cli *c);
 int verb_simulate(struct cli *c);
 int verb_demo(struct cli *c);
+int verb_experiment_mttd(struct cli *c);

@@ -46,6 +46,7 @@ struct mttd_opts {
 /* The runs of a seed, in order: one for each fault, one cold, one without any fault. */
 enum mttd_case { MTTD_LEAK, MTTD_SLOW_DATABASE, MTTD_ERROR_BURST, MTTD_DEAD_POD, MTTD_COLD, MTTD_QUIET, MTTD_CASES };
 const char *mttd_case_name(enum mttd_case c);
+bool mttd_case_parse(struct str name, enum mttd_case *out);
 /* One run: its row (sim/report.h) to `out`. */
 MUST_USE enum err mttd_run(const struct mttd_opts *o, uint64_t seed, enum mttd_case c, struct buf *out,
 						   struct why *why);
