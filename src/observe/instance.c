@@ -109,7 +109,9 @@ bool instance_in_band(const struct observer *ob, const struct watch *w, enum sig
 		n = i->next;
 		if (!gauge_live(ob, i, k)) continue;
 		const struct instance_watch *iw = instance_watch_get(ob, i);
-		if (!level_in_band(k == SIGNAL_MEMORY ? &iw->memory : &iw->cpu)) return false;
+		bool memory = k == SIGNAL_MEMORY;
+		double limit = i->gauges[memory ? GAUGE_MEMORY : GAUGE_CPU].limit;
+		if (!level_in_band(memory ? &iw->memory : &iw->cpu, limit)) return false;
 		any = true;
 	}
 	return any;

@@ -44,7 +44,7 @@ void level_feed(struct level_watch *w, const struct evidence_opts *o, const stru
 struct verdict level_judge(const struct level_watch *w, const struct evidence_opts *o);
 struct level_outlook level_look(const struct level_watch *w, double limit); /* of the samples since it began to rise */
 /* Whether what is lately stands where it should. */
-bool level_in_band(const struct level_watch *w);
+bool level_in_band(const struct level_watch *w, double limit); /* limit: not above 0, or NaN, is none */
 void level_adopt(struct level_watch *w);
 void level_save(const struct level_watch *w, struct enc *out);
 void level_load(struct level_watch *w, struct dec *in);
