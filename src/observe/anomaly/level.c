@@ -182,7 +182,7 @@ void level_save(const struct level_watch *w, struct enc *out) {
 	enc_f64(out, w->quick), enc_f64(out, w->slow), enc_f64(out, w->spread2), enc_f64(out, w->seen_s);
 	enc_f64(out, w->last), enc_f64(out, w->lately), enc_f64(out, w->highest);
 	enc_i64(out, w->last_ns), enc_i64(out, w->first_ns);
-	enc_u32(out, w->count);
+	enc_u32(out, w->count), enc_u8(out, w->rank);
 	for (int i = 0; i < LEVEL_SAMPLES; i++) enc_f32(out, w->values[i]), enc_i64(out, w->times_ns[i]);
 }
 
@@ -192,6 +192,6 @@ void level_load(struct level_watch *w, struct dec *in) {
 	w->quick = dec_f64(in), w->slow = dec_f64(in), w->spread2 = dec_f64(in), w->seen_s = dec_f64(in);
 	w->last = dec_f64(in), w->lately = dec_f64(in), w->highest = dec_f64(in);
 	w->last_ns = dec_i64(in), w->first_ns = dec_i64(in);
-	w->count = dec_u32(in);
+	w->count = dec_u32(in), w->rank = dec_u8(in);
 	for (int i = 0; i < LEVEL_SAMPLES; i++) w->values[i] = dec_f32(in), w->times_ns[i] = dec_i64(in);
 }
