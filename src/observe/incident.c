@@ -5,13 +5,15 @@
 
 #include "observe/observer_in.h"
 
-#define HOPS           3 /* along calls, over which trouble is taken for one */
-#define CONVINCED_NS   (60 * NS_PER_SEC)
-#define CONVINCED_NATS 2.0
-#define FIT_NS         (20 * NS_PER_SEC)
-#define AT_ONCE_NS     (15 * NS_PER_SEC)
-#define RECENT_NS      (90 * NS_PER_SEC) /* anomalies this far apart belong together */
-#define SETTLED_NS     (20 * NS_PER_SEC) /* after this, trouble that its cause does not explain is another one */
+#define HOPS            3 /* along calls, over which trouble is taken for one */
+#define CONVINCED_NS    (60 * NS_PER_SEC)
+#define CONVINCED_NATS  2.0
+#define FIT_NS          (20 * NS_PER_SEC)
+#define UNSETTLED_NS    (60 * NS_PER_SEC)
+#define UNSETTLED_SCORE 2.0
+#define AT_ONCE_NS      (15 * NS_PER_SEC)
+#define RECENT_NS       (90 * NS_PER_SEC) /* anomalies this far apart belong together */
+#define SETTLED_NS      (20 * NS_PER_SEC) /* after this, trouble that its cause does not explain is another one */
 
 /* ---- how grave ---- */
 
@@ -247,6 +249,15 @@ static double severity_here(const struct observer *ob, const struct watch *w) {
 	return severity;
 }
 
+/* Just after trouble, or while copies are replaced, caches are cold and the last slow requests come in: it
+ * takes more to open an incident. */
+static bool unsettled(const struct observer *ob, const struct watch *w) {
+	const struct incident *before = followed(ob, w);
+	if (before && ob->now_ns - before->resolved_ns < UNSETTLED_NS) return true;
+	const struct entity *e = entity_of(ob, w->entity);
+	return e->kind == ENTITY_SERVICE && instance_replacing(ob, e);
+}
+
 void incident_note(struct observer *ob, struct watch *w, enum signal_kind k) {
 	struct incident *in = incident_at(ob, w->incident);
 	for (uint32_t i = 0; i < INCIDENTS_MAX && !in; i++) {
@@ -261,6 +272,7 @@ void incident_note(struct observer *ob, struct watch *w, enum signal_kind k) {
 		symptom_add(ob, in, w, k);
 		return;
 	}
+	if (unsettled(ob, w) && w->findings[k].v.score < UNSETTLED_SCORE) return;
 	if (severity_here(ob, w) >= ob->o.settings.incident_severity) incident_open(ob, w, k);
 }
 

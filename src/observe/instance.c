@@ -109,7 +109,9 @@ bool instance_in_band(const struct observer *ob, const struct watch *w, enum sig
 		n = i->next;
 		if (!gauge_live(ob, i, k)) continue;
 		const struct instance_watch *iw = instance_watch_get(ob, i);
-		if (!level_in_band(k == SIGNAL_MEMORY ? &iw->memory : &iw->cpu)) return false;
+		bool memory = k == SIGNAL_MEMORY;
+		double limit = i->gauges[memory ? GAUGE_MEMORY : GAUGE_CPU].limit;
+		if (!level_in_band(memory ? &iw->memory : &iw->cpu, limit)) return false;
 		any = true;
 	}
 	return any;
@@ -140,9 +142,13 @@ static void level_news(struct observer *ob, const struct level *l) {
 	else
 		iw->cpu_used = true;
 	struct level_pool *pool = &w->pools[memory ? GAUGE_MEMORY : GAUGE_CPU];
+	if (lw->first_ns && lw->rank != l->rank) *lw = (struct level_watch){ 0 }; /* another metric speaks from now on */
+	lw->rank = l->rank;
+	if (l->rank < pool->rank || !(pool->n > 0)) *pool = (struct level_pool){ .rank = l->rank };
+	if (l->rank != pool->rank) pool = NULL;
 	bool quiet = watch_quiet(ob, w);
 	level_feed(lw, &o, pool, l->value, l->limit > 0 ? l->limit : l->value, l->at_ns, ob->stream->now_ns, quiet);
-	if (quiet && evidence_score(&lw->evidence, &o, NULL) < POOL_SCORE) level_pool_learn(pool, lw);
+	if (pool && quiet && evidence_score(&lw->evidence, &o, NULL) < POOL_SCORE) level_pool_learn(pool, lw);
 	gauge_judge(ob, w, l->signal, l->at_ns);
 }
 

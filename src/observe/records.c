@@ -51,9 +51,10 @@ static void put_watch(struct enc *e, const struct watch *w) {
 	enc_f64(e, w->usual.requests), enc_f64(e, w->usual.seconds), enc_f64(e, w->usual.self_seconds);
 	enc_f64(e, w->usual.bad), enc_f64(e, w->usual.own_bad);
 	enc_i64(e, w->lines_ns), enc_i64(e, w->quiet_ns), enc_i64(e, w->blocked_ns);
-	for (int g = 0; g < GAUGES; g++)
-		enc_f64(e, w->pools[g].n), enc_f64(e, w->pools[g].mean), enc_f64(e, w->pools[g].variance),
-			enc_f64(e, w->pools[g].spread2);
+	for (int g = 0; g < GAUGES; g++) {
+		const struct level_pool *p = &w->pools[g];
+		enc_u8(e, p->rank), enc_f64(e, p->n), enc_f64(e, p->mean), enc_f64(e, p->variance), enc_f64(e, p->spread2);
+	}
 	for (int t = 0; t < TELEMETRIES; t++) enc_u8(e, w->stale[t]);
 	enc_u8(e, w->ready_told);
 }
@@ -85,8 +86,10 @@ static bool get_watch(struct observer *ob, struct dec *d, uint32_t entity) {
 	w->usual.requests = dec_f64(d), w->usual.seconds = dec_f64(d), w->usual.self_seconds = dec_f64(d);
 	w->usual.bad = dec_f64(d), w->usual.own_bad = dec_f64(d);
 	w->lines_ns = dec_i64(d), w->quiet_ns = dec_i64(d), w->blocked_ns = dec_i64(d);
-	for (int g = 0; g < GAUGES; g++)
-		w->pools[g] = (struct level_pool){ dec_f64(d), dec_f64(d), dec_f64(d), dec_f64(d) };
+	for (int g = 0; g < GAUGES; g++) {
+		struct level_pool *p = &w->pools[g];
+		p->rank = dec_u8(d), p->n = dec_f64(d), p->mean = dec_f64(d), p->variance = dec_f64(d), p->spread2 = dec_f64(d);
+	}
 	for (int t = 0; t < TELEMETRIES; t++) w->stale[t] = dec_u8(d) != 0;
 	w->ready_told = dec_u8(d) != 0;
 	return !d->err;
