@@ -53,6 +53,7 @@ void invariants_begin(struct invariants *v, const struct sim_kube *kube) {
 		v->workload_count++;
 	}
 	(void)sim_kube_effects(kube, &v->effects_seen);
+	v->version_seen = sim_kube_version(kube);
 }
 
 static void look_at_replicas(struct invariants *v, const struct sim_kube *kube, int64_t now_ns) {
@@ -146,7 +147,8 @@ static void take_effect(struct invariants *v, const struct sim_kube *kube, const
 void invariants_look(struct invariants *v, const struct sim_kube *kube, int64_t now_ns) {
 	size_t count = 0;
 	const struct sim_kube_effect *effects = sim_kube_effects(kube, &count);
-	if (count == v->effects_seen) return;
+	if (sim_kube_version(kube) == v->version_seen) return; /* nothing was written since */
+	v->version_seen = sim_kube_version(kube);
 	for (; v->effects_seen < count; v->effects_seen++) take_effect(v, kube, &effects[v->effects_seen]);
 	look_at_replicas(v, kube, now_ns);
 }

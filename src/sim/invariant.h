@@ -53,6 +53,7 @@ struct invariants {
 	char why[400];
 	struct invariant_effect effects[INVARIANT_EFFECTS_MAX];
 	size_t effect_count, effects_seen; /* seen: of the server's list */
+	uint64_t version_seen;             /* of the cluster */
 	struct {
 		char name[200];
 		int replicas;

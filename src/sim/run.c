@@ -185,11 +185,11 @@ enum err run_open(const struct run_opts *o, struct run **out, struct why *why) {
 void run_close(struct run *r) {
 	if (!r) return;
 	r->stopped = true;
+	if (r->shop) shop_free(r->shop); /* its client is a port of its host */
 	for (int i = 0; i < RUN_HOSTS; i++) sim_host_done(&r->host[i]);
-	shop_free(r->shop);
 	sim_kube_free(r->kube);
-	sim_web_free(r->web);
-	sim_net_done(&r->net);
+	if (r->web) sim_web_free(r->web);
+	if (r->web) sim_net_done(&r->net);
 	run_receiver_done(r);
 	sim_trace_done(&r->trace);
 	sim_queue_done(&r->queue);

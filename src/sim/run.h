@@ -30,6 +30,7 @@ enum run_break {
 	BREAK_API,         /* the daemon runs without its API */
 	BREAK_CONTROL,     /* and without control: events are never taken */
 	BREAK_LOG,         /* an entry of the decision log is changed on disk */
+	BREAK_ROW,         /* an action's row says that it is half done */
 	BREAK_DISK,        /* the daemon's state is overwritten while it is down */
 	BREAKS
 };

@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "sim/kube_impl.h"
 #include "sim/memory.h"
 #include "sim/run_impl.h"
 
@@ -18,16 +19,26 @@ static void change(struct run *r, const char *manager, const char *patch) {
 	assert(!e);
 }
 
+/* A write through the API under Flyball's name and with a key that it never claimed. */
+static void forge(struct run *r) {
+	static const char patch[] =
+		"{\"metadata\":{\"annotations\":{\"flyball.dev/action-key\":\"0000000000000000\"}},\"spec\":{"
+		"\"template\":{\"metadata\":{\"annotations\":{\"flyball.dev/restarted-at\":\"now\"}}}}}";
+	struct sim_kube_call call = { .user = "flyball", .manager = "flyball-restart" };
+	struct sim_kube_reply reply = { 0 };
+	struct doc *body = doc_parse(str_of(patch), NULL);
+	sim_kube_do_patch(r->kube, KUBE_DEPLOYMENTS, r->world.namespace_, some_service(r)->deployment, KUBE_MERGE, body,
+					  &call, &reply);
+	assert(!reply.reason && "the server takes what Flyball may write");
+	sim_kube_reply_done(&reply);
+	doc_free(body);
+}
+
 static void break_now(void *self, uint64_t arg) {
 	struct run *r = self;
 	(void)arg;
 	if (r->o.broken == BREAK_SCALE) change(r, "somebody", "{\"spec\":{\"replicas\":0}}");
-	if (r->o.broken == BREAK_FORGERY)
-		change(r, "flyball-restart",
-			   "{\"metadata\":{\"annotations\":{\"flyball.dev/action-key\":"
-			   "\"0000000000000000000000000000000000000000000000000000000000000000\"}},\"spec\":{\"template\":{"
-			   "\"metadata\":{"
-			   "\"annotations\":{\"flyball.dev/restarted-at\":\"2026-01-05T00:00:00Z\"}}}}}");
+	if (r->o.broken == BREAK_FORGERY) forge(r);
 	if (r->o.broken == BREAK_DISK) run_flyball_dies(r, 0, false);
 }
 

@@ -67,9 +67,11 @@ const struct sim_program run_daemon_program = { start, step, next_due, stop };
 
 static void overwrite(struct run *r) {
 	static const char junk[8192] = "this was a database once";
+	struct disk *disk = &r->host[RUN_FLYBALL].disk.disk;
 	struct why why;
-	(void)disk_write_file(&r->host[RUN_FLYBALL].disk.disk, RUN_STATE_DIR "/state.db", (struct str){ junk, sizeof junk },
-						  &why);
+	r->host[RUN_FLYBALL].fuse = (struct sim_fuse){ 0 };           /* the dead write nothing; somebody else does */
+	(void)disk->ops->remove(disk, RUN_STATE_DIR "/state.db-wal"); /* it would mend the damage */
+	(void)disk_write_file(disk, RUN_STATE_DIR "/state.db", (struct str){ junk, sizeof junk }, &why);
 }
 
 void run_daemon_start(void *run, uint64_t arg) {

@@ -64,17 +64,22 @@ static enum err ask_state(struct reader *r) {
 	return state_query(r->state, &q, PAGE_TAG);
 }
 
-/* A forged entry in the middle of the decision log: its hash no longer follows from the one before. */
+/* Somebody writes into the store behind Flyball's back: a forged entry of the decision log, whose hash no longer
+ * follows from the one before; or an action that looks half done. */
 static enum err tamper(struct reader *r) {
+	bool log = r->run->o.broken == BREAK_LOG;
+	struct str where = log ? STR("audit/0") : STR("action/");
+	struct str from = log ? STR("\"flyball\"") : STR("\"state\":\"verified\"");
+	struct str to = log ? STR("\"nobody_\"") : STR("\"state\":\"applied\" ");
 	for (size_t i = 0; i < r->item_count; i++) {
 		struct run_item *it = &r->items[i];
-		char *word = str_starts(it->key, STR("audit/0")) ? memmem(it->value.p, it->value.n, "\"flyball\"", 9) : NULL;
+		char *word = str_starts(it->key, where) ? memmem(it->value.p, it->value.n, from.p, from.n) : NULL;
 		if (!word) continue;
-		memcpy(word, "\"nobody_\"", 9);
+		memcpy(word, to.p, to.n);
 		struct state_write w = { .effect = STATE_PUT, .check = STATE_ANY, .key = it->key, .value = it->value };
 		return state_transact(r->state, &w, 1, WRITE_TAG);
 	}
-	r->phase = OVER; /* nothing was decided: nothing to forge */
+	r->phase = OVER; /* there is nothing to forge */
 	return OK;
 }
 
@@ -93,7 +98,7 @@ static bool ask(struct reader *r) {
 static void next_phase(struct reader *r) {
 	r->after_event = 0;
 	r->phase++;
-	if (r->phase == TAMPER && r->run->o.broken != BREAK_LOG) r->phase = OVER;
+	if (r->phase == TAMPER && r->run->o.broken != BREAK_LOG && r->run->o.broken != BREAK_ROW) r->phase = OVER;
 }
 
 static void keep_dead(struct reader *r, const struct bus_listed *l) {

@@ -7,7 +7,7 @@
 
 #include "sim/plan.h"
 #include "sim/report.h"
-#include "sim/run_image.h"
+#include "sim/run.h"
 #include "sim/scenario.h"
 
 /* ---- simulate ---- */
@@ -17,8 +17,9 @@ struct simulate_opts {
 	const struct run_image *image; /* warmed; NULL: cold */
 	double rate;                   /* as the image's */
 	double hours;
-	uint32_t faults; /* a bit for each enum plan_kind below PLAN_FAULTS */
-	bool twice;      /* each seed two times: unequal hashes are a broken promise */
+	uint32_t faults;       /* a bit for each enum plan_kind below PLAN_FAULTS */
+	bool twice;            /* each seed two times: unequal hashes are a broken promise */
+	enum run_break broken; /* BREAK_NOTHING but in tests of the checkers */
 	const struct run_watch *watch;
 };
 /* One seed: the row to `out`, the story of what broke (if anything) to `story`. ERR_CLOSED: interrupted. */

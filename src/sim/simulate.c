@@ -151,6 +151,7 @@ enum err simulate_seed(const struct simulate_opts *s, uint64_t seed, struct buf 
 	plan_draw(&plan, rng_fork(&rng, "plan"), s->faults, length_ns);
 	struct run_opts o = { .world = s->world, .seed = seed, .rate = s->rate, .mode = draw_mode(&mode), .plan = &plan };
 	o.image = s->image;
+	o.broken = s->broken;
 	if (o.mode == SCENARIO_APPROVE) add_people(&plan, &life, length_ns);
 	add_deployments(&plan, s->world, &life, length_ns);
 	enum err e = play(&o, s, length_ns, &first, story, why);
@@ -196,6 +197,7 @@ enum err simulate_scenario(const struct simulate_opts *s, const struct scenario 
 		.plan = &c->plan,
 		.when = c->when,
 		.image = c->cold ? NULL : s->image,
+		.broken = s->broken,
 	};
 	int64_t failed = 0;
 	enum err e = run_open(&o, &r, why);
