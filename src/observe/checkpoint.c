@@ -264,6 +264,7 @@ static void apply(struct observer *ob) {
 	if (ob->position && ob->o.transport->ops->resume(ob->o.transport, ob->o.shard, ob->position)) ob->broken = true;
 	buf_done(&l->bytes);
 	l->state = LOADING_DONE;
+	ob->listening_ns = ob->now_ns;
 	if (!ob->damaged[0]) return;
 	log_event(ob->o.log, LOG_ERROR, "observe.checkpoint", "refused=%s", ob->damaged);
 	tell_model(ob, STR("flyball/observe"), "damaged", ob->damaged, 0, NAN);

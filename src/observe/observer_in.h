@@ -171,10 +171,11 @@ struct observer {
 	bool broken;         /* no memory for a new start: nothing more is done */
 	int64_t bytes_since; /* applied since the last checkpoint began */
 	uint64_t generation;
-	int64_t now_ns;    /* wall, never behind the stream's */
-	int64_t pass_ns;   /* when time was last passed on */
-	int64_t saved_ns;  /* when the last checkpoint began */
-	char damaged[200]; /* why what was saved could not be used; empty: it could */
+	int64_t now_ns;       /* wall, never behind the stream's */
+	int64_t listening_ns; /* since when: what was silent before was perhaps only not heard */
+	int64_t pass_ns;      /* when time was last passed on */
+	int64_t saved_ns;     /* when the last checkpoint began */
+	char damaged[200];    /* why what was saved could not be used; empty: it could */
 	struct observer_counts counts;
 	struct arena arena; /* of one report or view */
 };

@@ -33,7 +33,8 @@ static struct pulse newest(const struct observer *ob, const struct entity *e, en
 
 static bool silent(const struct observer *ob, const struct pulse *p) {
 	double interval_s = p->interval_s > 0 ? p->interval_s : 10;
-	return p->gone || (double)(ob->now_ns - p->last_ns) / 1e9 > fmax(TELL_FACTOR * interval_s, TELL_MIN_S);
+	int64_t since_ns = p->last_ns > ob->listening_ns ? p->last_ns : ob->listening_ns;
+	return p->gone || (double)(ob->now_ns - since_ns) / 1e9 > fmax(TELL_FACTOR * interval_s, TELL_MIN_S);
 }
 
 static void ready_tell(struct observer *ob, struct watch *w, const struct entity *e) {

@@ -227,7 +227,8 @@ static void rate_judge(struct observer *ob, struct watch *w, enum via v) {
 
 static void window_close(struct observer *ob, struct watch *w, struct channel *c, int64_t from_ns, int64_t to_ns) {
 	bool quiet = watch_quiet(ob, w);
-	if (c->known && c->via != VIA_CALLS) rate_close(ob, w, c, from_ns, to_ns);
+	bool covered = c->via != VIA_CALLS && stream_covered(ob->stream, w->entity, c->via, from_ns, ob->now_ns);
+	if (c->known && covered) rate_close(ob, w, c, from_ns, to_ns);
 	duration_pass(w->durations[c->via], to_ns, quiet);
 	share_pass(w->shares[c->via], to_ns, quiet);
 	if (c->via == VIA_SPANS) usual_learn(ob, w, stream_slot(ob->stream, from_ns), stream_slot(ob->stream, to_ns - 1));

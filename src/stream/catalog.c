@@ -4,6 +4,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define GAP_FACTOR 2.5 /* usual gaps, after which something was missed */
+#define GAP_MIN_S  4.0
+
 const char *entity_kind_name(enum entity_kind k) {
 	static const char *const names[ENTITY_KINDS] = { "service", "database", "queue", "external" };
 	return names[k];
@@ -393,6 +396,9 @@ struct part instance_sum(const struct instance *i, int64_t first, int64_t last) 
  * quantile, Robbins and Monro 1951, with a step in proportion to the estimate). */
 void pulse_beat(struct pulse *p, int64_t received_ns, int64_t at_ns) {
 	double gap_s = (double)(received_ns - p->last_ns) / 1e9;
+	double usual_s = p->interval_s > GAP_MIN_S ? p->interval_s : GAP_MIN_S;
+	if (!p->beats || gap_s > GAP_FACTOR * usual_s)
+		p->since_ns = at_ns - (int64_t)(p->interval_s * 1e9); /* what it had to say before was not heard */
 	if (p->beats && gap_s > 0.05) {
 		if (!(p->interval_s > 0))
 			p->interval_s = gap_s;

@@ -37,6 +37,7 @@ struct pulse {
 	int64_t at_ns;     /* newest event time: the watermark */
 	double interval_s; /* between two; 0: not known yet */
 	int64_t beats;     /* how many came */
+	int64_t since_ns;  /* event time from which on it has told without a gap */
 	bool gone;         /* the source says that it ended */
 };
 

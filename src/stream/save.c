@@ -24,11 +24,12 @@ static void get_workload(struct dec *d, struct workload *w) {
 }
 
 static void put_pulse(struct enc *e, const struct pulse *p) {
-	enc_i64(e, p->last_ns), enc_i64(e, p->at_ns), enc_f64(e, p->interval_s), enc_i64(e, p->beats), put_bool(e, p->gone);
+	enc_i64(e, p->last_ns), enc_i64(e, p->at_ns), enc_f64(e, p->interval_s), enc_i64(e, p->beats),
+		enc_i64(e, p->since_ns), put_bool(e, p->gone);
 }
 static void get_pulse(struct dec *d, struct pulse *p) {
 	p->last_ns = dec_i64(d), p->at_ns = dec_i64(d), p->interval_s = dec_f64(d), p->beats = dec_i64(d),
-	p->gone = get_bool(d);
+	p->since_ns = dec_i64(d), p->gone = get_bool(d);
 }
 
 /* Rings of floats: only places that hold something. */

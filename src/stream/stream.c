@@ -212,6 +212,20 @@ int64_t stream_heard(const struct stream *st, uint32_t entity, enum via via, int
 	return least ? least : now_ns;
 }
 
+bool stream_covered(const struct stream *st, uint32_t entity, enum via via, int64_t from_ns, int64_t now_ns) {
+	const struct entity *e = catalog_entity(&st->catalog, entity);
+	bool any = false;
+	for (uint32_t i = e ? e->first_source : NONE; i != NONE;) {
+		const struct source *s = catalog_source(&st->catalog, i);
+		const struct pulse *p = &s->pulses[telemetry_of(via)];
+		i = s->next;
+		if (!waited_for(p, now_ns)) continue;
+		if (p->since_ns > from_ns && p->beats > 2) return false;
+		any = true;
+	}
+	return any;
+}
+
 double stream_interval(const struct stream *st, uint32_t entity, enum via via) {
 	const struct entity *e = catalog_entity(&st->catalog, entity);
 	double sum = 0;

@@ -104,6 +104,9 @@ static inline int64_t stream_slot(const struct stream *st, int64_t event_ns) {
 int64_t stream_watermark(const struct stream *st, uint32_t entity, enum via via, int64_t now_ns);
 /* Event time up to which all has come that will come: as the watermark, but now when nobody is waited for. */
 int64_t stream_heard(const struct stream *st, uint32_t entity, enum via via, int64_t now_ns);
+/* Whether what happened from then on was told without a gap by every source that is waited for; with none,
+ * nothing was. No data is not zero. */
+bool stream_covered(const struct stream *st, uint32_t entity, enum via via, int64_t from_ns, int64_t now_ns);
 /* How often the sources of the entity export that kind of telemetry, seconds; 0: not known. */
 double stream_interval(const struct stream *st, uint32_t entity, enum via via);
 /* The four states of a signal at `now_ns`. `value`: the newest; only asked for zero or not. */

@@ -3,13 +3,19 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define GROUP  8
-#define CALLS  4 /* callees of one request whose share of its time is told apart */
-#define GROUPS 256
+#define GROUP     8
+#define STRETCHES 6 /* of time, that are told apart; the closest two become one when there are more */
+#define CALLS     4 /* callees of one request whose share of its time is told apart */
+#define GROUPS    256
 
 struct call_share {
 	uint32_t edge;
 	float seconds;
+};
+
+/* Time covered by calls, microseconds from base_ns; no two of one span overlap. */
+struct stretch {
+	int32_t from, to;
 };
 
 /* What is known of one span, and what its relatives left for it. */
@@ -23,8 +29,10 @@ struct pending {
 	uint32_t entity, edge;
 	int64_t slot;
 	float seconds;
-	/* from calls inside it, as they ended */
-	int64_t covered_ns; /* end of the latest one */
+	/* from calls inside it */
+	int64_t base_ns; /* what the stretches count from */
+	struct stretch stretches[STRETCHES];
+	uint8_t stretch_count;
 	float covered_s;
 	uint32_t failed_edge;
 	struct call_share calls[CALLS];
@@ -156,18 +164,60 @@ static bool serves(const struct pending *p) {
 	return p->kind == SPAN_SERVER || p->kind == SPAN_CONSUMER;
 }
 
-/* Time that a call covers of the request around it: what calls that ended before have not. Calls end
- * in the order in which they come, so this is the union of their times but for gaps inside one
- * that spans others. Passed up through internal spans to the request itself. */
+static int32_t micros(int64_t ns) {
+	int64_t us = ns / NS_PER_US;
+	return us > INT32_MAX ? INT32_MAX : us < INT32_MIN ? INT32_MIN : (int32_t)us;
+}
+
+static int32_t least(int32_t a, int32_t b) {
+	return a < b ? a : b;
+}
+static int32_t most(int32_t a, int32_t b) {
+	return a > b ? a : b;
+}
+
+/* The stretch next to [from, to], by the gap between them. */
+static int nearest(const struct pending *p, struct stretch x) {
+	int best = 0;
+	int64_t gap = INT64_MAX;
+	for (int i = 0; i < p->stretch_count; i++) {
+		const struct stretch *y = &p->stretches[i];
+		int64_t between = (int64_t)most(x.from, y->from) - least(x.to, y->to);
+		if (between < gap) gap = between, best = i;
+	}
+	return best;
+}
+
+/* Seconds of [start, end] that no call had covered yet; from now on they are covered. */
+static float cover(struct pending *p, int64_t start_ns, int64_t end_ns) {
+	if (!p->stretch_count) p->base_ns = start_ns;
+	struct stretch x = { micros(start_ns - p->base_ns), micros(end_ns - p->base_ns) };
+	int64_t fresh = (int64_t)x.to - x.from;
+	for (int i = 0; i < p->stretch_count; i++) {
+		int64_t both = (int64_t)least(x.to, p->stretches[i].to) - most(x.from, p->stretches[i].from);
+		if (both > 0) fresh -= both;
+	}
+	while (p->stretch_count) {
+		int i = nearest(p, x);
+		struct stretch *y = &p->stretches[i];
+		bool apart = x.from > y->to || x.to < y->from;
+		if (apart && p->stretch_count < STRETCHES) break;
+		x = (struct stretch){ least(x.from, y->from), most(x.to, y->to) };
+		*y = p->stretches[--p->stretch_count];
+	}
+	p->stretches[p->stretch_count++] = x;
+	return fresh > 0 ? (float)fresh / 1e6f : 0;
+}
+
+/* Time that a call covers of the request around it and no other call does, handed up through internal
+ * spans to the request itself. */
 static void call_cover(struct traces *t, struct catalog *c, const struct span_news *s, uint64_t trace,
 					   const unsigned char *parent, int depth) {
 	static const unsigned char root[8];
 	if (depth > 16 || memcmp(parent, root, sizeof root) == 0) return;
 	struct pending *p = entry(t, trace, parent, s->now_ns);
 	if (!p) return;
-	int64_t from_ns = s->start_ns > p->covered_ns ? s->start_ns : p->covered_ns;
-	float seconds = s->end_ns > from_ns ? (float)(s->end_ns - from_ns) / 1e9f : 0;
-	if (s->end_ns > p->covered_ns) p->covered_ns = s->end_ns;
+	float seconds = cover(p, s->start_ns, s->end_ns > s->start_ns ? s->end_ns : s->start_ns);
 	if (p->here && p->kind == SPAN_INTERNAL) {
 		unsigned char up[8]; /* a copy: the table may move */
 		memcpy(up, p->parent, sizeof up);
@@ -197,7 +247,8 @@ static void internal_pass(struct traces *t, struct catalog *c, struct pending *p
 			share_add(up, left.calls[i].edge, left.calls[i].seconds);
 	}
 	up->covered_s += left.covered_s;
-	if (left.covered_ns > up->covered_ns) up->covered_ns = left.covered_ns;
+	for (int i = 0; i < left.stretch_count; i++)
+		cover(up, left.base_ns + left.stretches[i].from * NS_PER_US, left.base_ns + left.stretches[i].to * NS_PER_US);
 	if (left.failed_edge != NONE) up->failed_edge = left.failed_edge;
 }
 

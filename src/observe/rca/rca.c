@@ -50,6 +50,9 @@ static struct str why_none(struct arena *a, const struct rca_input *in, const st
 	if (!r->count) return str_printf(a, "not enough data: no call or time of its own explains what is out of band");
 	const struct rca_cause *top = &r->causes[0];
 	struct str first = in->nodes[top->node].subject;
+	if (top->kind == CAUSE_UNKNOWN)
+		return str_printf(a, "not enough data: fewer requests reach " STR_FMT ", and nothing of its own tells why",
+						  STR_ARG(first));
 	if (r->count > 1 && top->confidence >= RCA_CONFIDENCE_MIN)
 		return str_printf(a, "not enough data: " STR_FMT " (%.0f %%) and " STR_FMT " (%.0f %%) are too close",
 						  STR_ARG(first), 100 * top->confidence, STR_ARG(in->nodes[r->causes[1].node].subject),
@@ -77,7 +80,8 @@ enum err rca_run(struct arena *a, const struct rca_input *in, struct rca_report 
 	if (out->count) out->completeness = completeness(&in->nodes[ranks[0].node], &blames[ranks[0].node]);
 
 	double first = out->count ? out->causes[0].confidence : 0, second = out->count > 1 ? out->causes[1].confidence : 0;
-	out->none = first < RCA_CONFIDENCE_MIN || first - second < RCA_MARGIN_MIN;
+	bool unknown = out->count && out->causes[0].kind == CAUSE_UNKNOWN;
+	out->none = first < RCA_CONFIDENCE_MIN || first - second < RCA_MARGIN_MIN || unknown;
 	if (out->none) out->reason = why_none(a, in, out);
 	return OK;
 }
