@@ -147,13 +147,25 @@ static bool run_failing(struct t *t, int64_t at, enum err with, int64_t times) {
 	if (!e) work(t, &w, b, heard);
 	bool failed = w.disk.operations >= at;
 	w.disk.fail_at = 0;
-	/* The same process goes on once the disk is well: what failed is asked for again, nobody waits for ever. */
-	for (int n = 0; b && n < 4; n++) {
-		fake_clock_advance(&w.clock, 2 * NS_PER_SEC);
-		listen(t, b, heard, 3);
+	/* The same process goes on once the disk is well: the next publish comes through at once, to every queue;
+	 * what failed is asked for again; in the end nothing is left waiting or held. */
+	if (b) {
+		EXPECT_OK(publish(t, b, MAX - 2, STR("{\"whole\":true}")));
+		heard[MAX - 2].asked = true;
+		listen(t, b, heard, 0);
+		EXPECT(heard[MAX - 2].published);
 	}
-	for (int i = 0; b && i < MAX / 2; i++)
-		if (heard[i].published) EXPECT((heard[i].copies[0] && heard[i].copies[1]));
+	for (int n = 0; b && n < 6; n++) {
+		fake_clock_advance(&w.clock, 2 * NS_PER_SEC);
+		listen(t, b, heard, 4);
+	}
+	for (int i = 0; b && i < MAX; i++)
+		if (heard[i].published) EXPECT(heard[i].copies[0] && heard[i].copies[1]);
+	if (b) {
+		struct bus_stats s;
+		b->admin->stats(b, (struct str){ 0 }, &s);
+		EXPECT(s.waiting == 0 && s.in_flight == 0 && s.dead == 0);
+	}
 	bus_close(b);
 	check(t, &w, heard);
 	test_world_done(&w);
@@ -302,6 +314,83 @@ TEST(a_dead_letter_outlives_its_event) {
 	test_world_done(&w);
 }
 
+/* What is held back for longer than the archive keeps its events is kept all the same. */
+TEST(what_is_held_back_is_not_let_go) {
+	struct test_world w;
+	struct bus_msg m;
+	struct bus *b = start(t, &w, "sqlite:///bus.db?age=1m");
+	struct bus_queue_opts o = { .name = STR("q"), .pattern = STR("{\"source\":[\"/test\"]}") };
+	EXPECT_OK(b->ops->subscribe(b, &o, NULL));
+	for (int i = 0; i < 20; i++) {
+		EXPECT_OK(publish(t, b, i, STR("{\"whole\":true}")));
+		while (next(b, &m)) {
+			if (m.kind != BUS_DELIVERED) continue;
+			bool later = atoi(m.event.id.p + 3) == 3 && m.receives == 1;
+			EXPECT_OK(
+				b->ops->settle(b, m.receipt, !later, 60 * NS_PER_MIN, later ? STR("later") : (struct str){ 0 }, 1));
+		}
+		fake_clock_advance(&w.clock, NS_PER_MIN);
+	}
+	EXPECT(stats(b, "").archived == 17 && stats(b, "q").waiting == 1);
+	fake_clock_advance(&w.clock, 60 * NS_PER_MIN);
+	EXPECT(next(b, &m) && m.kind == BUS_DELIVERED && str_is(m.event.id, "id-3") && m.receives == 2);
+	bus_close(b);
+	test_world_done(&w);
+}
+
+/* A dead letter whose event was let go, and then came a second time, does not make a third of it. */
+TEST(a_redriven_event_that_came_again_is_one) {
+	struct test_world w;
+	struct bus_msg m;
+	struct bus *b = start(t, &w, "sqlite:///bus.db?age=1m");
+	struct bus_queue_opts o = { .name = STR("q"),
+								.pattern = STR("{\"source\":[\"/test\"],\"id\":[\"id-1\"]}"),
+								.receives_max = 1 };
+	EXPECT_OK(b->ops->subscribe(b, &o, NULL));
+	EXPECT_OK(publish(t, b, 1, STR("{}")));
+	while (next(b, &m))
+		if (m.kind == BUS_DELIVERED) EXPECT_OK(b->ops->settle(b, m.receipt, false, 0, STR("no"), 1));
+	EXPECT(stats(b, "q").dead == 1);
+	for (int i = 10; i < 13; i++) {
+		fake_clock_advance(&w.clock, 2 * NS_PER_MIN);
+		EXPECT_OK(published(t, b, i, STR("{}")));
+	}
+	EXPECT_OK(published(t, b, 1, STR("{}")));
+	EXPECT(next(b, &m) && m.kind == BUS_DELIVERED && m.receives == 1);
+	uint64_t receipt = m.receipt;
+	EXPECT_OK(b->admin->change(b, BUS_REDRIVE, (struct str){ 0 }, 2));
+	EXPECT(next(b, &m) && m.kind == BUS_SETTLED && m.err == OK && !next(b, &m));
+	EXPECT_OK(b->ops->settle(b, receipt, true, 0, (struct str){ 0 }, 1));
+	while (next(b, &m)) EXPECT(m.kind == BUS_SETTLED && m.err == OK);
+	EXPECT(stats(b, "q").waiting == 0 && stats(b, "q").in_flight == 0 && stats(b, "q").dead == 0);
+	bus_close(b);
+	test_world_done(&w);
+}
+
+/* A subscription that could not be saved is asked for again, without anybody publishing. */
+TEST(a_subscription_that_failed_is_repeated) {
+	struct test_world w;
+	struct bus_msg m;
+	struct bus *b = start(t, &w, "sqlite:///dir/bus.db");
+	subscribe(t, b);
+	EXPECT_OK(published(t, b, 1, STR("{}")));
+	bus_close(b);
+	EXPECT_OK(bus_open(&w.world, URL, &b, NULL));
+	w.disk.fail_at = 1;
+	w.disk.fail_with = ERR_NOSPACE;
+	subscribe(t, b);
+	EXPECT(!next(b, &m));
+	w.disk.fail_at = 0;
+	int64_t due = b->ops->next_due(b).ns;
+	EXPECT(due > w.clock.mono.ns && due <= w.clock.mono.ns + NS_PER_SEC);
+	fake_clock_advance(&w.clock, due - w.clock.mono.ns);
+	int got = 0;
+	while (next(b, &m)) got += m.kind == BUS_DELIVERED;
+	EXPECT(got == 2);
+	bus_close(b);
+	test_world_done(&w);
+}
+
 /* A clock that was years ahead when an event was given back holds it for no longer than may be asked for. */
 TEST(a_wrong_clock_holds_nothing_back_for_ever) {
 	struct test_world w;
@@ -372,4 +461,5 @@ TEST(the_fault_delivers_twice) {
 
 RUN(no_moment_to_lose_power_loses_an_acknowledged_event, no_failing_operation_loses_an_acknowledged_event,
 	the_archive_lets_the_old_go, a_full_bus_pushes_back, a_dead_letter_outlives_its_event,
+	what_is_held_back_is_not_let_go, a_redriven_event_that_came_again_is_one, a_subscription_that_failed_is_repeated,
 	a_wrong_clock_holds_nothing_back_for_ever, a_burst_is_one_commit, the_fault_delivers_twice)

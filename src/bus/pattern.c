@@ -408,7 +408,8 @@ static struct str explain(const struct fields *f, const struct json *object, str
 	for (size_t i = 0; i < f->count; i++) {
 		const struct field *field = &f->v[i];
 		if (field_match(field, object)) continue;
-		struct str here = str_printf(a, STR_FMT "%s" STR_FMT, STR_ARG(path), path.n ? "." : "", STR_ARG(field->key));
+		struct str key = field->key.n ? field->key : STR("\"\""); /* a path is never empty */
+		struct str here = str_printf(a, STR_FMT "%s" STR_FMT, STR_ARG(path), path.n ? "." : "", STR_ARG(key));
 		const struct json *v = json_get_str(object, field->key);
 		if (!field->nested || (v && v->kind == JSON_ARRAY)) return here;
 		return explain(field->nested, v, here, a);

@@ -274,6 +274,7 @@ TEST(the_first_field_that_failed_is_told) {
 		{ "{\"source\":[\"x\"],\"detail\":{\"state\":[\"x\"]}}", "source" },
 		{ "{\"gone\":{\"a\":{\"b\":[1]}}}", "gone.a.b" },
 		{ "{\"detail\":{\"$or\":[{\"on\":[false]},{\"state\":[\"x\"]}]}}", "detail.$or" },
+		{ "{\"\":[1]}", "\"\"" },
 		{ "{\"source\":[\"aws.ec2\"]}", "" },
 	};
 	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {

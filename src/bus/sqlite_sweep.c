@@ -70,14 +70,14 @@ static enum err find_low(struct bus_lane *l, uint64_t *low) {
 	if (walk) s->low_ns = l->now_ns;
 	*low = s->last;
 	for (unsigned q = 0; q < s->queue_count; q++) {
-		int64_t again = 0, new = 0;
+		int64_t again = 0, first = 0;
 		if (!s->queues[q].rows) continue;
 		enum err e = bus_one(bus_bind1(l, ITEM_LOW_AGAIN, q), &again, NULL);
-		if (!e) e = bus_one(bus_bind1(l, ITEM_LOW_NEW, q), &new, NULL);
+		if (!e) e = bus_one(bus_bind1(l, ITEM_LOW_NEW, q), &first, NULL);
 		if (!e && walk && s->queues[q].delayed_low) e = bus_lane_delayed_low(l, q);
 		if (e) return e;
 		lower(low, (uint64_t)again);
-		lower(low, (uint64_t) new);
+		lower(low, (uint64_t)first);
 		lower(low, s->queues[q].delayed_low);
 	}
 	return OK;

@@ -104,6 +104,16 @@ TEST(a_window_counts_what_is_younger, .seeds = 30) {
 	}
 }
 
+TEST(an_event_leaves_its_window_when_it_is_as_old) {
+	EACH_BACKEND(f) {
+		EXPECT(COUNT("w", NS_PER_SEC).count == 1);
+		fake_clock_advance(&f.w.clock, NS_PER_SEC - 1);
+		EXPECT(COUNT("w", NS_PER_SEC).count == 2);
+		fake_clock_advance(&f.w.clock, 1);
+		EXPECT(COUNT("w", NS_PER_SEC).count == 2);
+	}
+}
+
 TEST(a_count_stops_at_its_limit) {
 	EACH_BACKEND(f) {
 		for (int i = 1; i < CACHE_COUNT_MAX + 20; i++)
@@ -265,8 +275,8 @@ TEST(a_wrong_url_is_told) {
 	EXPECT_ERR(cache_open(&w.world, STR("memory:///x"), &c, &why), ERR_INVALID);
 }
 
-RUN(a_value_is_had_until_its_time_is_over, a_window_counts_what_is_younger, a_count_stops_at_its_limit,
-	a_sorted_set_gives_its_highest, values_windows_and_sets_do_not_meet, what_was_used_longest_ago_is_forgotten,
-	what_does_not_fit_at_all_is_told, what_is_out_of_bounds_is_refused_at_once,
-	completions_that_nobody_polls_are_bounded, each_handle_hears_of_its_own_and_sees_the_same,
-	a_cache_that_is_gone_says_so, a_wrong_url_is_told)
+RUN(a_value_is_had_until_its_time_is_over, a_window_counts_what_is_younger,
+	an_event_leaves_its_window_when_it_is_as_old, a_count_stops_at_its_limit, a_sorted_set_gives_its_highest,
+	values_windows_and_sets_do_not_meet, what_was_used_longest_ago_is_forgotten, what_does_not_fit_at_all_is_told,
+	what_is_out_of_bounds_is_refused_at_once, completions_that_nobody_polls_are_bounded,
+	each_handle_hears_of_its_own_and_sees_the_same, a_cache_that_is_gone_says_so, a_wrong_url_is_told)

@@ -1,4 +1,5 @@
 #include <stdio.h>
+#include <string.h>
 
 #include "base/param.h"
 #include "cli/cli.h"
@@ -20,16 +21,12 @@ static const struct out_column event_columns[] = {
 	{ "SEVERITY", "severity" }, { "ID", "id" },     COLUMN_END,
 };
 static const struct out_column coverage_columns[] = {
-	{ "SERVICE", "service" },
-	{ "SIGNALS", "signals" },
-	{ "SOURCE", "source" },
-	{ "SAMPLING", "sampling" },
-	{ "WORKLOAD", "workload" },
-	{ "WHY NOT", "why_not" },
-	COLUMN_END,
+	{ "ENTITY", "entity" }, { "SOURCE", "source" },     { "SAMPLING", "sampling" },        { "MODEL", "model" },
+	{ "PODS", "pods" },     { "WORKLOAD", "workload" }, { "WHY NOT", "workload_missing" }, COLUMN_END,
 };
 static const struct out_column graph_columns[] = {
-	{ "CALLER", "caller" }, { "CALLEE", "callee" }, { "KIND", "kind" }, { "CALLS", "calls" }, COLUMN_END,
+	{ "FROM", "from" },     { "TO", "to" },         { "KIND", "kind" }, { "CALLS/S", "calls_per_s" },
+	{ "FAILED", "failed" }, { "MEAN S", "mean_s" }, COLUMN_END,
 };
 
 static int print_whole(struct cli *c, const struct json *v) {
@@ -45,6 +42,7 @@ static int print_whole(struct cli *c, const struct json *v) {
 
 static int print_rows(struct cli *c, const struct out_column *columns, const struct json *answer) {
 	const struct json *items = json_get(answer, "items");
+	if (!items) items = json_get(answer, "services");
 	struct buf b;
 	buf_init(&b, 0);
 	out_rows(&b, c->format, columns, items ? items : answer);
@@ -138,21 +136,33 @@ int verb_graph(struct cli *c) {
 	return c->format == OUT_JSON ? print_whole(c, answer) : print_rows(c, graph_columns, edges ? edges : answer);
 }
 
-/* New events every second, until interrupted: each page resumes behind the last position. */
+/* Where the page after this one begins: behind its last event. */
+static bool cursor(const struct json *answer, char *out, size_t n) {
+	const struct json *next = json_get(answer, "next");
+	if (!next || (next->kind != JSON_STRING && next->kind != JSON_NUMBER) || next->text.n >= n) return false;
+	memcpy(out, next->text.p, next->text.n);
+	out[next->text.n] = 0;
+	return true;
+}
+
+/* New events every second, until interrupted; each page has a memory of its own. */
 static int follow(struct cli *c, struct str path, const struct json *first) {
 	struct process *p = c->world->process;
-	const struct json *answer = first;
-	while (!p->ops->stopping(p)) {
-		struct str next = json_str(json_get(answer, "next"));
-		int64_t position = json_int(json_get(answer, "next"), 0);
+	struct arena kept = c->arena;
+	char after[64] = "0";
+	int code = EXIT_DONE;
+	(void)cursor(first, after, sizeof after);
+	while (!p->ops->stopping(p) && !code) {
+		const struct json *answer = NULL;
 		world_linux_wait(c->real, (struct mono){ clock_mono(c->world->clock).ns + NS_PER_SEC });
-		struct str more = next.n ? str_printf(&c->arena, STR_FMT "&after=" STR_FMT, STR_ARG(path), STR_ARG(next))
-								 : str_printf(&c->arena, STR_FMT "&after=%lld", STR_ARG(path), (long long)position);
-		int code = client_get(c, more, &answer);
-		if (code) return code;
-		print_rows(c, event_columns, answer);
+		arena_init(&c->arena, 0);
+		code = client_get(c, str_printf(&c->arena, STR_FMT "&after=%s", STR_ARG(path), after), &answer);
+		if (!code) print_rows(c, event_columns, answer);
+		if (!code) (void)cursor(answer, after, sizeof after);
+		arena_done(&c->arena);
 	}
-	return EXIT_DONE;
+	c->arena = kept;
+	return code;
 }
 
 int verb_events(struct cli *c) {

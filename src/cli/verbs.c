@@ -71,6 +71,8 @@ static const struct option simulate_options[] = {
 };
 
 const struct verb verbs[] = {
+	{ "demo", "[--seed N]", "Two faults in a simulated shop: seen, explained, corrected, verified.",
+	  "flyball demo --seed 2", demo_options, verb_demo },
 	{ "run", "[-c FILE] [--state DIR]", "Watch, find, explain and (as far as allowed) correct.",
 	  "flyball run -c flyball.yaml", run_options, verb_run },
 	{ "status", "", "What the daemon is doing now.", "flyball status", NULL, verb_status },
@@ -109,9 +111,6 @@ const struct verb verbs[] = {
 	  verb_rules_check },
 	{ "rules test", "FILE EVENT", "Which of these patterns match an event, and which field failed.",
 	  "flyball rules test rules.json event.json", NULL, verb_rules_test },
-	{ "demo", "[--seed N] [--state DIR]",
-	  "A simulated shop, two faults, and what Flyball does about them, told as a story.", "flyball demo --seed 2",
-	  demo_options, verb_demo },
 	{ "experiment mttd", "[--seeds A..B] [--jobs N] [--case NAMES]",
 	  "How soon faults are found, named and mended: Flyball beside the alarms of today, on the same telemetry.",
 	  "flyball experiment mttd --seeds 1..30 --jobs 2 -o json", mttd_options, verb_experiment_mttd },

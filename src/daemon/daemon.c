@@ -266,6 +266,7 @@ struct mono daemon_next_due(const struct daemon *d) {
 	if (d->observer) due = earlier(due, observer_next_due(d->observer));
 	if (d->control) due = earlier(due, control_next_due(d->control));
 	due = earlier(due, d->control_bus->ops->next_due(d->control_bus));
+	due = earlier(due, d->api_bus->ops->next_due(d->api_bus));
 	if (d->executor) due = earlier(due, d->executor->ops->next_due(d->executor));
 	if (d->ingest) due = earlier(due, ingest_next_due(d->ingest));
 	if (d->api) due = earlier(due, api_next_due(d->api));

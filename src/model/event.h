@@ -9,15 +9,13 @@
 
 #define EVENT_BYTES_MAX (256 * 1024)
 
-#define EVENT_TYPE_TABLE(X)                                                                                      \
-	X(ANOMALY_DETECTED)                                                                                          \
-	X(INCIDENT_OPENED)                                                                                           \
-	X(INCIDENT_RESOLVED)                                                                                         \
-	X(RCA_REPORT)                                                                                                \
-	X(SCALE_UP_EVENT)                                                                                            \
-	X(SCALE_DOWN_EVENT)                                                                                          \
-	X(PREDICTED_FAILURE_EVENT) X(PREDICTED_OUTAGE) X(UNHEALTHY_REGION_EVENT) X(SECURITY_ANOMALY) X(COST_ANOMALY) \
-		X(ACTION_PLANNED) X(ACTION_LOG) X(APPROVAL_REQUESTED) X(DATA_STALE) X(MODEL_STATE)
+/* clang-format off */
+#define EVENT_TYPE_TABLE(X) \
+	X(ANOMALY_DETECTED) X(INCIDENT_OPENED) X(INCIDENT_RESOLVED) X(RCA_REPORT) \
+	X(SCALE_UP_EVENT) X(SCALE_DOWN_EVENT) X(PREDICTED_FAILURE_EVENT) X(PREDICTED_OUTAGE) \
+	X(UNHEALTHY_REGION_EVENT) X(SECURITY_ANOMALY) X(COST_ANOMALY) \
+	X(ACTION_PLANNED) X(ACTION_LOG) X(APPROVAL_REQUESTED) X(DATA_STALE) X(MODEL_STATE)
+/* clang-format on */
 
 enum event_type {
 	EVENT_OTHER, /* somebody else's; `type` has the name */

@@ -5,10 +5,15 @@
 
 #include "observe/observer_in.h"
 
-#define HOPS       3 /* along calls, over which trouble is taken for one */
-#define AT_ONCE_NS (15 * NS_PER_SEC)
-#define RECENT_NS  (90 * NS_PER_SEC) /* anomalies this far apart belong together */
-#define SETTLED_NS (20 * NS_PER_SEC) /* after this, trouble that its cause does not explain is another one */
+#define HOPS            3 /* along calls, over which trouble is taken for one */
+#define CONVINCED_NS    (60 * NS_PER_SEC)
+#define CONVINCED_NATS  2.0
+#define FIT_NS          (20 * NS_PER_SEC)
+#define UNSETTLED_NS    (60 * NS_PER_SEC)
+#define UNSETTLED_SCORE 2.0
+#define AT_ONCE_NS      (15 * NS_PER_SEC)
+#define RECENT_NS       (90 * NS_PER_SEC) /* anomalies this far apart belong together */
+#define SETTLED_NS      (20 * NS_PER_SEC) /* after this, trouble that its cause does not explain is another one */
 
 /* ---- how grave ---- */
 
@@ -110,17 +115,36 @@ static struct symptom *symptom_find(struct incident *in, uint32_t entity, enum s
 	return NULL;
 }
 
+static const struct evidence *evidence_of(const struct watch *w, const struct symptom *s) {
+	if (s->signal == SIGNAL_DURATION && w->durations[s->via]) return &w->durations[s->via]->evidence;
+	if (s->signal == SIGNAL_ERRORS && w->shares[s->via]) return &w->shares[s->via]->evidence;
+	if (s->signal == SIGNAL_RATE && w->rates[s->via]) return &w->rates[s->via]->evidence;
+	if (s->signal == SIGNAL_LOGS && w->lines) return &w->lines->evidence;
+	return NULL;
+}
+
+/* While it is fresh, the alternative that fits best is learned: against it «in band again» is weighed. */
+static void symptom_fit(const struct observer *ob, const struct watch *w, struct symptom *s) {
+	const struct evidence *ev = evidence_of(w, s);
+	struct evidence_opts o = watch_opts(ob);
+	if (ev && ob->now_ns - s->on_ns < FIT_NS) s->first.which = evidence_strongest(ev, &o, s->first.onset_ns);
+}
+
 static void symptom_add(struct observer *ob, struct incident *in, struct watch *w, enum signal_kind k) {
 	const struct finding *f = &w->findings[k];
 	struct symptom *s = symptom_find(in, w->entity, k, f->via);
 	if (s) {
 		if (s->back) s->back = false, s->in_band_ns = 0;
+		symptom_fit(ob, w, s);
 		return;
 	}
 	if (in->symptom_count == SYMPTOMS_MAX) return;
 	in->symptoms[in->symptom_count++] = (struct symptom){
 		.entity = w->entity, .instance = f->instance, .via = f->via, .signal = k, .first = f->v, .on_ns = ob->now_ns
 	};
+	struct symptom *fresh = &in->symptoms[in->symptom_count - 1];
+	symptom_fit(ob, w, fresh);
+	fresh->binding = f->severity >= ob->o.settings.incident_severity;
 	in->severity = join_severity(in->severity, f->severity);
 	ob->keep_wanted++;
 }
@@ -178,10 +202,19 @@ static void gather(struct observer *ob, struct incident *in) {
 	}
 }
 
+static bool binding(const struct incident *in) {
+	for (uint32_t i = 0; i < in->symptom_count; i++)
+		if (in->symptoms[i].binding) return true;
+	return false;
+}
+
+/* Of the signals that are grave enough alone; weak ones have a past of their own. */
 static void times_of(struct incident *in) {
+	bool any = binding(in);
 	in->onset_ns = in->delivered_ns = 0;
 	for (uint32_t i = 0; i < in->symptom_count; i++) {
 		const struct verdict *v = &in->symptoms[i].first;
+		if (any && !in->symptoms[i].binding) continue;
 		if (v->onset_ns && (!in->onset_ns || v->onset_ns < in->onset_ns)) in->onset_ns = v->onset_ns;
 		if (v->delivered_ns && (!in->delivered_ns || v->delivered_ns < in->delivered_ns))
 			in->delivered_ns = v->delivered_ns;
@@ -216,6 +249,15 @@ static double severity_here(const struct observer *ob, const struct watch *w) {
 	return severity;
 }
 
+/* Just after trouble, or while copies are replaced, caches are cold and the last slow requests come in: it
+ * takes more to open an incident. */
+static bool unsettled(const struct observer *ob, const struct watch *w) {
+	const struct incident *before = followed(ob, w);
+	if (before && ob->now_ns - before->resolved_ns < UNSETTLED_NS) return true;
+	const struct entity *e = entity_of(ob, w->entity);
+	return e->kind == ENTITY_SERVICE && instance_replacing(ob, e);
+}
+
 void incident_note(struct observer *ob, struct watch *w, enum signal_kind k) {
 	struct incident *in = incident_at(ob, w->incident);
 	for (uint32_t i = 0; i < INCIDENTS_MAX && !in; i++) {
@@ -230,6 +272,7 @@ void incident_note(struct observer *ob, struct watch *w, enum signal_kind k) {
 		symptom_add(ob, in, w, k);
 		return;
 	}
+	if (unsettled(ob, w) && w->findings[k].v.score < UNSETTLED_SCORE) return;
 	if (severity_here(ob, w) >= ob->o.settings.incident_severity) incident_open(ob, w, k);
 }
 
@@ -244,14 +287,6 @@ static int64_t hold_ns(const struct observer *ob, const struct symptom *s) {
 	if (requests && e->kind == ENTITY_SERVICE) interval_s = stream_interval(ob->stream, s->entity, s->via);
 	int64_t two_ns = (int64_t)(2 * fmin(interval_s, 120) * 1e9);
 	return two_ns > IN_BAND_NS ? two_ns : IN_BAND_NS;
-}
-
-static const struct evidence *evidence_of(const struct watch *w, const struct symptom *s) {
-	if (s->signal == SIGNAL_DURATION && w->durations[s->via]) return &w->durations[s->via]->evidence;
-	if (s->signal == SIGNAL_ERRORS && w->shares[s->via]) return &w->shares[s->via]->evidence;
-	if (s->signal == SIGNAL_RATE && w->rates[s->via]) return &w->rates[s->via]->evidence;
-	if (s->signal == SIGNAL_LOGS && w->lines) return &w->lines->evidence;
-	return NULL;
 }
 
 /* Event time up to which the signal's values have come. */
@@ -286,12 +321,22 @@ static bool values_since(const struct observer *ob, const struct watch *w, const
 	return (double)sum.seen >= 2;
 }
 
+/* Few requests without a failure prove little where few failed before: they must speak for normal, or a
+ * minute must have passed. */
+static bool convincing(const struct observer *ob, const struct watch *w, const struct symptom *s, int64_t since_ns) {
+	const struct evidence *ev = evidence_of(w, s);
+	struct evidence_opts o = watch_opts(ob);
+	if (!ev || ob->now_ns - since_ns > CONVINCED_NS) return true;
+	return evidence_since(ev, &o, s->first.which, since_ns) <= -CONVINCED_NATS;
+}
+
 static void symptom_look(const struct observer *ob, struct symptom *s) {
 	struct watch *w = watch_get(ob, s->entity);
 	const struct finding *f = &w->findings[s->signal];
 	int64_t since_ns = in_band_since(ob, w, s);
 	s->in_band_ns = since_ns;
-	s->back = since_ns && heard_until(ob, s, f) - since_ns >= hold_ns(ob, s) && values_since(ob, w, s, since_ns);
+	s->back = since_ns && heard_until(ob, s, f) - since_ns >= hold_ns(ob, s) && values_since(ob, w, s, since_ns) &&
+			  convincing(ob, w, s, since_ns);
 }
 
 static void watch_release(struct observer *ob, struct watch *w) {
@@ -337,14 +382,15 @@ static void adopt(struct observer *ob, struct incident *in) {
 
 static void incident_look(struct observer *ob, struct incident *in) {
 	int64_t since_ns = 0, heard_ns = 0;
-	bool all_back = true;
+	bool all_back = true, any_binding = binding(in);
 	for (uint32_t i = 0; i < in->symptom_count; i++) {
 		struct symptom *s = &in->symptoms[i];
 		symptom_look(ob, s);
-		all_back = all_back && s->back;
-		if (s->in_band_ns > since_ns) since_ns = s->in_band_ns;
 		const struct finding *f = &watch_get(ob, s->entity)->findings[s->signal];
 		if (f->told_ns > heard_ns) heard_ns = f->told_ns;
+		if (any_binding && !s->binding) continue; /* a weak sign that came along holds nothing up */
+		all_back = all_back && s->back;
+		if (s->in_band_ns > since_ns) since_ns = s->in_band_ns;
 	}
 	if (all_back) {
 		incident_end(ob, in, "in_band", since_ns);

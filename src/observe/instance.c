@@ -10,6 +10,8 @@
 #define GROWTH_LEVEL    0.1  /* of the level, where no limit is known */
 #define RUN_OUT_S       (30.0 * 3600)
 #define NEAR_S          1800.0
+#define POOL_SCORE      0.3
+#define CPU_MORE        0.05 /* of the limit */
 #define CPU_RATIO       1.3
 #define GAUGE_SILENT_NS (300 * NS_PER_SEC)
 #define UNREADY_NS      (8 * NS_PER_SEC)   /* a pod that ends in good order is gone by then, or says so */
@@ -68,7 +70,8 @@ static struct verdict gauge_verdict(const struct observer *ob, const struct inst
 	const struct instance_watch *iw = instance_watch_get(ob, i);
 	if (k == SIGNAL_MEMORY) return memory_verdict(&iw->memory, &o, i->gauges[GAUGE_MEMORY].limit);
 	struct verdict v = level_judge(&iw->cpu, &o);
-	if (v.score >= 1 && v.value < v.expected * CPU_RATIO) v.score = 0.99;
+	double limit = i->gauges[GAUGE_CPU].limit, more = v.value - v.expected;
+	if (v.score >= 1 && (v.value < v.expected * CPU_RATIO || (limit > 0 && more < CPU_MORE * limit))) v.score = 0.99;
 	return v;
 }
 
@@ -106,7 +109,9 @@ bool instance_in_band(const struct observer *ob, const struct watch *w, enum sig
 		n = i->next;
 		if (!gauge_live(ob, i, k)) continue;
 		const struct instance_watch *iw = instance_watch_get(ob, i);
-		if (!level_in_band(k == SIGNAL_MEMORY ? &iw->memory : &iw->cpu)) return false;
+		bool memory = k == SIGNAL_MEMORY;
+		double limit = i->gauges[memory ? GAUGE_MEMORY : GAUGE_CPU].limit;
+		if (!level_in_band(memory ? &iw->memory : &iw->cpu, limit)) return false;
 		any = true;
 	}
 	return any;
@@ -136,7 +141,14 @@ static void level_news(struct observer *ob, const struct level *l) {
 		iw->memory_used = true;
 	else
 		iw->cpu_used = true;
-	level_feed(lw, &o, l->value, l->limit > 0 ? l->limit : l->value, l->at_ns, ob->stream->now_ns, watch_quiet(ob, w));
+	struct level_pool *pool = &w->pools[memory ? GAUGE_MEMORY : GAUGE_CPU];
+	if (lw->first_ns && lw->rank != l->rank) *lw = (struct level_watch){ 0 }; /* another metric speaks from now on */
+	lw->rank = l->rank;
+	if (l->rank < pool->rank || !(pool->n > 0)) *pool = (struct level_pool){ .rank = l->rank };
+	if (l->rank != pool->rank) pool = NULL;
+	bool quiet = watch_quiet(ob, w);
+	level_feed(lw, &o, pool, l->value, l->limit > 0 ? l->limit : l->value, l->at_ns, ob->stream->now_ns, quiet);
+	if (pool && quiet && evidence_score(&lw->evidence, &o, NULL) < POOL_SCORE) level_pool_learn(pool, lw);
 	gauge_judge(ob, w, l->signal, l->at_ns);
 }
 

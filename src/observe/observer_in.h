@@ -62,6 +62,7 @@ struct watch {
 	struct count *rates[VIAS];
 	struct count *lines;
 	struct finding findings[SIGNAL_KINDS];
+	struct level_pool pools[GAUGES]; /* where copies of it stand when they are well */
 	struct usual usual;
 	int64_t window_ns[VIAS]; /* end of the newest closed window; 0: none yet */
 	int64_t lines_ns;
@@ -85,6 +86,7 @@ struct symptom {
 	struct verdict first; /* as it was when it came up */
 	int64_t on_ns;
 	int64_t in_band_ns; /* event time since which it is in band; 0: it is not */
+	bool binding;       /* grave enough to open an incident: its end waits for it */
 	bool back;          /* in band for long enough, with values */
 	bool adopted;
 };

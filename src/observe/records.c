@@ -51,6 +51,10 @@ static void put_watch(struct enc *e, const struct watch *w) {
 	enc_f64(e, w->usual.requests), enc_f64(e, w->usual.seconds), enc_f64(e, w->usual.self_seconds);
 	enc_f64(e, w->usual.bad), enc_f64(e, w->usual.own_bad);
 	enc_i64(e, w->lines_ns), enc_i64(e, w->quiet_ns), enc_i64(e, w->blocked_ns);
+	for (int g = 0; g < GAUGES; g++) {
+		const struct level_pool *p = &w->pools[g];
+		enc_u8(e, p->rank), enc_f64(e, p->n), enc_f64(e, p->mean), enc_f64(e, p->variance), enc_f64(e, p->spread2);
+	}
 	for (int t = 0; t < TELEMETRIES; t++) enc_u8(e, w->stale[t]);
 	enc_u8(e, w->ready_told);
 }
@@ -82,6 +86,10 @@ static bool get_watch(struct observer *ob, struct dec *d, uint32_t entity) {
 	w->usual.requests = dec_f64(d), w->usual.seconds = dec_f64(d), w->usual.self_seconds = dec_f64(d);
 	w->usual.bad = dec_f64(d), w->usual.own_bad = dec_f64(d);
 	w->lines_ns = dec_i64(d), w->quiet_ns = dec_i64(d), w->blocked_ns = dec_i64(d);
+	for (int g = 0; g < GAUGES; g++) {
+		struct level_pool *p = &w->pools[g];
+		p->rank = dec_u8(d), p->n = dec_f64(d), p->mean = dec_f64(d), p->variance = dec_f64(d), p->spread2 = dec_f64(d);
+	}
 	for (int t = 0; t < TELEMETRIES; t++) w->stale[t] = dec_u8(d) != 0;
 	w->ready_told = dec_u8(d) != 0;
 	return !d->err;
@@ -205,8 +213,8 @@ static void put_incident(const struct observer *ob, struct enc *e, const struct 
 	for (uint32_t i = 0; i < in->symptom_count; i++) {
 		const struct symptom *s = &in->symptoms[i];
 		put_entity(ob, e, s->entity);
-		enc_u8(e, (uint8_t)s->signal), enc_u8(e, (uint8_t)s->via), enc_u32(e, s->instance), enc_i64(e, s->on_ns),
-			enc_i64(e, s->in_band_ns);
+		enc_u8(e, (uint8_t)s->signal), enc_u8(e, (uint8_t)s->via), enc_u8(e, s->binding), enc_u32(e, s->instance),
+			enc_i64(e, s->on_ns), enc_i64(e, s->in_band_ns);
 		put_verdict(e, &s->first);
 	}
 }
@@ -215,6 +223,7 @@ static void symptom_restore(struct observer *ob, struct incident *in, struct dec
 	struct symptom s = { .entity = get_entity(ob, d) };
 	uint8_t signal = dec_u8(d);
 	s.via = dec_u8(d) % VIAS;
+	s.binding = dec_u8(d) != 0;
 	s.instance = dec_u32(d), s.on_ns = dec_i64(d), s.in_band_ns = dec_i64(d);
 	get_verdict(d, &s.first);
 	if (d->err || s.entity == NONE || signal >= SIGNAL_KINDS || in->symptom_count == SYMPTOMS_MAX) return;

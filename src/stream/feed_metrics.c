@@ -123,7 +123,7 @@ static void gauge_end(struct stream *st, struct instance *i, int k) {
 	g->at_ns = g->sum_at_ns;
 	g->value = g->sum;
 	g->limit = g->share ? 1 : g->own_limit > 0 ? g->own_limit : (double)NAN;
-	st->levels[st->level_count++] = (struct level){ i->index, signals[k], g->value, g->limit, g->at_ns };
+	st->levels[st->level_count++] = (struct level){ i->index, signals[k], g->value, g->limit, g->rank, g->at_ns };
 	struct entity *e = catalog_entity(&st->catalog, i->entity);
 	if (e) pulse_beat(&e->pulses[signals[k]], st->now_ns, g->at_ns);
 }

@@ -1,7 +1,7 @@
 /* Numbers as senders give them become increments and levels, once, at the door.
  *
  * What lies behind the door never sees cumulative against delta, restarts or duplicates again.
- * The rules (docs/design/0006-series-and-increments.md has the reasons):
+ * The rules (docs/design/0003-delta-cumulative-resets.md has the reasons):
  * - a delta point is its own increment; one whose time was seen already is a duplicate;
  * - a cumulative point gives the difference to the one before. A new start, or a fall without one,
  *   is a reset: the new value itself is the increment, counted since the start (or since the point

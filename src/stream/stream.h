@@ -26,6 +26,7 @@ struct level {
 	uint32_t instance;
 	enum signal_kind signal; /* SIGNAL_CPU, SIGNAL_MEMORY */
 	double value, limit;     /* limit NaN: not known */
+	uint8_t rank;            /* of the metric: another one has another meaning, and maybe another unit */
 	int64_t at_ns;
 };
 

@@ -162,6 +162,21 @@ int64_t evidence_last_bad(const struct evidence *e, const struct evidence_opts *
 	return 0;
 }
 
+double evidence_since(const struct evidence *e, const struct evidence_opts *o, int which, int64_t from_ns) {
+	double sum = 0;
+	int64_t first = e->newest - EVIDENCE_SLOTS + 1, from = from_ns / o->slot_ns;
+	for (int64_t k = from > first ? from : first; k <= e->newest && k >= 0; k++)
+		sum += (double)slot_at(e, k)->llr[which];
+	return sum;
+}
+
+int evidence_strongest(const struct evidence *e, const struct evidence_opts *o, int64_t from_ns) {
+	int best = 0;
+	for (int a = 1; a < ALTERNATIVES; a++)
+		if (evidence_since(e, o, a, from_ns) > evidence_since(e, o, best, from_ns)) best = a;
+	return best;
+}
+
 bool evidence_any(const struct evidence *e) {
 	for (int a = 0; a < ALTERNATIVES; a++)
 		if (e->cusums[a].sum > 0) return true;

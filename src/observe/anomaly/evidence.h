@@ -71,6 +71,10 @@ double evidence_boundary(const struct evidence *e, const struct evidence_opts *o
 int64_t evidence_onset(const struct evidence *e, const struct evidence_opts *o, int which, double *sd_s);
 /* End of the newest slot at or after `from_ns` that speaks for the change; 0: none does. */
 int64_t evidence_last_bad(const struct evidence *e, const struct evidence_opts *o, int which, int64_t from_ns);
+/* What the slots from `from_ns` on say of the change, nats: well below zero they speak for normal. */
+double evidence_since(const struct evidence *e, const struct evidence_opts *o, int which, int64_t from_ns);
+/* The alternative that the slots from `from_ns` on speak for most. */
+int evidence_strongest(const struct evidence *e, const struct evidence_opts *o, int64_t from_ns);
 bool evidence_any(const struct evidence *e); /* some sum is above zero */
 /* Forgets what is added up; what was learned of chance stays. */
 void evidence_clear(struct evidence *e);

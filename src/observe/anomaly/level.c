@@ -8,10 +8,15 @@
 #define SPREAD_S        (6.0 * 3600)
 #define LEVEL_FLOOR     0.004 /* of the scale: the least spread that is believed */
 #define LATELY          0.4
-#define IN_BAND_SPREADS 1.0 /* well inside: what climbs slowly would else go in and out */
+#define IN_BAND_LIMIT   0.01 /* of the limit: half of what makes a leak */
+#define IN_BAND_SPREADS 1.0  /* well inside: what climbs slowly would else go in and out */
 #define CLIMB_FEW       2.1
 #define CLIMB_ALL       3.0
 #define CLIMB_SINCE     1.5
+#define POOL_READY      60.0
+#define POOL_MEMORY     5000.0
+#define POOL_APART      0.15
+#define POOL_SPREADS    3.0
 #define Z_MAX           6.0
 #define DELTA_QUICK     2.0
 #define DELTA_SLOW      2.0
@@ -45,13 +50,36 @@ static void learn(struct level_watch *w, double value, double sd, double seconds
 	w->seen_s += seconds;
 }
 
-void level_feed(struct level_watch *w, const struct evidence_opts *o, double value, double scale, int64_t at_ns,
-				int64_t received_ns, bool quiet) {
+/* Copies differ a little for good, and a cold one stands lower. */
+static bool at_home(const struct level_pool *p, double value, double scale) {
+	if (!p || p->n < POOL_READY) return false;
+	double sd = sqrt(p->variance + p->spread2) + LEVEL_FLOOR * fabs(scale);
+	return value <= p->mean + fmax(POOL_SPREADS * sd, POOL_APART * fabs(p->mean));
+}
+
+static void level_begin(struct level_watch *w, const struct level_pool *pool, double value, double scale,
+						int64_t at_ns) {
+	w->first_ns = at_ns;
+	w->quick = w->slow = w->last = w->lately = w->highest = value;
+	if (!at_home(pool, value, scale)) return;
+	w->quick = w->slow = fmax(value, pool->mean); /* a cold one will warm up to where the others are */
+	w->spread2 = pool->spread2;
+	w->seen_s = 2 * LEVEL_YOUNG_S;
+}
+
+void level_pool_learn(struct level_pool *p, const struct level_watch *w) {
+	if (w->seen_s <= LEVEL_YOUNG_S) return;
+	p->n = fmin(p->n + 1, POOL_MEMORY);
+	double off = w->last - p->mean;
+	p->mean += off / p->n;
+	p->variance += (off * off - p->variance) / p->n;
+	p->spread2 += (w->spread2 - p->spread2) / p->n;
+}
+
+void level_feed(struct level_watch *w, const struct evidence_opts *o, const struct level_pool *pool, double value,
+				double scale, int64_t at_ns, int64_t received_ns, bool quiet) {
 	double seconds = w->last_ns && at_ns > w->last_ns ? fmin((double)(at_ns - w->last_ns) / 1e9, 300) : 0;
-	if (!w->first_ns) {
-		w->first_ns = at_ns;
-		w->quick = w->slow = w->last = w->lately = w->highest = value;
-	}
+	if (!w->first_ns) level_begin(w, pool, value, scale, at_ns);
 	double sd = spread(w, scale);
 	if (w->seen_s > LEVEL_YOUNG_S) {
 		struct increment inc = { .from_ns = at_ns, .to_ns = at_ns, .received_ns = received_ns, .seen = 1 };
@@ -88,10 +116,10 @@ struct verdict level_judge(const struct level_watch *w, const struct evidence_op
 	return v;
 }
 
-bool level_in_band(const struct level_watch *w) {
+bool level_in_band(const struct level_watch *w, double limit) {
 	if (w->seen_s <= LEVEL_YOUNG_S) return true; /* it replaces what was out of band */
 	double usual = fmin(w->quick, w->slow), sd = spread(w, usual);
-	return w->lately <= usual + IN_BAND_SPREADS * sd;
+	return w->lately <= usual + fmax(IN_BAND_SPREADS * sd, limit > 0 ? IN_BAND_LIMIT * limit : 0);
 }
 
 struct line {
@@ -154,7 +182,7 @@ void level_save(const struct level_watch *w, struct enc *out) {
 	enc_f64(out, w->quick), enc_f64(out, w->slow), enc_f64(out, w->spread2), enc_f64(out, w->seen_s);
 	enc_f64(out, w->last), enc_f64(out, w->lately), enc_f64(out, w->highest);
 	enc_i64(out, w->last_ns), enc_i64(out, w->first_ns);
-	enc_u32(out, w->count);
+	enc_u32(out, w->count), enc_u8(out, w->rank);
 	for (int i = 0; i < LEVEL_SAMPLES; i++) enc_f32(out, w->values[i]), enc_i64(out, w->times_ns[i]);
 }
 
@@ -164,6 +192,6 @@ void level_load(struct level_watch *w, struct dec *in) {
 	w->quick = dec_f64(in), w->slow = dec_f64(in), w->spread2 = dec_f64(in), w->seen_s = dec_f64(in);
 	w->last = dec_f64(in), w->lately = dec_f64(in), w->highest = dec_f64(in);
 	w->last_ns = dec_i64(in), w->first_ns = dec_i64(in);
-	w->count = dec_u32(in);
+	w->count = dec_u32(in), w->rank = dec_u8(in);
 	for (int i = 0; i < LEVEL_SAMPLES; i++) w->values[i] = dec_f32(in), w->times_ns[i] = dec_i64(in);
 }

@@ -21,8 +21,18 @@ struct level_watch {
 	float values[LEVEL_SAMPLES]; /* newest at (count - 1) % LEVEL_SAMPLES */
 	int64_t times_ns[LEVEL_SAMPLES];
 	uint32_t count;
+	uint8_t rank;   /* of the metric; the caller's */
 	double highest; /* in quiet times, ageing */
 };
+
+/* What copies of one service have in common: where they stand, how that varies among them and over days, and
+ * the spread of one. A new copy that stands there too need not be young. */
+struct level_pool {
+	uint8_t rank; /* of the metric that it is of */
+	double n;     /* samples, ageing */
+	double mean, variance, spread2;
+};
+void level_pool_learn(struct level_pool *p, const struct level_watch *w);
 
 struct level_outlook {
 	double slope_per_s; /* of the last samples */
@@ -30,12 +40,13 @@ struct level_outlook {
 	double runs_out_s;  /* until the limit at that slope; NaN: it does not, or no limit is known */
 };
 
-void level_feed(struct level_watch *w, const struct evidence_opts *o, double value, double scale, int64_t at_ns,
-				int64_t received_ns, bool quiet);
+/* `pool` may be NULL. */
+void level_feed(struct level_watch *w, const struct evidence_opts *o, const struct level_pool *pool, double value,
+				double scale, int64_t at_ns, int64_t received_ns, bool quiet);
 struct verdict level_judge(const struct level_watch *w, const struct evidence_opts *o);
 struct level_outlook level_look(const struct level_watch *w, double limit); /* of the samples since it began to rise */
 /* Whether what is lately stands where it should. */
-bool level_in_band(const struct level_watch *w);
+bool level_in_band(const struct level_watch *w, double limit); /* limit: not above 0, or NaN, is none */
 void level_adopt(struct level_watch *w);
 void level_save(const struct level_watch *w, struct enc *out);
 void level_load(struct level_watch *w, struct dec *in);

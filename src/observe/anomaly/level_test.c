@@ -10,7 +10,7 @@ static const struct evidence_opts opts = { .slot_ns = 2 * NS_PER_SEC, .budget_s 
 
 static int64_t feed(struct level_watch *w, struct rng *rng, int64_t at, double level, bool quiet) {
 	at += 10 * NS_PER_SEC;
-	level_feed(w, &opts, level + 10 * rng_normal(rng), LIMIT, at, at, quiet);
+	level_feed(w, &opts, NULL, level + 10 * rng_normal(rng), LIMIT, at, at, quiet);
 	return at;
 }
 
@@ -49,9 +49,9 @@ TEST(in_band_means_back_where_it_was) {
 	int64_t at = T0;
 	for (int i = 0; i < 200; i++) at = feed(&w, &t->rng, at, 400, true);
 	for (int i = 0; i < 30; i++) at = feed(&w, &t->rng, at, 460, false);
-	EXPECT(!level_in_band(&w));
+	EXPECT(!level_in_band(&w, LIMIT));
 	for (int i = 0; i < 10; i++) at = feed(&w, &t->rng, at, 395, false);
-	EXPECT(level_in_band(&w));
+	EXPECT(level_in_band(&w, LIMIT));
 }
 
 RUN(a_leak_is_told_once_it_shows, a_sawtooth_is_not_a_leak, in_band_means_back_where_it_was)

@@ -7,6 +7,7 @@
 #include "stream/catalog.h"
 
 #define CHANGE_BEFORE_NS (900 * NS_PER_SEC) /* a rollout so long before the onset may be it */
+#define CPU_BUSY         0.6                /* of the limit: where queues begin to form */
 #define CHANGE_AFTER_NS  (15 * NS_PER_SEC)  /* clocks and slots err */
 
 PRINTF(3, 4) static void say(struct arena *a, struct rca_cause *c, const char *fmt, ...) {
@@ -47,7 +48,8 @@ static enum cause_kind service_kind(const struct rca_input *in, const struct rca
 	if (out_of_memory) return CAUSE_MEMORY;
 	if (n->pods_down || n->pods_restarted || n->crash_loop) return CAUSE_CRASH;
 	if (hinted(n, HINT_DISK)) return CAUSE_DISK;
-	if (n->cpu_high || n->signals[SIGNAL_CPU].on || hinted(n, HINT_POOL)) return CAUSE_SATURATION;
+	bool busy = n->signals[SIGNAL_CPU].on && n->cpu_share > CPU_BUSY && main_why(b) == BLAME_TIME;
+	if (n->cpu_high || busy || hinted(n, HINT_POOL)) return CAUSE_SATURATION;
 	switch (main_why(b)) {
 	case BLAME_TIME:
 		return n->signals[SIGNAL_RATE].on && !n->signals[SIGNAL_DURATION].on ? CAUSE_UNKNOWN : CAUSE_LATENCY;
@@ -141,13 +143,19 @@ static void say_change(struct arena *a, const struct rca_input *in, const struct
 	say(a, c, STR_FMT " %.0f s %s the onset", STR_ARG(x->what), fabs(seconds), seconds >= 0 ? "before" : "after");
 }
 
+/* Of what its requests show; else of its pods and memory; else the incident's. */
 static int64_t onset_of(const struct rca_input *in, const struct rca_node *n) {
-	int64_t onset_ns = 0;
-	for (int s = 0; s < SIGNAL_KINDS; s++) {
-		const struct rca_signal *x = &n->signals[s];
-		if (x->onset_ns && (x->on || x->score > 0.5) && (!onset_ns || x->onset_ns < onset_ns)) onset_ns = x->onset_ns;
+	static const enum signal_kind groups[2][3] = { { SIGNAL_ERRORS, SIGNAL_DURATION, SIGNAL_RATE },
+												   { SIGNAL_READY, SIGNAL_RESTARTS, SIGNAL_MEMORY } };
+	for (int g = 0; g < 2; g++) {
+		int64_t onset_ns = 0;
+		for (int k = 0; k < 3; k++) {
+			const struct rca_signal *x = &n->signals[groups[g][k]];
+			if (x->onset_ns && x->on && (!onset_ns || x->onset_ns < onset_ns)) onset_ns = x->onset_ns;
+		}
+		if (onset_ns) return onset_ns;
 	}
-	return onset_ns ? onset_ns : in->onset_ns;
+	return in->onset_ns;
 }
 
 void evidence_write(struct arena *a, const struct rca_input *in, const struct blame *b, struct rca_cause *c) {
