@@ -27,14 +27,12 @@ static bool times_of(struct otlp *o, const struct times *t, struct wall *start, 
 	return ok;
 }
 
-static void record_begin(struct otlp *o) {
-	otlp_list_clear(&o->record);
+/* Adds the scope, which is part of what a series is: two libraries in one process may count under one
+ * name. False: the point has too many attributes, and is booked as rejected. */
+static bool attributes_fit(struct otlp *o) {
 	if (o->scope.n) otlp_list_add(&o->record, STR("otel.scope.name"), o->scope);
-}
-
-static bool too_many(struct otlp *o) {
 	if (o->record.too_many) otlp_reject(o, OTLP_ATTRIBUTES, 1);
-	return o->record.too_many;
+	return !o->record.too_many;
 }
 
 /* ---- numbers ---- */
@@ -93,8 +91,8 @@ static bool number_value(const struct number *n, enum series_kind kind, struct b
 static void number_point(struct otlp *o, const struct metric *m, struct str bytes) {
 	struct number n = { 0 };
 	struct batch_point p = { 0 };
-	record_begin(o);
-	if (!number_read(o, bytes, &n) || too_many(o) || !times_of(o, &n.t, &p.start, &p.at)) return;
+	otlp_list_clear(&o->record);
+	if (!number_read(o, bytes, &n) || !attributes_fit(o) || !times_of(o, &n.t, &p.start, &p.at)) return;
 	if (!number_value(&n, m->of.kind, &p)) {
 		otlp_reject(o, OTLP_VALUE, 1);
 		return;
@@ -175,8 +173,8 @@ static bool buckets_sound(struct otlp *o, struct buckets *b) {
 
 static void histogram_point(struct otlp *o, const struct metric *m, struct str bytes) {
 	struct buckets b = { 0 };
-	record_begin(o);
-	if (!histogram_read(o, bytes, &b) || too_many(o)) return;
+	otlp_list_clear(&o->record);
+	if (!histogram_read(o, bytes, &b) || !attributes_fit(o)) return;
 	struct batch_histogram h = { .sum = b.has_sum ? wire_double(b.sum_bits) : NAN };
 	if (!times_of(o, &b.t, &h.start, &h.at)) return;
 	h.no_value = b.t.flags & NO_RECORDED_VALUE;

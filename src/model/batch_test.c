@@ -307,71 +307,73 @@ TEST(an_item_of_a_later_kind_is_stepped_over_and_counted) {
 }
 
 /* One body each, damaged in one field. */
-TEST(each_check_of_the_reader_refuses) {
-	static const struct {
-		unsigned char type;
-		const char *body;
-		size_t n;
-	} bad[] = {
-#define BODY(type, bytes) { type, bytes, sizeof bytes - 1 }
-		BODY(BATCH_RESOURCE, "\x81\0\0\0"),             /* 129 attributes */
-		BODY(BATCH_RESOURCE, "\x01\0\0\0\x05\0\0\0ab"), /* a key past the end */
-		BODY(BATCH_RESOURCE, "\0\0\0\0\0"),             /* a byte too many */
-		BODY(BATCH_SERIES, "\x01\0\0\0\0"
-						   "0123456789abcdef"
-						   "\0\0\0\0"
-						   "\0\0\0\0"
-						   "\0\0\0\0"), /* no such resource */
-		BODY(BATCH_SERIES, "\0\0\0\0\x06"
-						   "0123456789abcdef"
-						   "\0\0\0\0"
-						   "\0\0\0\0"
-						   "\0\0\0\0"), /* no such kind */
-		BODY(BATCH_POINT, "\x01\0\0\0"
+static const struct {
+	unsigned char type;
+	const char *body;
+	size_t n;
+} bad[] = {
+#define BODY(type, bytes) \
+	{ type, bytes, sizeof bytes - 1 }
+	BODY(BATCH_RESOURCE, "\x81\0\0\0"),             /* 129 attributes */
+	BODY(BATCH_RESOURCE, "\x01\0\0\0\x05\0\0\0ab"), /* a key past the end */
+	BODY(BATCH_RESOURCE, "\0\0\0\0\0"),             /* a byte too many */
+	BODY(BATCH_SERIES, "\x01\0\0\0\0"
+					   "0123456789abcdef"
+					   "\0\0\0\0"
+					   "\0\0\0\0"
+					   "\0\0\0\0"), /* no such resource */
+	BODY(BATCH_SERIES, "\0\0\0\0\x06"
+					   "0123456789abcdef"
+					   "\0\0\0\0"
+					   "\0\0\0\0"
+					   "\0\0\0\0"), /* no such kind */
+	BODY(BATCH_POINT, "\x01\0\0\0"
+					  "12345678"
+					  "12345678"
+					  "\0\0\0\0\0\0\0\0"
+					  "\0"), /* no such series */
+	BODY(BATCH_POINT, "\0\0\0\0"
+					  "12345678"
+					  "12345678"
+					  "\0\0\0\0\0\0\0\0"
+					  "\x02"), /* no such flag */
+	BODY(BATCH_POINT, "\0\0\0\0"
+					  "12345678"
+					  "12345678"
+					  "\0\0\0\0\0\0\xf0\x7f"
+					  "\0"), /* infinite */
+	BODY(BATCH_POINT, "\0\0\0\0"
+					  "12345678"
+					  "12345678"
+					  "\0\0\0\0\0\0\xf0\x3f"
+					  "\x01"), /* a value and none */
+	BODY(BATCH_HISTOGRAM, "\0\0\0\0"
+						  "12345678"
+						  "12345678"
+						  "\x02\0\0\0\0\0\0\0"
+						  "\0\0\0\0\0\0\0\0"
+						  "\0"
+						  "\0\0\0\0"
+						  "\x01\0\0\0\0\0\0\0"), /* 2 in all, 1 in the bucket */
+	BODY(BATCH_HISTOGRAM, "\0\0\0\0"
 						  "12345678"
 						  "12345678"
 						  "\0\0\0\0\0\0\0\0"
-						  "\0"), /* no such series */
-		BODY(BATCH_POINT, "\0\0\0\0"
-						  "12345678"
-						  "12345678"
 						  "\0\0\0\0\0\0\0\0"
-						  "\x02"), /* no such flag */
-		BODY(BATCH_POINT, "\0\0\0\0"
-						  "12345678"
-						  "12345678"
-						  "\0\0\0\0\0\0\xf0\x7f"
-						  "\0"), /* infinite */
-		BODY(BATCH_POINT, "\0\0\0\0"
-						  "12345678"
-						  "12345678"
-						  "\0\0\0\0\0\0\xf0\x3f"
-						  "\x01"), /* a value and none */
-		BODY(BATCH_HISTOGRAM, "\0\0\0\0"
-							  "12345678"
-							  "12345678"
-							  "\x02\0\0\0\0\0\0\0"
-							  "\0\0\0\0\0\0\0\0"
-							  "\0"
-							  "\0\0\0\0"
-							  "\x01\0\0\0\0\0\0\0"), /* 2 in all, 1 in the bucket */
-		BODY(BATCH_HISTOGRAM, "\0\0\0\0"
-							  "12345678"
-							  "12345678"
-							  "\0\0\0\0\0\0\0\0"
-							  "\0\0\0\0\0\0\0\0"
-							  "\0"
-							  "\x02\0\0\0"
-							  "\0\0\0\0\0\0\0\0"
-							  "\0\0\0\0\0\0\0\0"
-							  "\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0"), /* bounds that do not rise */
-		BODY(BATCH_POD, "12345678"
-						"\x04"
-						"\0\0\0\0"
-						"\0\0\0\0"
-						"\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0"),
+						  "\0"
+						  "\x02\0\0\0"
+						  "\0\0\0\0\0\0\0\0"
+						  "\0\0\0\0\0\0\0\0"
+						  "\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0"), /* bounds that do not rise */
+	BODY(BATCH_POD, "12345678"
+					"\x04"
+					"\0\0\0\0"
+					"\0\0\0\0"
+					"\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0"),
 #undef BODY
-	};
+};
+
+TEST(each_check_of_the_reader_refuses) {
 	for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
 		struct buf p;
 		buf_init(&p, 0);
