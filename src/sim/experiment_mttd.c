@@ -3,7 +3,7 @@
  *
  * What was true comes from the shop: what broke, when, when the first sample that it touched was made and
  * delivered. What Flyball said comes from its event store, what it did from the API server. Nothing is left out:
- * what never came stands in the row as null. docs/design/0010 has the definitions. */
+ * what never came stands in the row as null. CLI columns are in sim/report.h. */
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
