@@ -310,6 +310,7 @@ static bool better(const struct incident *in, const struct rca_report *r, uint32
 	if (!in->reported_ns) return true;
 	if (r->none) return false; /* what was named stands; what was not is known already */
 	if (in->none) return true;
+	if (entity == in->cause && r->causes[0].one_part && !in->one_part) return true;
 	if (entity == in->cause) return r->causes[0].kind != in->kind && r->causes[0].confidence > in->confidence + BETTER;
 	return r->causes[0].confidence > in->confidence + BETTER;
 }
@@ -321,6 +322,7 @@ static void report(struct observer *ob, struct incident *in, const struct rca_in
 	in->reported_ns = ob->now_ns;
 	in->none = r->none;
 	in->cause = entity;
+	in->one_part = !r->none && r->causes[0].one_part;
 	in->confidence = r->none ? 0 : r->causes[0].confidence;
 	in->kind = r->none ? CAUSE_UNKNOWN : r->causes[0].kind;
 	ob->counts.reports++;

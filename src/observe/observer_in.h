@@ -69,7 +69,7 @@ struct watch {
 	int64_t quiet_ns;        /* not before this does it learn again */
 	int64_t blocked_ns;      /* since when it has not learned; 0: it does */
 	bool stale[TELEMETRIES]; /* told so */
-	bool ready_told;
+	bool learning_told, ready_told;
 	uint32_t incident; /* index of the open incident it is in; NONE */
 };
 
@@ -107,6 +107,7 @@ struct incident {
 	int64_t look_ns;           /* when its cause is looked at next; 0: no more */
 	int64_t reported_ns;       /* the last report; 0: none yet */
 	bool none;                 /* the last report named no cause */
+	bool one_part;             /* the last report named one copy */
 	uint32_t events;           /* how many were made of it: their ids follow from this */
 	char before[ULID_LEN + 1]; /* the incident that it follows; empty */
 };

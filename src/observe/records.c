@@ -56,7 +56,7 @@ static void put_watch(struct enc *e, const struct watch *w) {
 		enc_u8(e, p->rank), enc_f64(e, p->n), enc_f64(e, p->mean), enc_f64(e, p->variance), enc_f64(e, p->spread2);
 	}
 	for (int t = 0; t < TELEMETRIES; t++) enc_u8(e, w->stale[t]);
-	enc_u8(e, w->ready_told);
+	enc_u8(e, w->learning_told), enc_u8(e, w->ready_told);
 }
 
 static bool get_detectors(struct dec *d, struct watch *w, const struct entity *x, int v) {
@@ -91,7 +91,7 @@ static bool get_watch(struct observer *ob, struct dec *d, uint32_t entity) {
 		p->rank = dec_u8(d), p->n = dec_f64(d), p->mean = dec_f64(d), p->variance = dec_f64(d), p->spread2 = dec_f64(d);
 	}
 	for (int t = 0; t < TELEMETRIES; t++) w->stale[t] = dec_u8(d) != 0;
-	w->ready_told = dec_u8(d) != 0;
+	w->learning_told = dec_u8(d) != 0, w->ready_told = dec_u8(d) != 0;
 	return !d->err;
 }
 
@@ -204,7 +204,8 @@ static void put_incident(const struct observer *ob, struct enc *e, const struct 
 	enc_u8(e, (uint8_t)in->state);
 	enc_bytes(e, in->id, sizeof in->id), enc_bytes(e, in->before, sizeof in->before);
 	enc_i64(e, in->opened_ns), enc_i64(e, in->onset_ns), enc_i64(e, in->delivered_ns), enc_i64(e, in->resolved_ns);
-	enc_f64(e, in->severity), enc_f64(e, in->confidence), enc_u8(e, (uint8_t)in->kind), enc_u8(e, in->none);
+	enc_f64(e, in->severity), enc_f64(e, in->confidence), enc_u8(e, (uint8_t)in->kind), enc_u8(e, in->none),
+		enc_u8(e, in->one_part);
 	enc_i64(e, in->look_ns), enc_i64(e, in->reported_ns), enc_u32(e, in->events);
 	put_entity(ob, e, in->cause);
 	enc_u32(e, in->member_count);
@@ -242,7 +243,7 @@ static bool get_incident(struct observer *ob, struct dec *d, struct incident *in
 	in->id[ULID_LEN] = in->before[ULID_LEN] = 0;
 	in->opened_ns = dec_i64(d), in->onset_ns = dec_i64(d), in->delivered_ns = dec_i64(d), in->resolved_ns = dec_i64(d);
 	in->severity = dec_f64(d), in->confidence = dec_f64(d), in->kind = dec_u8(d) % CAUSE_KINDS,
-	in->none = dec_u8(d) != 0;
+	in->none = dec_u8(d) != 0, in->one_part = dec_u8(d) != 0;
 	in->look_ns = dec_i64(d), in->reported_ns = dec_i64(d), in->events = dec_u32(d);
 	in->cause = get_entity(ob, d);
 	for (uint32_t n = dec_u32(d); n > 0 && !d->err; n--) {

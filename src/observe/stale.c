@@ -39,6 +39,11 @@ static bool silent(const struct observer *ob, const struct pulse *p) {
 
 static void ready_tell(struct observer *ob, struct watch *w, const struct entity *e) {
 	enum via v = watch_via(ob, e);
+	if (!w->learning_told && v != VIAS) {
+		w->learning_told = true;
+		tell_model(ob, e->subject, "learning", "its requests were hardly seen yet; rules serve until they are", 0,
+				   DURATION_READY_S);
+	}
 	if (w->ready_told || v == VIAS || !w->durations[v]) return;
 	struct evidence_opts o = watch_opts(ob);
 	if (!duration_judge(w->durations[v], &o).ready || !share_judge(w->shares[v], &o).ready) return;

@@ -57,7 +57,7 @@ static void signal_fields(const struct observer *ob, struct json_out *o, const s
 	json_kv_double(o, "expected", v->expected);
 	json_kv_double(o, "low", v->low);
 	json_kv_double(o, "high", v->high);
-	json_kv_double(o, "score", v->ready ? fmax(v->score, 0) : (double)NAN);
+	json_kv_double(o, "score", v->ready || v->score > 0 ? fmax(v->score, 0) : (double)NAN);
 	put_time(o, "onset", v->onset_ns);
 	json_kv_double(o, "onset_sd_s", v->onset_ns ? v->onset_sd_s : (double)NAN);
 	put_time(o, "delivered", v->delivered_ns);

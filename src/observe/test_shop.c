@@ -327,7 +327,10 @@ static void exports(struct shop *s, int64_t now_ns) {
 		struct shop_service *x = &s->services[i];
 		for (int k = 0; k < x->pods; k++) {
 			struct shop_pod *p = &s->pods[i][k];
-			if (on(s, x, now_ns) && x->dead_pod == k) continue;
+			if ((on(s, x, now_ns) && x->dead_pod == k) || x->mute) {
+				p->span_count = 0;
+				continue;
+			}
 			if (s->spans_every_ns && now_ns >= p->next_spans_ns) {
 				p->next_spans_ns += s->spans_every_ns;
 				export_spans(s, i, k);

@@ -23,6 +23,7 @@ struct shop_service {
 	double fail;       /* share of requests that fail on its own account */
 	int dead_pod;      /* calls to it get no answer; -1: none */
 	double leak_per_s; /* share of the memory limit */
+	bool mute;         /* its telemetry stops, nothing else */
 	double link_ms;    /* more time between its callers and it */
 	int64_t fault_from_ns;
 };

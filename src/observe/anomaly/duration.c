@@ -18,6 +18,8 @@
 #define WANDER_SPREADS    4.0 /* beyond which a strayed window is none of those that stray at times */
 #define ONSET_SCORE       0.4 /* below, no change is dated */
 #define RHO_PRIOR         0.005
+#define RULE_S            5.0 /* until it is ready: half of the requests take longer, of twenty at least */
+#define RULE_SEEN         20.0
 #define RHO_MAX           0.5
 #define SHIFT_MIN         0.03 /* below, the tables are good enough */
 
@@ -247,6 +249,9 @@ struct verdict duration_judge(const struct duration *d, const struct evidence_op
 	struct verdict v = { .value = NAN, .expected = NAN, .low = NAN, .high = NAN, .onset_sd_s = NAN, .ready = ready(d) };
 	if (!v.ready) {
 		v.value = histogram_quantile(d->bounds, d->bound_count, d->lately, shown[0]);
+		v.high = RULE_S;
+		if (total(d->lately, cells(d)) >= RULE_SEEN) v.score = v.value / RULE_S;
+		v.onset_ns = v.delivered_ns = v.score >= 1 ? d->lately_ns : 0;
 		return v;
 	}
 	describe(d, &v);

@@ -8,6 +8,7 @@
  * Kish 1965).
  *
  * What came in the last minute or two waits in quarantine and is learned only if the time was quiet.
+ * Until the baseline is known a rule serves: half of at least twenty requests take over five seconds.
  * Guards, in duration_judge: at the median or p90 x1.3 (more where whole windows stray: four of
  * their spreads), 2 ms, 8 requests. Pure. */
 #pragma once

@@ -109,7 +109,7 @@ TEST(what_hurts_is_found_in_two_exports, .seeds = 12) {
 }
 
 /* A service that was hardly seen yet is found too: five minutes after its first request. */
-TEST(a_cold_start_sees_a_grave_fault, .seeds = 10) {
+TEST(a_cold_start_sees_a_grave_fault, before_it_is_ready_a_rule_serves, .seeds = 10) {
 	struct service s;
 	service_init(&s, t, 20);
 	while (s.at_ns < T0 + 300 * NS_PER_SEC) export_one(&s);
@@ -119,6 +119,20 @@ TEST(a_cold_start_sees_a_grave_fault, .seeds = 10) {
 	else
 		s.fail = 0.2;
 	EXPECT(seconds_to_alarm(&s, 60) <= 10);
+	duration_done(&s.slow);
+}
+
+/* Before anything was learned, a rule sees what is plain. */
+TEST(before_it_is_ready_a_rule_serves, .seeds = 4) {
+	struct service s;
+	service_init(&s, t, 50);
+	for (int i = 0; i < 8; i++) export_one(&s);
+	EXPECT(!share_judge(&s.bad, &opts).ready && s.score < 1);
+	if (t->seed % 2)
+		s.fail = 0.5;
+	else
+		s.factor = 200;
+	EXPECT(seconds_to_alarm(&s, 60) <= 15);
 	duration_done(&s.slow);
 }
 

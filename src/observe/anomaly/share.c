@@ -6,8 +6,8 @@
 #define USUAL_HALF_S  (6.0 * 3600)
 #define TURN_NS       (60 * NS_PER_SEC)
 #define WINDOW_NS     (10 * NS_PER_SEC)
-#define PRIOR_BAD     0.3
-#define PRIOR_SEEN    300.0
+#define PRIOR_BAD     1.5 /* rather too many than too few: a share of nothing makes every failure news */
+#define PRIOR_SEEN    600.0
 #define LATELY_SEEN   40.0 /* requests that `lately` holds about */
 #define LATELY_HALF_S 6.0
 #define LATELY_MAX_S  180.0
@@ -16,6 +16,8 @@
 #define POINTS_MIN    0.005
 #define RATIO_MIN     2.0
 #define BAD_MIN       4.0
+#define RULE_SHARE    0.2 /* until it is ready: a fifth fails, and ten did */
+#define RULE_BAD      10.0
 #define RHO_MAX       0.5
 
 static const struct { double points, ratio; } alternatives[ALTERNATIVES] = { { 0.015, 2 }, { 0.06, 5 }, { 0.3, 20 } };
@@ -101,7 +103,12 @@ void share_pass(struct share *s, int64_t at_ns, bool quiet) {
 struct verdict share_judge(const struct share *s, const struct evidence_opts *o) {
 	struct verdict v = { .value = NAN, .expected = NAN, .low = NAN, .high = NAN, .onset_sd_s = NAN, .ready = ready(s) };
 	if (s->lately_seen > 0) v.value = s->lately_bad / s->lately_seen;
-	if (!v.ready) return v;
+	if (!v.ready) {
+		v.high = RULE_SHARE;
+		if (s->lately_bad >= RULE_BAD) v.score = v.value / RULE_SHARE;
+		v.onset_ns = v.delivered_ns = v.score >= 1 ? s->lately_ns : 0;
+		return v;
+	}
 	double usual = share_usual(s);
 	v.expected = usual;
 	v.low = 0;

@@ -1,10 +1,11 @@
 /* Do more requests fail than should?
  *
- * Failures are counted against a learned share (six hours of memory, a prior of one in a thousand
- * worth 300 requests). Alternatives: 1.5, 6 and 30 points more (or twice, five and twenty
+ * Failures are counted against a learned share (six hours of memory, a prior of one in four hundred
+ * worth 600 requests). Alternatives: 1.5, 6 and 30 points more (or twice, five and twenty
  * times, if that is more), each a Bernoulli log-likelihood ratio; failures that come in clusters
  * count by their design effect, 1 + (n - 1) rho, rho from the windows' variance beyond the binomial
  * (moments of the beta-binomial, Griffiths 1973). Quarantine as with durations.
+ * Until the share is known a rule serves: a fifth of what came lately failed, ten at least.
  * Guards, in share_judge: half a point more than usual, twice the usual, 4 failures. Pure. */
 #pragma once
 
