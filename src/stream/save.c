@@ -7,7 +7,8 @@
 
 #include "stream/feed.h"
 
-#define VERSION 1
+#define VERSION         1
+#define SLOT_NUMBER_MAX (INT64_C(1) << 60)
 
 static void put_bool(struct enc *e, bool b) {
 	enc_u8(e, b);
@@ -49,11 +50,12 @@ static void put_ring(struct enc *e, const void *slots, size_t floats, int64_t ne
 static int64_t get_ring(struct dec *d, void *slots, size_t floats) {
 	float *v = slots;
 	int64_t newest = dec_i64(d);
+	if ((newest < 0 || newest > SLOT_NUMBER_MAX) && !d->err) d->err = ERR_CORRUPT;
 	for (int n = dec_u8(d); n > 0; n--) {
 		float *s = v + (size_t)(dec_u8(d) % SLOTS) * floats;
 		for (size_t i = 0; i < floats; i++) s[i] = dec_f32(d);
 	}
-	return newest;
+	return d->err ? 0 : newest;
 }
 #define FLOATS(type) (sizeof(type) / sizeof(float))
 

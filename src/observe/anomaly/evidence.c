@@ -3,14 +3,15 @@
 #include <math.h>
 #include <string.h>
 
-#define PEAK_MIN      1.0  /* nats; lower excursions are not counted */
-#define THETA_MIN     0.12 /* however badly the model fits, decide in the end */
-#define THETA_MAX     1.3
-#define QUIET_HALF_S  (4.0 * 86400)
-#define QUIET_PRIOR_S 3600.0 /* over which the prior's excursions are spread, a rate of one in a few minutes */
-#define AGE_STEP_S    60.0
-#define HIGHEST_ROOM  1.15
-#define SUM_MAX       4.0 /* boundaries: so that the way back is not endless */
+#define PEAK_MIN        1.0  /* nats; lower excursions are not counted */
+#define THETA_MIN       0.12 /* however badly the model fits, decide in the end */
+#define THETA_MAX       1.3
+#define QUIET_HALF_S    (4.0 * 86400)
+#define QUIET_PRIOR_S   3600.0 /* over which the prior's excursions are spread, a rate of one in a few minutes */
+#define SLOT_NUMBER_MAX (INT64_C(1) << 60) /* far beyond any time; what is saved is not believed */
+#define AGE_STEP_S      60.0
+#define HIGHEST_ROOM    1.15
+#define SUM_MAX         4.0 /* boundaries: so that the way back is not endless */
 
 static struct evidence_slot *slot_of(struct evidence *e, int64_t number) {
 	if (number <= e->newest - EVIDENCE_SLOTS) return NULL;
@@ -222,6 +223,7 @@ void evidence_load(struct evidence *e, struct dec *in) {
 	}
 	e->newest = dec_i64(in), e->quiet_s = dec_f64(in), e->fresh_s = dec_f64(in), e->last_ns = dec_i64(in);
 	for (int a = 0; a < ALTERNATIVES; a++) e->boundaries[a] = dec_f64(in);
+	if (e->newest < 0 || e->newest > SLOT_NUMBER_MAX) e->newest = 0, in->err = in->err ? in->err : ERR_CORRUPT;
 	for (int n = dec_u8(in); n > 0; n--) {
 		struct evidence_slot *s = &e->slots[dec_u8(in) % EVIDENCE_SLOTS];
 		s->seen = dec_f32(in);
