@@ -144,6 +144,13 @@ static int any_broken(const struct buf *lines, size_t count) {
 	return EXIT_DONE;
 }
 
+static int64_t count_lines(const struct buf *lines, size_t count) {
+	int64_t n = 0;
+	for (size_t i = 0; i < count; i++)
+		for (size_t k = 0; k < lines[i].n; k++) n += lines[i].p[k] == '\n';
+	return n;
+}
+
 static int run_here(struct simulation *s) {
 	struct cli *c = s->c;
 	for (int64_t seed = s->seeds[0]; seed <= s->seeds[1]; seed++) {
@@ -222,8 +229,12 @@ static int simulate_seeds(struct simulation *s) {
 	if (code <= EXIT_NEGATIVE) {
 		int printed = print_lines(c, row_columns, s->rows, s->pieces);
 		int broken = any_broken(s->rows, s->pieces);
+		int64_t rows = count_lines(s->rows, s->pieces);
 		code = printed > code ? printed : code;
 		code = broken > code ? broken : code;
+		if (rows < seeds && code <= EXIT_NEGATIVE)
+			code = cli_fail(c, EXIT_NEGATIVE, "interrupted: %lld of %lld seeds were run", (long long)rows,
+							(long long)seeds);
 	}
 	for (size_t i = 0; i < s->pieces; i++) buf_done(&s->rows[i]);
 	return code;
@@ -480,6 +491,9 @@ static int experiment_run(struct experiment *x) {
 	if (!x->rows) return cli_fail(x->c, EXIT_UNREACHABLE, "out of memory");
 	for (size_t i = 0; i < x->runs; i++) buf_init(&x->rows[i], 0);
 	int code = experiment_all(x);
+	for (size_t i = 0; !code && i < x->runs; i++)
+		if (!x->rows[i].n)
+			code = cli_fail(x->c, EXIT_NEGATIVE, "interrupted: run %zu of %zu is missing", i + 1, x->runs);
 	if (!code && args_has(&x->c->args, "rows"))
 		for (size_t i = 0; i < x->runs; i++) cli_print(x->c, buf_get(&x->rows[i]));
 	else if (!code)
