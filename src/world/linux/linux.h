@@ -1,7 +1,7 @@
 /* The real world: one epoll for every port, so that one thread can sleep until anything happens.
  *
  * One at a time a process: it reads SIGINT, SIGTERM and SIGHUP from a descriptor (they are blocked
- * meanwhile, in lanes too) and ignores SIGPIPE. Its disk is the whole file system. Thread: one, but for
+ * meanwhile, in lanes too) and ignores SIGPIPE and SIGXFSZ. Its disk is the whole file system. Thread: one, but for
  * the clock, the disk and the log, which lanes use as well. */
 #pragma once
 

@@ -14,7 +14,7 @@ struct process_linux {
 	struct loop *loop;
 	struct watch signals;
 	sigset_t mask_before;
-	struct sigaction pipe_before;
+	struct sigaction pipe_before, size_before;
 	bool stopping, reload;
 	char host[256];
 };
@@ -106,6 +106,7 @@ enum err process_linux_open(struct loop *l, struct process_linux **out) {
 	pthread_sigmask(SIG_BLOCK, &set, &p->mask_before);
 	struct sigaction ignore = { .sa_handler = SIG_IGN };
 	sigaction(SIGPIPE, &ignore, &p->pipe_before);
+	sigaction(SIGXFSZ, &ignore, &p->size_before); /* a limit on the size of files is a full disk, not a death */
 	p->signals = (struct watch){ .fd = signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC), .ready = signals_ready };
 	enum err e = p->signals.fd < 0 ? sys_err(errno) : loop_watch(l, &p->signals, EPOLLIN);
 	if (e) {
@@ -128,6 +129,7 @@ void process_linux_close(struct process_linux *p) {
 		close(p->signals.fd);
 	}
 	sigaction(SIGPIPE, &p->pipe_before, NULL);
+	sigaction(SIGXFSZ, &p->size_before, NULL);
 	pthread_sigmask(SIG_SETMASK, &p->mask_before, NULL);
 	free(p);
 }
