@@ -77,28 +77,35 @@ static enum err apply_step(sqlite3 *db, const struct sql_schema *schema, int fro
 	return e;
 }
 
-static enum err check_owner(struct sql *s, const struct sql_schema *schema, int64_t *version, struct why *why) {
-	int64_t application = 0, tables = 0;
-	enum err e = number(s->db, "PRAGMA application_id", &application);
-	if (!e) e = number(s->db, "PRAGMA user_version", version);
-	if (!e) e = number(s->db, "SELECT count(*) FROM sqlite_schema", &tables);
-	if (e) return sql_why(s, schema->what, e, why);
-	if (application == schema->application || (!application && !tables && !*version)) return OK;
-	return why_set(why, ERR_INVALID, "'%s' is no %s database of Flyball; name another file", s->path, schema->what);
-}
+struct owner {
+	const char *path;
+	const struct sql_schema *schema;
+	int64_t version; /* found; 0: a new file */
+};
 
-/* Each step is a transaction of its own that moves user_version with it: a crash leaves a whole version. */
-static enum err migrate(struct sql *s, const struct sql_schema *schema, struct why *why) {
-	int64_t version = 0;
-	enum err e = check_owner(s, schema, &version, why);
+/* Looks only: a file that is not ours, or of a newer program, stays as it is. */
+static enum err owned(void *arg, sqlite3 *db, struct why *why) {
+	struct owner *o = arg;
+	const struct sql_schema *schema = o->schema;
+	int64_t application = 0, tables = 0;
+	enum err e = number(db, "PRAGMA application_id", &application);
+	if (!e) e = number(db, "PRAGMA user_version", &o->version);
+	if (!e) e = number(db, "SELECT count(*) FROM sqlite_schema", &tables);
 	if (e) return e;
-	if (version < 0 || version > schema->step_count)
+	if (application != schema->application && (application || tables || o->version))
+		return why_set(why, ERR_INVALID, "'%s' is no %s database of Flyball; name another file", o->path, schema->what);
+	if (o->version < 0 || o->version > schema->step_count)
 		return why_set(why, ERR_VERSION,
 					   "%s database '%s' was written by a newer Flyball (schema %lld, this one knows up to %d); "
 					   "run that one, or name another file",
-					   schema->what, s->path, (long long)version, schema->step_count);
+					   schema->what, o->path, (long long)o->version, schema->step_count);
+	return OK;
+}
+
+/* Each step is a transaction of its own that moves user_version with it: a crash leaves a whole version. */
+static enum err migrate(struct sql *s, const struct sql_schema *schema, int64_t version, struct why *why) {
 	for (int i = (int)version; i < schema->step_count; i++) {
-		e = apply_step(s->db, schema, i);
+		enum err e = apply_step(s->db, schema, i);
 		if (e) return sql_why(s, schema->what, e, why);
 	}
 	return OK;
@@ -129,11 +136,16 @@ static enum err make_parent(struct disk *d, const char *path, struct why *why) {
 static enum err open_file(struct sql *s, struct world *w, const struct sql_schema *schema, struct why *why) {
 	enum err e = make_parent(w->disk, s->path, why);
 	if (e) return e;
-	e = vfs_open((struct vfs_opts){ .disk = w->disk, .clock = w->clock, .rng = rng_fork(&w->rng, schema->lane) },
+	struct owner o = { s->path, schema, 0 };
+	e = vfs_open((struct vfs_opts){ .disk = w->disk,
+									.clock = w->clock,
+									.rng = rng_fork(&w->rng, schema->lane),
+									.owned = owned,
+									.owned_arg = &o },
 				 &s->vfs);
 	if (e) return e;
 	e = vfs_database(s->vfs, s->path, &s->db, why);
-	if (!e) e = migrate(s, schema, why);
+	if (!e) e = migrate(s, schema, o.version, why);
 	return e ? e : prepare(s, schema, why);
 }
 

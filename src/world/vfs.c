@@ -20,6 +20,8 @@ struct vfs {
 	sqlite3_vfs sqlite;
 	struct disk *disk;
 	struct clock *clock;
+	enum err (*owned)(void *arg, struct sqlite3 *db, struct why *why);
+	void *owned_arg;
 	_Atomic uint64_t chance;
 	char name[40];
 };
@@ -374,6 +376,8 @@ enum err vfs_open(struct vfs_opts o, struct vfs **out) {
 	if (!v) return ERR_NOMEM;
 	v->disk = o.disk;
 	v->clock = o.clock;
+	v->owned = o.owned;
+	v->owned_arg = o.owned_arg;
 	atomic_init(&v->chance, o.rng.state);
 	/* SQLite's table is the process's; no two that live have one address. */
 	snprintf(v->name, sizeof v->name, "flyball-%p", (void *)v);
@@ -420,6 +424,8 @@ static const char *const settings[] = {
 	"PRAGMA foreign_keys=ON",
 	"PRAGMA cell_size_check=ON",
 	"PRAGMA trusted_schema=OFF",
+};
+static const char *const claims[] = { /* these write */
 	"PRAGMA journal_mode=WAL",
 	"BEGIN IMMEDIATE",
 	"SELECT count(*) FROM sqlite_schema",
@@ -469,6 +475,12 @@ static int apply(sqlite3 *db, const char *setting) {
 	return rc == SQLITE_OK && !wal ? SQLITE_CANTOPEN : rc;
 }
 
+static int apply_all(sqlite3 *db, const char *const *list, size_t n) {
+	int rc = SQLITE_OK;
+	for (size_t i = 0; rc == SQLITE_OK && i < n; i++) rc = apply(db, list[i]);
+	return rc;
+}
+
 enum err vfs_database(struct vfs *v, const char *path, struct sqlite3 **out, struct why *why) {
 	enum err e = look(v, path, why);
 	if (e) return e;
@@ -476,13 +488,16 @@ enum err vfs_database(struct vfs *v, const char *path, struct sqlite3 **out, str
 	/* One thread at a time uses a connection (a lane), so it needs no mutex of its own. */
 	int rc = sqlite3_open_v2(path, &db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX, v->name);
 	if (rc == SQLITE_OK) rc = sqlite3_extended_result_codes(db, 1);
-	for (size_t i = 0; rc == SQLITE_OK && i < sizeof settings / sizeof *settings; i++) rc = apply(db, settings[i]);
-	if (rc != SQLITE_OK) {
-		e = vfs_err(rc);
-		refuse(e, path, db ? sqlite3_errmsg(db) : sqlite3_errstr(rc), why);
-		sqlite3_close(db);
-		return e;
+	if (rc == SQLITE_OK) rc = apply_all(db, settings, sizeof settings / sizeof *settings);
+	if (rc == SQLITE_OK && v->owned) e = v->owned(v->owned_arg, db, why);
+	bool others = e == ERR_INVALID || e == ERR_VERSION;
+	if (rc == SQLITE_OK && !e) rc = apply_all(db, claims, sizeof claims / sizeof *claims);
+	if (rc != SQLITE_OK) e = vfs_err(rc);
+	if (!e) {
+		*out = db;
+		return OK;
 	}
-	*out = db;
-	return OK;
+	if (!others) refuse(e, path, db ? sqlite3_errmsg(db) : sqlite3_errstr(rc), why);
+	sqlite3_close(db);
+	return e;
 }

@@ -21,6 +21,10 @@ struct vfs_opts {
 	struct disk *disk;   /* borrowed */
 	struct clock *clock; /* borrowed */
 	struct rng rng;
+	/* Asked about a database before its file is changed in any way (not locked for writing either): ERR_INVALID and
+	 * ERR_VERSION, with *why, refuse it and leave it as it is. NULL: any is taken. */
+	enum err (*owned)(void *arg, struct sqlite3 *db, struct why *why);
+	void *owned_arg;
 };
 
 MUST_USE enum err vfs_open(struct vfs_opts o, struct vfs **out);
