@@ -34,6 +34,10 @@ bool control_step(struct control *c); /* false: nothing to do now */
 struct mono control_next_due(const struct control *c);
 bool control_ready(const struct control *c); /* open incidents and actions were read back from state */
 void control_reload(struct control *c, const struct control_policy *policy);
+/* For an orderly end: what is being written is finished, the head of the decision log said, the lease given back, so
+ * that the next process need not wait for its term. True while that goes on (keep stepping); nothing is decided
+ * afterwards. */
+bool control_flush(struct control *c);
 struct commands *control_commands(struct control *c);
 void control_status(const struct control *c, struct json_out *out);
 void control_metrics(const struct control *c, struct metrics_out *m);

@@ -169,11 +169,14 @@ static bool sweep(struct control *c) {
 static void say_head(struct control *c) {
 	char hex[65];
 	if (c->head.seq == c->head_said) return;
-	if (c->head_said && c->now.ns - c->head_said_at.ns < HEAD_LOG_NS) return;
 	hex_encode(c->head.hash.b, sizeof c->head.hash.b, hex);
 	log_event(c->log, LOG_INFO, "audit.head", "seq=%lld hash=%s", (long long)c->head.seq, hex);
 	c->head_said = c->head.seq;
 	c->head_said_at = c->now;
+}
+
+static bool head_is_due(const struct control *c) {
+	return !c->head_said || c->now.ns - c->head_said_at.ns >= HEAD_LOG_NS;
 }
 
 static bool turn(struct control *c) {
@@ -183,7 +186,7 @@ static bool turn(struct control *c) {
 	if (c->phase == PHASE_LIVE) did |= outbox_step(c);
 	if (c->phase == PHASE_LIVE) did |= sweep(c);
 	if (c->phase == PHASE_LIVE) did |= commit_step(c);
-	if (c->phase == PHASE_LIVE) say_head(c);
+	if (c->phase == PHASE_LIVE && head_is_due(c)) say_head(c);
 	return did;
 }
 
@@ -202,7 +205,8 @@ bool control_step(struct control *c) {
 	did |= poll_executor(c); /* in every phase: it also watches, and its answers must not pile up */
 	bool held = lease_held(c->lease);
 	if (!held && c->phase != PHASE_STANDBY) {
-		log_event(c->log, LOG_WARN, "control.standby", "why=%s", "the lease is another's or could not be renewed");
+		if (!c->leaving)
+			log_event(c->log, LOG_WARN, "control.standby", "why=%s", "the lease is another's or could not be renewed");
 		image_clear(c);
 		bus_leave(c);
 		c->phase = PHASE_STANDBY;
@@ -307,6 +311,16 @@ bool control_ready(const struct control *c) {
 void control_reload(struct control *c, const struct control_policy *policy) {
 	c->policy = policy;
 	list_each(it, &c->rows.actions) container_of(it, struct action_row, node)->again.ns = 0;
+}
+
+bool control_flush(struct control *c) {
+	if (c->leaving) return lease_leaving(c->lease);
+	bool writing = c->flying || !list_empty(&c->changes) || !list_empty(&c->flight);
+	if (c->phase == PHASE_LIVE && writing) return true;
+	if (c->phase == PHASE_LIVE) say_head(c);
+	c->leaving = true;
+	lease_release(c->lease);
+	return true;
 }
 
 struct commands *control_commands(struct control *c) {

@@ -287,8 +287,19 @@ int daemon_port(const struct daemon *d, const char *what) {
 	return -1;
 }
 
+/* Senders keep what was not answered, and find the next process. */
+static void close_the_door(struct daemon *d) {
+	for (size_t i = 0; i < d->part_count; i++)
+		if (d->parts[i].self == d->ingest) d->parts[i] = (struct api_part){ .name = d->parts[i].name };
+	ingest_close(d->ingest);
+	d->ingest = NULL;
+}
+
 bool daemon_flush(struct daemon *d) {
-	return d->observer && observer_flush(d->observer);
+	if (d->ingest) close_the_door(d);
+	bool more = d->observer && observer_flush(d->observer);
+	/* Control goes last: what was just found is still decided on. */
+	return more || (d->control && control_flush(d->control));
 }
 
 void daemon_close(struct daemon *d) {

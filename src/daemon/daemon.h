@@ -18,7 +18,8 @@ bool daemon_step(struct daemon *d);
 struct mono daemon_next_due(const struct daemon *d);
 bool daemon_ready(const struct daemon *d);
 int daemon_port(const struct daemon *d, const char *what); /* "otlp_grpc" "otlp_http" "api"; the bound ones */
-/* Saves what is worth saving; true while it goes on (keep stepping). */
+/* An orderly end: takes no more telemetry, decides on what was taken, saves what is worth saving, gives the lease back;
+ * true while that goes on (keep stepping). */
 bool daemon_flush(struct daemon *d);
 /* An orderly end and a crash are the same to what is durable; memory is freed. */
 void daemon_close(struct daemon *d);

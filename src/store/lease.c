@@ -117,6 +117,10 @@ void lease_release(struct lease *l) {
 	lease_step(l);
 }
 
+bool lease_leaving(const struct lease *l) {
+	return l->leaving && (l->asked != NOTHING || l->mine);
+}
+
 /* ---- answers ---- */
 
 /* What the item says, into the lease; a damaged one is taken for somebody's, until its term is over. */

@@ -35,5 +35,6 @@ uint64_t lease_token(const struct lease *l); /* 0 when not held */
 struct state_write lease_guard(const struct lease *l);
 /* Gives it back, so that another need not wait for the term. Not held from here on, and not sought. */
 void lease_release(struct lease *l);
+bool lease_leaving(const struct lease *l); /* true while that is on its way */
 /* When time alone asks for a step; INT64_MAX: never. */
 struct mono lease_next_due(const struct lease *l);
