@@ -202,7 +202,9 @@ static bool allowed(struct api *a, struct slot *s, const struct http_event *e) {
 	const struct api_token *who = NULL;
 	if (r->open || (!changes && !a->o.read_needs_token)) return true;
 	switch (auth_check(a->o.tokens, a->o.token_count, header, r->role, &who)) {
-	case AUTH_OK: s->by = who->name; return true;
+	case AUTH_OK:
+		s->by = str_copy(&s->arena, who->name); /* a reload may take it away meanwhile */
+		return true;
 	case AUTH_MISSING:
 		answer_error(a, s, 401,
 					 "this needs a token of the role %s: send 'Authorization: Bearer TOKEN' (flyball --token)",
@@ -360,6 +362,12 @@ enum err api_open(const struct api_opts *o, struct api **out, struct why *why) {
 	}
 	*out = a;
 	return OK;
+}
+
+void api_reload(struct api *a, const struct api_token *tokens, size_t count, bool read_needs_token) {
+	a->o.tokens = tokens;
+	a->o.token_count = count;
+	a->o.read_needs_token = read_needs_token;
 }
 
 int api_port(const struct api *a) {

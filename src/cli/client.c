@@ -120,7 +120,7 @@ int client_local(struct cli *c) {
 		return cli_fail(c, EXIT_USAGE, "%s is not there: is " STR_FMT " a state directory of Flyball?", file,
 						STR_ARG(dir));
 	e = config_parse(&c->arena, STR("listen: {api: 0}"), "(defaults)", config, &why);
-	if (!e) e = setup_state(c, config, &why);
+	if (!e) e = setup_state(c, &c->arena, config, &why);
 	if (!e) e = daemon_open(c->world, config, ROLE_API, &c->local, &why);
 	if (e) return cli_fail(c, EXIT_UNREACHABLE, "%s", why.text[0] ? why.text : err_text(e));
 	c->server = str_printf(&c->arena, "http://127.0.0.1:%d", daemon_port(c->local, "api"));

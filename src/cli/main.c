@@ -49,14 +49,14 @@ int cli_print(const struct cli *c, struct str text) {
 	return EXIT_DONE;
 }
 
-enum err cli_read(struct cli *c, struct str path, size_t max, struct str *out, struct why *why) {
-	if (!str_is(path, "-")) return disk_read_file(c->world->disk, &c->arena, str_c(&c->arena, path), max, out, why);
+enum err cli_read(struct cli *c, struct arena *a, struct str path, size_t max, struct str *out, struct why *why) {
+	if (!str_is(path, "-")) return disk_read_file(c->world->disk, a, str_c(a, path), max, out, why);
 	struct buf b;
 	buf_init(&b, max);
 	char piece[65536];
 	for (size_t n; (n = fread(piece, 1, sizeof piece, stdin)) > 0;) buf_add(&b, piece, n);
 	enum err e = b.err ? why_set(why, b.err, "standard input: %s", err_text(b.err)) : OK;
-	*out = str_copy(&c->arena, buf_get(&b));
+	*out = str_copy(a, buf_get(&b));
 	buf_done(&b);
 	return e;
 }
@@ -114,7 +114,7 @@ static enum err read_token(struct cli *c, struct why *why) {
 	struct str file = args_get(&c->args, "token-file");
 	c->token = p->ops->env(p, "FLYBALL_TOKEN");
 	if (!file.p) return OK;
-	enum err e = cli_read(c, file, 4096, &c->token, why);
+	enum err e = cli_read(c, &c->arena, file, 4096, &c->token, why);
 	c->token = str_trim(c->token);
 	return e;
 }

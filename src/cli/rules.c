@@ -14,7 +14,7 @@ static int bad(struct cli *c, const char *file, const struct why *why, enum err 
 static int read_rules(struct cli *c, struct str path, const struct json **out) {
 	struct str text = { 0 };
 	struct why why = { "" };
-	enum err e = cli_read(c, path, RULES_MAX, &text, &why);
+	enum err e = cli_read(c, &c->arena, path, RULES_MAX, &text, &why);
 	if (!e) e = json_parse(&c->arena, text, out, &why);
 	if (e) return bad(c, str_c(&c->arena, path), &why, e);
 	if ((*out)->kind != JSON_OBJECT)
@@ -74,7 +74,7 @@ int verb_rules_test(struct cli *c) {
 	if (c->args.positional_count != 2) return cli_fail(c, EXIT_USAGE, "rules test takes FILE EVENT");
 	int code = read_rules(c, c->args.positional[0], &rules);
 	if (code) return code;
-	enum err e = cli_read(c, c->args.positional[1], RULES_MAX, &text, &why);
+	enum err e = cli_read(c, &c->arena, c->args.positional[1], RULES_MAX, &text, &why);
 	if (!e) e = json_parse(&c->arena, text, &event, &why);
 	if (e) return bad(c, str_c(&c->arena, c->args.positional[1]), &why, e);
 	buf_init(&b, 0);

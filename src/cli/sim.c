@@ -256,7 +256,7 @@ static int one_scenario(struct cli *c, struct simulate_opts *o, struct str path,
 	struct why why = { "" };
 	struct run_image image = { 0 };
 	struct buf story;
-	enum err e = cli_read(c, path, SCENARIO_BYTES_MAX, &text, &why);
+	enum err e = cli_read(c, &c->arena, path, SCENARIO_BYTES_MAX, &text, &why);
 	if (!e) e = scenario_parse(&c->arena, text, str_c(&c->arena, path), &s, &why);
 	if (e) return cli_fail(c, EXIT_USAGE, "%s", why.text[0] ? why.text : err_text(e));
 	if (s.rate > 0) o->rate = s.rate;

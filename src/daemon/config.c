@@ -23,7 +23,7 @@ static const struct param listen_params[] = {
 	{ "otlp_grpc", PARAM_INT, AT(otlp_grpc), -1, 65535, "4317", NULL, false, "Port of OTLP over gRPC; -1: off." },
 	{ "otlp_http", PARAM_INT, AT(otlp_http), -1, 65535, "4318", NULL, false, "Port of OTLP over HTTP; -1: off." },
 	{ "api", PARAM_INT, AT(api), -1, 65535, "8555", NULL, false, "Port of the API; -1: off." },
-	{ "read_needs_token", PARAM_BOOL, AT(read_needs_token), 0, 0, "false", NULL, false,
+	{ "read_needs_token", PARAM_BOOL, AT(read_needs_token), 0, 0, "false", NULL, true,
 	  "Whether reading the API needs a token too." },
 	PARAM_END,
 };
@@ -243,4 +243,39 @@ void config_show(const struct config *c, struct buf *out) {
 	if (c->token_count) buf_c(out, "tokens:\n");
 	for (size_t i = 0; i < c->token_count; i++)
 		buf_printf(out, "  - {name: " STR_FMT ", role: %s}\n", STR_ARG(c->tokens[i].name), roles[c->tokens[i].role]);
+}
+
+/* ---- what a reload does not reach ---- */
+
+static void name_put(struct buf *out, const char *section, const char *key) {
+	buf_printf(out, "%s%s%s%s", out->n ? " " : "", section, *section ? "." : "", key);
+}
+
+static bool same_value(const struct param *p, const void *a, const void *b) {
+	CLEANUP(buf_done) struct buf x;
+	CLEANUP(buf_done) struct buf y;
+	buf_init(&x, 0), buf_init(&y, 0);
+	param_format(p, a, &x), param_format(p, b, &y);
+	return str_eq(buf_get(&x), buf_get(&y));
+}
+
+static void differences(const struct param *table, const char *section, const void *a, const void *b, struct buf *out) {
+	for (const struct param *p = table; p->key; p++)
+		if (!p->reload && !same_value(p, a, b)) name_put(out, section, p->key);
+}
+
+static bool same_service(const struct service_map *a, const struct service_map *b) {
+	return str_eq(a->service, b->service) && str_eq(a->namespace_, b->namespace_) && str_eq(a->workload, b->workload) &&
+		   str_eq(a->kind, b->kind);
+}
+
+void config_restart(const struct config *was, const struct config *now, struct buf *out) {
+	bool same = was->service_count == now->service_count;
+	differences(root_params, "", was, now, out);
+	for (size_t i = 0; i < COUNT(sections); i++) {
+		const struct section *s = &sections[i];
+		differences(s->params, s->name, (const char *)was + s->offset, (const char *)now + s->offset, out);
+	}
+	for (size_t i = 0; same && i < now->service_count; i++) same = same_service(&was->services[i], &now->services[i]);
+	if (!same) name_put(out, "", "services");
 }

@@ -27,5 +27,7 @@ struct config {
 /* `file`: name for errors ("flyball.yaml"). Empty text: every default. ERR_INVALID: "flyball.yaml:12:
  * unknown key 'hander', did you mean 'handlers'?". Lies in `a`. */
 MUST_USE enum err config_parse(struct arena *a, struct str text, const char *file, struct config *out, struct why *why);
+/* Names of what differs and takes a restart ("listen.api limits.body services"), none where nothing does. */
+void config_restart(const struct config *was, const struct config *now, struct buf *out);
 /* The configuration in force as YAML, every default written out; hashes of tokens are left out. */
 void config_show(const struct config *c, struct buf *out);

@@ -273,6 +273,19 @@ struct mono daemon_next_due(const struct daemon *d) {
 	return due;
 }
 
+void daemon_reload(struct daemon *d, const struct config *c) {
+	CLEANUP(buf_done) struct buf names;
+	if (d->control) control_reload(d->control, &c->control);
+	if (d->api) api_reload(d->api, c->tokens, c->token_count, c->read_needs_token);
+	buf_init(&names, 4096);
+	config_restart(d->config, c, &names);
+	log_event(d->world->log, LOG_INFO, "config.reloaded", "handlers=%zu tokens=%zu", c->control.handler_count,
+			  c->token_count);
+	if (names.n)
+		log_event(d->world->log, LOG_WARN, "config.restart", "keys=\"%.*s\" why=%s", STR_ARG(buf_get(&names)),
+				  "these are changed by a restart only");
+}
+
 bool daemon_ready(const struct daemon *d) {
 	for (size_t i = 0; i < d->part_count; i++)
 		if (d->parts[i].ready && !d->parts[i].ready(d->parts[i].self)) return false;

@@ -16,6 +16,10 @@ MUST_USE enum err daemon_open(struct world *w, const struct config *c, unsigned 
 /* One turn of the loop: everything that is ready, then false when nothing more is. */
 bool daemon_step(struct daemon *d);
 struct mono daemon_next_due(const struct daemon *d);
+/* A new generation, at a turn of the loop: handlers, policy and tokens take the place of those before. What else
+ * differs from how the daemon was opened stays as it was, and is named in a log line (config.restart). `c` is
+ * borrowed until the next reload or the close; the one that the daemon was opened with is needed throughout. */
+void daemon_reload(struct daemon *d, const struct config *c);
 bool daemon_ready(const struct daemon *d);
 int daemon_port(const struct daemon *d, const char *what); /* "otlp_grpc" "otlp_http" "api"; the bound ones */
 /* An orderly end: takes no more telemetry, decides on what was taken, saves what is worth saving, gives the lease back;

@@ -1,5 +1,6 @@
 #include "rig.h"
 
+#include "base/hash.h"
 #include "line.h"
 
 #include <dirent.h>
@@ -262,6 +263,19 @@ struct outcome rig_shell(struct t *t, const char *line) {
 
 /* ---- a daemon ---- */
 
+struct str rig_tokens(struct t *t) {
+	static const char *const roles[] = { "viewer", "approver", "operator" };
+	struct str yaml = STR("tokens:\n");
+	for (size_t i = 0; i < 3; i++) {
+		struct sha256 hash = sha256(str_printf(t->arena, "secret-of-%s", roles[i]));
+		char hex[65];
+		hex_encode(hash.b, sizeof hash.b, hex);
+		yaml = str_printf(t->arena, STR_FMT "  - {name: the-%s, role: %s, sha256: %s}\n", STR_ARG(yaml), roles[i], roles[i],
+						  hex);
+	}
+	return yaml;
+}
+
 const char *rig_config(struct t *t, const char *yaml) {
 	const char *path = rig_path(t, rig_dir(t), "flyball.yaml");
 	rig_write(t, path, str_printf(t->arena, "listen: {otlp_grpc: 0, otlp_http: 0, api: 0}\n%s", yaml ? yaml : ""));
@@ -279,9 +293,11 @@ struct flyball rig_flyball(struct t *t, const char *yaml) {
 void rig_launch(struct flyball *f) {
 	struct t *t = f->t;
 	const char *const args[] = { "run", "-c", f->config, "--state", f->state, NULL };
-	int log = open_for(f->log, O_WRONLY | O_CREAT | O_APPEND), null = open_for("/dev/null", O_RDWR);
-	f->pid = start(t, &f->opts, FLYBALL, args, (struct stream_fds){ null, null, log });
-	close(log), close(null);
+	const char *input = "/dev/null";
+	if (f->opts.input.n) rig_write(t, input = rig_path(t, rig_dir(t), "input"), f->opts.input);
+	int log = open_for(f->log, O_WRONLY | O_CREAT | O_APPEND), in = open_for(input, O_RDONLY), null = open_for("/dev/null", O_RDWR);
+	f->pid = start(t, &f->opts, FLYBALL, args, (struct stream_fds){ in, null, log });
+	close(log), close(in), close(null);
 }
 
 static int port_of(struct flyball *f, const char *name) {

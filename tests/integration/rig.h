@@ -92,6 +92,8 @@ struct flyball {
 	bool stays_unready; /* rig_start does not wait for /readyz */
 };
 
+/* tokens: of a viewer, an approver and an operator, whose secrets are "secret-of-viewer" and so on. */
+struct str rig_tokens(struct t *t);
 /* Free ports, and this more. `yaml` may be NULL. */
 const char *rig_config(struct t *t, const char *yaml);
 /* In a new state directory with `yaml`. */

@@ -190,7 +190,7 @@ TEST(a_disk_that_is_really_full_is_named_and_the_next_start_works) {
 }
 
 TEST(a_target_that_is_not_there_is_named) {
-	struct flyball f = rig_flyball(t, "target: swarm:\n");
+	struct flyball f = rig_flyball(t, "target: 'swarm:'\n");
 	REFUSED(&f, 2, "swarm", "kubernetes");
 	const char *nowhere = rig_path(t, f.state, "kubeconfig");
 	f = rig_flyball(t, str_c(t->arena, str_printf(t->arena, "target: 'kubernetes:?kubeconfig=%s'\n", nowhere)));
