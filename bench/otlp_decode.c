@@ -93,8 +93,8 @@ static void agree(struct ours *o, struct str body) {
 	bool same = a.points == b.points && a.attributes == b.attributes && a.text_bytes == b.text_bytes;
 	if (!same || fabs(a.values - b.values) > 1e-6 * fabs(a.values)) {
 		fprintf(stderr, "ours %lld points %lld attributes %llu bytes %g; peer %lld %lld %llu %g\n", (long long)a.points,
-				(long long)a.attributes, (unsigned long long)a.text_bytes, a.values, (long long)b.points,
-				(long long)b.attributes, (unsigned long long)b.text_bytes, b.values);
+		        (long long)a.attributes, (unsigned long long)a.text_bytes, a.values, (long long)b.points,
+		        (long long)b.attributes, (unsigned long long)b.text_bytes, b.values);
 		die("the two do not agree on what stands there");
 	}
 }
@@ -130,9 +130,9 @@ static void run(struct ours *o, int points) {
 	}
 	double a = median(ours, ROUNDS), b = median(peer, ROUNDS);
 	printf("%6d points %8zu bytes  ours %6.2f M points/s %6.0f MB/s  protobuf C++ arena %6.2f M points/s %6.0f MB/s  "
-		   "ratio %.1f (%.1f to %.1f)\n",
-		   points, body.n, a / 1e6, a / points * (double)body.n / 1e6, b / 1e6, b / points * (double)body.n / 1e6,
-		   median(ratio, ROUNDS), ratio[0], ratio[ROUNDS - 1]);
+	       "ratio %.1f (%.1f to %.1f)\n",
+	       points, body.n, a / 1e6, a / points * (double)body.n / 1e6, b / 1e6, b / points * (double)body.n / 1e6,
+	       median(ratio, ROUNDS), ratio[0], ratio[ROUNDS - 1]);
 	request_done(out);
 	free(out);
 }

@@ -104,8 +104,8 @@ void answer_err(struct api *a, struct slot *s, enum err e, const char *why) {
 		enum err err;
 		int status;
 	} table[] = { { ERR_NOT_FOUND, 404 }, { ERR_CONFLICT, 409 },   { ERR_DENIED, 403 }, { ERR_INVALID, 400 },
-				  { ERR_TOO_LARGE, 413 }, { ERR_AGAIN, 503 },      { ERR_FULL, 503 },   { ERR_UNREACHABLE, 503 },
-				  { ERR_TIMEOUT, 504 },   { ERR_UNSUPPORTED, 501 } };
+		          { ERR_TOO_LARGE, 413 }, { ERR_AGAIN, 503 },      { ERR_FULL, 503 },   { ERR_UNREACHABLE, 503 },
+		          { ERR_TIMEOUT, 504 },   { ERR_UNSUPPORTED, 501 } };
 	int status = 500;
 	for (size_t i = 0; i < sizeof table / sizeof *table; i++)
 		if (table[i].err == e) status = table[i].status;
@@ -115,7 +115,7 @@ void answer_err(struct api *a, struct slot *s, enum err e, const char *why) {
 /* A request that got no slot. */
 static void turn_away(struct api *a, uint64_t id) {
 	static const struct http_header headers[] = { { { "content-type", 12 }, { "application/json", 16 } },
-												  { { "retry-after", 11 }, { "1", 1 } } };
+		                                          { { "retry-after", 11 }, { "1", 1 } } };
 	struct http_reply r = {
 		.status = 503,
 		.headers = headers,
@@ -129,7 +129,7 @@ static void turn_away(struct api *a, uint64_t id) {
 /* ---- asking ---- */
 
 bool slot_query(struct api *a, struct slot *s, struct str prefix, bool exact, bool newest_first, struct str after,
-				int64_t limit) {
+                int64_t limit) {
 	struct state_query q = {
 		.prefix = prefix, .exact = exact, .newest_first = newest_first, .after = after, .limit = limit
 	};
@@ -157,8 +157,8 @@ bool slot_id(struct api *a, struct slot *s, struct str *out) {
 		*out = (struct str){ p, in.n };
 	else
 		answer_error(a, s, 400,
-					 "an ID is up to %d letters and digits, as `flyball incidents` and `flyball actions` print them",
-					 ULID_LEN);
+		             "an ID is up to %d letters and digits, as `flyball incidents` and `flyball actions` print them",
+		             ULID_LEN);
 	return p != NULL;
 }
 
@@ -174,7 +174,7 @@ static bool known_params(struct api *a, struct slot *s) {
 		}
 		if (known) continue;
 		answer_error(a, s, 400, "no parameter '%.*s' here%s%s", (int)(key.n < 60 ? key.n : 60), key.p,
-					 *s->route->params ? "; there are: " : "; there are none", s->route->params);
+		             *s->route->params ? "; there are: " : "; there are none", s->route->params);
 		return false;
 	}
 	return true;
@@ -207,15 +207,15 @@ static bool allowed(struct api *a, struct slot *s, const struct http_event *e) {
 		return true;
 	case AUTH_MISSING:
 		answer_error(a, s, 401,
-					 "this needs a token of the role %s: send 'Authorization: Bearer TOKEN' (flyball --token)",
-					 auth_role_name(r->role));
+		             "this needs a token of the role %s: send 'Authorization: Bearer TOKEN' (flyball --token)",
+		             auth_role_name(r->role));
 		return false;
 	case AUTH_UNKNOWN:
 		answer_error(a, s, 401, "nobody has this token: its SHA-256 must stand under tokens: in the configuration");
 		return false;
 	case AUTH_ROLE:
 		answer_error(a, s, 403, "token '%.*s' has the role %s; this needs %s", STR_ARG(who->name),
-					 auth_role_name(who->role), auth_role_name(r->role));
+		             auth_role_name(who->role), auth_role_name(r->role));
 		return false;
 	}
 	return false;
@@ -318,8 +318,8 @@ static bool step_slot(struct api *a, struct slot *s) {
 	if (a->now.ns < s->deadline.ns) return false;
 	a->n.timeouts++;
 	answer_error(a, s, s->started ? 504 : 408,
-				 s->started ? "no answer within 30 s; what was asked may still happen: look again"
-							: "the request did not end within 30 s");
+	             s->started ? "no answer within 30 s; what was asked may still happen: look again"
+	                        : "the request did not end within 30 s");
 	return true;
 }
 

@@ -77,7 +77,7 @@ struct api {
 extern const struct route api_routes[];
 /* The route for method and path. ERR_NOT_FOUND: no such path; ERR_UNSUPPORTED: another method is meant, *allow. */
 MUST_USE enum err route_find(struct str method, const struct request_target *t, const struct route **out,
-							 struct str *star, const char **allow);
+                             struct str *star, const char **allow);
 
 /* ---- api.c: answering; each ends the slot ---- */
 void answer(struct api *a, struct slot *s, int status, const char *type, struct str body);
@@ -89,7 +89,7 @@ void answer_err(struct api *a, struct slot *s, enum err e, const char *why); /* 
 uint64_t slot_tag(const struct slot *s);
 /* Asks the state store; false: it was answered with an error. */
 bool slot_query(struct api *a, struct slot *s, struct str prefix, bool exact, bool newest_first, struct str after,
-				int64_t limit);
+                int64_t limit);
 /* The ID in the path, upper case: the whole or its beginning. False: answered, it is none. */
 bool slot_id(struct api *a, struct slot *s, struct str *out);
 /* limit= and after=, into the slot. False: answered. */

@@ -84,18 +84,18 @@ static void open_api(struct fix *f, bool read_needs_token) {
 	struct api_part *part = arena_new(t->arena, struct api_part);
 	*part = (struct api_part){ "control", &f->part_ready, ready, status, NULL, graph, metrics };
 	struct api_opts o = { .servers = &f->http.host,
-						  .address = STR("127.0.0.1"),
-						  .port = 8555,
-						  .clock = &f->w.clock.clock,
-						  .bus = f->lists,
-						  .state = f->state,
-						  .commands = &f->commands,
-						  .tokens = tokens,
-						  .token_count = 3,
-						  .read_needs_token = read_needs_token,
-						  .parts = part,
-						  .part_count = 1,
-						  .version = "0.1.0" };
+		                  .address = STR("127.0.0.1"),
+		                  .port = 8555,
+		                  .clock = &f->w.clock.clock,
+		                  .bus = f->lists,
+		                  .state = f->state,
+		                  .commands = &f->commands,
+		                  .tokens = tokens,
+		                  .token_count = 3,
+		                  .read_needs_token = read_needs_token,
+		                  .parts = part,
+		                  .part_count = 1,
+		                  .version = "0.1.0" };
 	EXPECT_OK(api_open(&o, &f->api, &why));
 }
 
@@ -130,7 +130,7 @@ static void turn(struct fix *f, int64_t ns) {
 }
 
 static const struct test_exchange *ask(struct fix *f, const char *method, const char *target, const char *headers,
-									   const char *body) {
+                                       const char *body) {
 	uint64_t id = test_http_send(&f->http, method, target, headers, str_of(body));
 	turn(f, NS_PER_MS);
 	return &f->http.exchanges[id];
@@ -238,7 +238,7 @@ TEST(lists_are_paged_newest_first) {
 	for (int i = 0; i < 7; i++) {
 		struct str id = str_printf(t->arena, "01KE000000000000000000000%d", i);
 		put(f, str_printf(t->arena, "incident/" STR_FMT, STR_ARG(id)).p,
-			str_printf(t->arena, "{\"id\":\"" STR_FMT "\",\"state\":\"open\"}", STR_ARG(id)));
+		    str_printf(t->arena, "{\"id\":\"" STR_FMT "\",\"state\":\"open\"}", STR_ARG(id)));
 	}
 	const char *target = "/api/v1/incidents?limit=3";
 	int seen = 7;
@@ -268,7 +268,7 @@ TEST(rows_are_found_by_their_beginning) {
 	(void)get(f, "/api/v1/incidents/..%2F..", 400);
 	const struct json *v = get(f, "/api/v1/incidents", 200), *first = json_at(json_get(v, "items"), 1);
 	EXPECT(str_is(json_str(json_get(first, "cause")), "service/payment") &&
-		   str_is(json_str(json_get(first, "cause_kind")), "latency"));
+	       str_is(json_str(json_get(first, "cause_kind")), "latency"));
 	v = json_at(json_get(get(f, "/api/v1/actions", 200), "items"), 0);
 	EXPECT(str_is(json_str(json_get(v, "id")), ACTION) && str_is(json_str(json_get(v, "why")), "back"));
 	stop(f);
@@ -290,12 +290,12 @@ static void publish(struct fix *f, int n, const char *type) {
 	struct t *t = f->t;
 	struct str id = str_printf(t->arena, "01KE00000000000000000001%02d", n);
 	struct event e = { .id = id,
-					   .source = STR("/flyball/observe"),
-					   .type = str_of(type),
-					   .subject = STR("service/a"),
-					   .time = clock_wall(&f->w.clock.clock),
-					   .severity = 0.5,
-					   .data = STR("{}") };
+		               .source = STR("/flyball/observe"),
+		               .type = str_of(type),
+		               .subject = STR("service/a"),
+		               .time = clock_wall(&f->w.clock.clock),
+		               .severity = 0.5,
+		               .data = STR("{}") };
 	struct bus_msg m;
 	EXPECT_OK(f->bus->ops->publish(f->bus, &e, 5));
 	for (int i = 0; i < 200; i++)
@@ -382,14 +382,14 @@ TEST(who_changes_something_needs_the_role_for_it) {
 		{ "/api/v1/resume", ROLE_OPERATOR, COMMAND_RESUME },
 	};
 	static const char *const who[] = { "authorization: Bearer view", "authorization: Bearer approve",
-									   "authorization: Bearer operate" };
+		                               "authorization: Bearer operate" };
 	struct fix *f = start(t);
 	fill(f);
 	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
 		EXPECT(strstr(error_of(t, ask(f, "POST", cases[i].target, NULL, "{}")), "Authorization: Bearer"));
 		EXPECT(ask(f, "POST", cases[i].target, "authorization: Bearer nonsense", "{}")->status == 401);
 		EXPECT(ask(f, "POST", cases[i].target, "cookie: token=operate", "{}")->status ==
-			   401); /* no cookie is ever looked at */
+		       401); /* no cookie is ever looked at */
 		for (int r = 0; r < 3; r++) {
 			int before = f->submitted;
 			const struct test_exchange *x = ask(f, "POST", cases[i].target, who[r], "{\"why\":\"checked\"}");
@@ -427,7 +427,7 @@ TEST(bodies_are_checked) {
 	}
 	EXPECT(f->submitted == 0);
 	EXPECT(ask(f, "POST", "/api/v1/pause", "authorization: Bearer operate", "{\"scope\":\"service/a\",\"for\":\"2h\"}")
-			   ->status == 200);
+	           ->status == 200);
 	EXPECT(f->got.for_ns == 7200 * NS_PER_SEC && strcmp(f->got_scope, "service/a") == 0);
 	EXPECT(ask(f, "POST", "/api/v1/pause", "authorization: Bearer operate", NULL)->status == 200);
 	EXPECT(f->got.for_ns == 0);
@@ -567,8 +567,8 @@ TEST(a_port_in_use_is_named) {
 }
 
 RUN(probes_answer_without_a_token, parts_speak_for_themselves, lists_are_paged_newest_first,
-	rows_are_found_by_their_beginning, a_story_is_told_of_an_incident_and_of_its_action, events_are_listed_and_resumed,
-	followers_see_what_comes, followers_are_bounded, who_changes_something_needs_the_role_for_it, bodies_are_checked,
-	the_control_plane_s_answer_is_handed_on, a_request_that_gets_no_answer_is_told_so, requests_are_bounded,
-	a_web_page_cannot_read_through_a_name_of_its_own, unknown_paths_methods_and_parameters_are_named,
-	the_decision_log_is_listed_and_checked, a_port_in_use_is_named)
+    rows_are_found_by_their_beginning, a_story_is_told_of_an_incident_and_of_its_action, events_are_listed_and_resumed,
+    followers_see_what_comes, followers_are_bounded, who_changes_something_needs_the_role_for_it, bodies_are_checked,
+    the_control_plane_s_answer_is_handed_on, a_request_that_gets_no_answer_is_told_so, requests_are_bounded,
+    a_web_page_cannot_read_through_a_name_of_its_own, unknown_paths_methods_and_parameters_are_named,
+    the_decision_log_is_listed_and_checked, a_port_in_use_is_named)

@@ -27,7 +27,7 @@ static bool starts_like(struct str s, const char *want) {
 }
 
 enum auth_answer auth_check(const struct api_token *tokens, size_t count, struct str header, enum api_role need,
-							const struct api_token **who) {
+                            const struct api_token **who) {
 	const struct api_token *found = NULL;
 	if (!starts_like(header, "bearer ")) return AUTH_MISSING;
 	struct str text = str_trim((struct str){ header.p + 7, header.n - 7 });

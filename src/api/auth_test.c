@@ -6,8 +6,8 @@
 
 TEST(a_token_opens_what_its_role_may) {
 	const struct api_token tokens[] = { { STR("eve"), ROLE_VIEWER, sha256(STR("v")) },
-										{ STR("anna"), ROLE_APPROVER, sha256(STR("a")) },
-										{ STR("olaf"), ROLE_OPERATOR, sha256(STR("o")) } };
+		                                { STR("anna"), ROLE_APPROVER, sha256(STR("a")) },
+		                                { STR("olaf"), ROLE_OPERATOR, sha256(STR("o")) } };
 	static const struct {
 		const char *header;
 		enum api_role need;
@@ -37,17 +37,17 @@ TEST(a_token_opens_what_its_role_may) {
 
 TEST(only_this_machine_is_local) {
 	static const char *const local[] = { "localhost", "localhost:8555", "127.0.0.1",          "127.0.0.1:8555",
-										 "[::1]",     "[::1]:8555",     "flyball.localhost:1" };
+		                                 "[::1]",     "[::1]:8555",     "flyball.localhost:1" };
 	static const char *const foreign[] = { "evil.example",
-										   "evil.example:8555",
-										   "127.0.0.1.evil.example",
-										   "localhost.evil.example",
-										   "10.0.0.1",
-										   "[::2]",
-										   "[::1]evil",
-										   "",
-										   "127.0.0.1@evil.x",
-										   "[::1" };
+		                                   "evil.example:8555",
+		                                   "127.0.0.1.evil.example",
+		                                   "localhost.evil.example",
+		                                   "10.0.0.1",
+		                                   "[::2]",
+		                                   "[::1]evil",
+		                                   "",
+		                                   "127.0.0.1@evil.x",
+		                                   "[::1" };
 	for (size_t i = 0; i < sizeof local / sizeof *local; i++) EXPECT(auth_host_is_local(str_of(local[i])));
 	for (size_t i = 0; i < sizeof foreign / sizeof *foreign; i++)
 		EXPECT(!auth_host_is_local((struct str){ foreign[i], strlen(foreign[i]) }));

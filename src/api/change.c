@@ -22,7 +22,7 @@ static enum err duration_of(const struct json *v, int64_t *out, struct why *why)
 	if (v->kind == JSON_STRING && !duration_parse(v->text, out) && *out > 0) return OK;
 	if (v->kind != JSON_NUMBER || !(s > 0 && s <= FOR_S_MAX))
 		return why_set(why, ERR_INVALID, STR_FMT " must be seconds, or a duration like \"2h\", up to a year",
-					   STR_ARG(v->key));
+		               STR_ARG(v->key));
 	*out = (int64_t)(s * NS_PER_SEC);
 	return OK;
 }
@@ -34,7 +34,7 @@ static enum err member(const struct slot *s, const struct json *m, struct wish *
 	struct str *field = str_is(m->key, "why") ? &w->why : scoped && str_is(m->key, "scope") ? &w->scope : NULL;
 	if (!field)
 		return why_set(why, ERR_INVALID, "no member '%.*s' here; there are: why%s%s",
-					   (int)(m->key.n < 40 ? m->key.n : 40), m->key.p, scoped ? ", scope" : "", timed ? ", for_s" : "");
+		               (int)(m->key.n < 40 ? m->key.n : 40), m->key.p, scoped ? ", scope" : "", timed ? ", for_s" : "");
 	if (m->kind != JSON_STRING && m->kind != JSON_NULL)
 		return why_set(why, ERR_INVALID, STR_FMT " must be a string", STR_ARG(m->key));
 	*field = json_str(m);
@@ -62,15 +62,15 @@ static void submit(struct api *a, struct slot *s, struct str id) {
 	enum err e = wish_read(s, &w, &why);
 	if (!e) {
 		struct command cmd = { .kind = (enum command_kind)s->route->what,
-							   .id = id,
-							   .scope = w.scope,
-							   .by = s->by,
-							   .why = w.why,
-							   .for_ns = w.for_ns };
+			                   .id = id,
+			                   .scope = w.scope,
+			                   .by = s->by,
+			                   .why = w.why,
+			                   .for_ns = w.for_ns };
 		e = a->o.commands->ops->submit(a->o.commands, &cmd, slot_tag(s));
 		if (e)
 			(void)why_set(&why, e, "%s",
-						  e == ERR_AGAIN ? "the control plane is not ready yet; /readyz tells when" : err_text(e));
+			              e == ERR_AGAIN ? "the control plane is not ready yet; /readyz tells when" : err_text(e));
 	}
 	if (e) answer_err(a, s, e, why.text);
 }
@@ -78,7 +78,7 @@ static void submit(struct api *a, struct slot *s, struct str id) {
 void start_change(struct api *a, struct slot *s) {
 	if (!a->o.commands) {
 		answer_error(a, s, 501,
-					 "this process does not run the control plane (its role is another): ask the one that does");
+		             "this process does not run the control plane (its role is another): ask the one that does");
 		return;
 	}
 	if (!s->star.p) {
@@ -99,7 +99,7 @@ void state_change(struct api *a, struct slot *s, const struct state_done *done) 
 		answer_error(a, s, 404, "there is no such %s; `flyball %ss` lists them", what, what);
 	else if (done->count > 1)
 		answer_error(a, s, 409, "more than one %s begins with '" STR_FMT "': give more of its ID", what,
-					 STR_ARG(s->star));
+		             STR_ARG(s->star));
 	else if (str_cut(done->items[0].key, '/', &head, &id))
 		submit(a, s, (s->incident_id = str_copy(&s->arena, id)));
 }

@@ -40,11 +40,11 @@ static void ask(struct api *a, struct slot *s, struct wall since, bool newest_fi
 
 static void follow(struct api *a, struct slot *s) {
 	static const struct http_header headers[] = { { { "content-type", 12 }, { "text/event-stream", 17 } },
-												  { { "cache-control", 13 }, { "no-store", 8 } },
-												  { { "x-content-type-options", 22 }, { "nosniff", 7 } } };
+		                                          { { "cache-control", 13 }, { "no-store", 8 } },
+		                                          { { "x-content-type-options", 22 }, { "nosniff", 7 } } };
 	if (a->followers == API_FOLLOWERS_MAX) {
 		answer_error(a, s, 503,
-					 "%d followers are served already; ask again later, or page with after=", API_FOLLOWERS_MAX);
+		             "%d followers are served already; ask again later, or page with after=", API_FOLLOWERS_MAX);
 		return;
 	}
 	struct http_reply r = {
@@ -132,7 +132,7 @@ static void say_new(struct api *a, struct slot *s, const struct bus_msg *m) {
 		buf_init(&b, 0);
 		if (l->position <= s->position || event_parse(&scratch, l->event, &e, NULL)) continue;
 		buf_printf(&b, "id: %llu\nevent: " STR_FMT "\ndata: " STR_FMT "\n\n", (unsigned long long)l->position,
-				   STR_ARG(e.type), STR_ARG(l->event));
+		           STR_ARG(e.type), STR_ARG(l->event));
 		if (!send(a, s, buf_get(&b))) return;
 		s->position = l->position;
 	}

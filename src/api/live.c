@@ -39,7 +39,7 @@ void start_metrics(struct api *a, struct slot *s) {
 	metrics_family(&m, "flyball_part_ready", "gauge", "1 where the part is ready.");
 	for (size_t i = 0; i < a->o.part_count; i++)
 		metrics_value(&m, metrics_label(label, sizeof label, "part", str_of(a->o.parts[i].name)),
-					  part_ready(&a->o.parts[i]));
+		              part_ready(&a->o.parts[i]));
 	for (size_t i = 0; i < a->o.part_count; i++)
 		if (a->o.parts[i].metrics) a->o.parts[i].metrics(a->o.parts[i].self, &m);
 	api_metrics(a, &m);

@@ -65,7 +65,7 @@ static void verdict(struct api *a, struct slot *s, bool whole, const char *why) 
 	json_kv_c(&o, "why", why);
 	struct str text =
 		whole ? str_printf(&s->arena, "%lld entries, the chain is whole%s; head %lld:%s", (long long)s->entries,
-						   v->published.seq ? " and holds the head that was published" : "", (long long)v->at.seq, hex)
+	                       v->published.seq ? " and holds the head that was published" : "", (long long)v->at.seq, hex)
 			  : str_printf(&s->arena, "tampered with: %s", why);
 	json_kv_str(&o, "text", text);
 	json_end_object(&o);

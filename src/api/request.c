@@ -80,12 +80,12 @@ struct str target_param(const struct request_target *t, const char *key) {
 }
 
 enum err target_int(const struct request_target *t, const char *key, int64_t fallback, int64_t min, int64_t max,
-					int64_t *out, struct why *why) {
+                    int64_t *out, struct why *why) {
 	struct str s = target_param(t, key);
 	int64_t v = fallback;
 	if (s.p && (!str_int(s, &v) || v < min || v > max))
 		return why_set(why, ERR_INVALID, "%s must be a whole number from %lld to %lld", key, (long long)min,
-					   (long long)max);
+		               (long long)max);
 	*out = v;
 	return OK;
 }

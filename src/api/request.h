@@ -24,4 +24,4 @@ MUST_USE enum err target_parse(struct arena *a, struct str text, struct request_
 struct str target_param(const struct request_target *t, const char *key);
 /* ERR_INVALID names the parameter and its bounds. */
 MUST_USE enum err target_int(const struct request_target *t, const char *key, int64_t fallback, int64_t min,
-							 int64_t max, int64_t *out, struct why *why);
+                             int64_t max, int64_t *out, struct why *why);

@@ -55,7 +55,7 @@ static bool fits(const char *path, const struct request_target *t, struct str *s
 }
 
 enum err route_find(struct str method, const struct request_target *t, const struct route **out, struct str *star,
-					const char **allow) {
+                    const char **allow) {
 	*allow = NULL;
 	for (const struct route *r = api_routes; r->method; r++) {
 		struct str part = { 0 };

@@ -25,7 +25,7 @@ static void put_or_null(struct json_out *o, const char *key, const struct json *
 
 static void incident_item(struct json_out *o, const struct json *row) {
 	static const char *const keys[] = { "id",       "state",    "opened", "onset",  "severity",
-										"entities", "resolved", "how",    "actions" };
+		                                "entities", "resolved", "how",    "actions" };
 	const struct json *cause = json_at(json_path(row, "rca.root_causes"), 0);
 	json_begin_object(o);
 	for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) put_or_null(o, keys[i], json_get(row, keys[i]));
@@ -38,7 +38,7 @@ static void incident_item(struct json_out *o, const struct json *row) {
 
 static void action_item(struct json_out *o, const struct json *row) {
 	static const char *const keys[] = { "state",    "kind",    "summary", "mode",    "decision",
-										"incident", "handler", "target",  "attempt", "times" };
+		                                "incident", "handler", "target",  "attempt", "times" };
 	json_begin_object(o);
 	json_kv_str(o, "id", json_str(json_get(row, "action")));
 	for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) put_or_null(o, keys[i], json_get(row, keys[i]));
@@ -89,7 +89,7 @@ static void ask_row(struct api *a, struct slot *s, int kind) {
 	s->stage = kind;
 	if (!slot_id(a, s, &id)) return;
 	(void)slot_query(a, s, str_printf(&s->arena, "%s" STR_FMT, prefixes[kind], STR_ARG(id)), false, false,
-					 (struct str){ 0 }, 2);
+	                 (struct str){ 0 }, 2);
 }
 
 void start_row(struct api *a, struct slot *s) {
@@ -146,7 +146,7 @@ static void take_action(struct api *a, struct slot *s, const struct state_done *
 	s->action_count = 1;
 	s->stage = STORY_INCIDENT_OF;
 	(void)slot_query(a, s, str_printf(&s->arena, "incident/" STR_FMT, STR_ARG(s->incident_id)), true, false,
-					 (struct str){ 0 }, 1);
+	                 (struct str){ 0 }, 1);
 }
 
 void state_explain(struct api *a, struct slot *s, const struct state_done *done) {

@@ -99,14 +99,14 @@ static struct str unit(struct str signal) {
 static struct str signal_words(struct arena *a, const struct json *g) {
 	struct str name = text(g, "signal"), u = unit(name), state = text(g, "state");
 	struct str value = str_is(state, "value") || str_is(state, "zero")
-						   ? str_printf(a, STR_FMT STR_FMT, STR_ARG(number(a, json_get(g, "value"))), STR_ARG(u))
-						   : str_printf(a, "no data (" STR_FMT ")", STR_ARG(state));
+	                       ? str_printf(a, STR_FMT STR_FMT, STR_ARG(number(a, json_get(g, "value"))), STR_ARG(u))
+	                       : str_printf(a, "no data (" STR_FMT ")", STR_ARG(state));
 	struct str s =
 		str_printf(a, STR_FMT " of " STR_FMT ": " STR_FMT, STR_ARG(name), STR_ARG(text(g, "entity")), STR_ARG(value));
 	if (json_path(g, "expected") && json_path(g, "expected")->kind == JSON_NUMBER)
 		s = str_printf(a, STR_FMT " where " STR_FMT STR_FMT " was expected (band " STR_FMT " to " STR_FMT ")",
-					   STR_ARG(s), STR_ARG(number(a, json_get(g, "expected"))), STR_ARG(u),
-					   STR_ARG(number(a, json_get(g, "low"))), STR_ARG(number(a, json_get(g, "high"))));
+		               STR_ARG(s), STR_ARG(number(a, json_get(g, "expected"))), STR_ARG(u),
+		               STR_ARG(number(a, json_get(g, "low"))), STR_ARG(number(a, json_get(g, "high"))));
 	if (json_get(g, "score") && json_get(g, "score")->kind == JSON_NUMBER)
 		s = str_printf(a, STR_FMT ", score " STR_FMT, STR_ARG(s), STR_ARG(number(a, json_get(g, "score"))));
 	return s;
@@ -117,8 +117,8 @@ static void tell_seen(struct story *s, const struct json *in) {
 	say(s, at(in, "onset"), STR("it began, as far as the signals tell"));
 	struct moment *m =
 		say(s, at(in, "opened"),
-			str_printf(a, "an incident was opened: severity %.2f, " STR_FMT, json_double(json_get(in, "severity"), NAN),
-					   STR_ARG(list_words(a, json_get(in, "entities")))));
+	        str_printf(a, "an incident was opened: severity %.2f, " STR_FMT, json_double(json_get(in, "severity"), NAN),
+	                   STR_ARG(list_words(a, json_get(in, "entities")))));
 	json_each(g, json_get(in, "signals")) more(m, signal_words(a, g));
 }
 
@@ -134,15 +134,15 @@ static void tell_cause(struct story *s, const struct json *in) {
 		return;
 	}
 	struct moment *m = say(s, at(in, "rca_at"),
-						   str_printf(a, "the cause was taken to be " STR_FMT " of " STR_FMT ", %.0f %% sure",
-									  STR_ARG(text(best, "kind")), STR_ARG(text(best, "entity")),
-									  100 * json_double(json_get(best, "confidence"), NAN)));
+	                       str_printf(a, "the cause was taken to be " STR_FMT " of " STR_FMT ", %.0f %% sure",
+	                                  STR_ARG(text(best, "kind")), STR_ARG(text(best, "entity")),
+	                                  100 * json_double(json_get(best, "confidence"), NAN)));
 	json_each(e, json_get(best, "evidence")) more(m, str_printf(a, "evidence: " STR_FMT, STR_ARG(json_str(e))));
 	size_t n = 0;
 	json_each(c, json_get(rca, "root_causes")) {
 		if (n++ == 0 || n > 4) continue;
 		more(m, str_printf(a, "also suspected: " STR_FMT " of " STR_FMT ", %.0f %%", STR_ARG(text(c, "kind")),
-						   STR_ARG(text(c, "entity")), 100 * json_double(json_get(c, "confidence"), NAN)));
+		                   STR_ARG(text(c, "entity")), 100 * json_double(json_get(c, "confidence"), NAN)));
 	}
 	struct str traces = list_words(a, json_get(rca, "traces"));
 	if (traces.n) more(m, str_printf(a, "traces: " STR_FMT, STR_ARG(traces)));
@@ -161,9 +161,9 @@ static struct str decision_words(struct str d) {
 static struct str gate_words(struct arena *a, const struct json *g) {
 	struct str verdict = text(g, "verdict");
 	const char *mark = str_is(verdict, "pass")   ? "pass"
-					   : str_is(verdict, "deny") ? "DENY"
-					   : str_is(verdict, "wait") ? "WAIT"
-												 : "--";
+	                   : str_is(verdict, "deny") ? "DENY"
+	                   : str_is(verdict, "wait") ? "WAIT"
+	                                             : "--";
 	return str_printf(a, "gate %-4s  %-22.*s  " STR_FMT, mark, STR_ARG(text(g, "name")), STR_ARG(text(g, "reason")));
 }
 
@@ -172,21 +172,21 @@ static void tell_plan(struct story *s, const struct json *act) {
 	struct str mapped = text(act, "target.mapped_by");
 	struct moment *m =
 		say(s, at(act, "times.planned"),
-			str_printf(a, "handler " STR_FMT " (" STR_FMT ") proposed: " STR_FMT, STR_ARG(text(act, "handler")),
-					   STR_ARG(text(act, "mode")), STR_ARG(text(act, "summary"))));
+	        str_printf(a, "handler " STR_FMT " (" STR_FMT ") proposed: " STR_FMT, STR_ARG(text(act, "handler")),
+	                   STR_ARG(text(act, "mode")), STR_ARG(text(act, "summary"))));
 	if (mapped.n)
 		more(m, str_printf(a, "target: " STR_FMT " " STR_FMT "/" STR_FMT ", found by " STR_FMT,
-						   STR_ARG(text(act, "target.kind")), STR_ARG(text(act, "target.namespace")),
-						   STR_ARG(text(act, "target.name")), STR_ARG(mapped)));
+		                   STR_ARG(text(act, "target.kind")), STR_ARG(text(act, "target.namespace")),
+		                   STR_ARG(text(act, "target.name")), STR_ARG(mapped)));
 }
 
 /* The row keeps the answers of the last time the gates were asked; the decision log has the earlier ones. */
 static void tell_gates(struct story *s, const struct json *act, struct wall when) {
 	struct arena *a = s->a;
 	struct moment *m = say(s, when,
-						   str_printf(a, "every gate was asked; decision: " STR_FMT " (attempt %lld)",
-									  STR_ARG(decision_words(text(act, "decision"))),
-									  (long long)json_int(json_get(act, "attempt"), 1)));
+	                       str_printf(a, "every gate was asked; decision: " STR_FMT " (attempt %lld)",
+	                                  STR_ARG(decision_words(text(act, "decision"))),
+	                                  (long long)json_int(json_get(act, "attempt"), 1)));
 	json_each(g, json_get(act, "gates")) more(m, gate_words(a, g));
 }
 
@@ -230,7 +230,7 @@ static void tell_moves(struct story *s, const struct json *act) {
 		if (l == last) tell_gates(s, act, at(l, "at"));
 		struct moment *m =
 			say(s, at(l, "at"),
-				str_printf(a, STR_FMT "%s" STR_FMT, STR_ARG(state_words(state)), why.n ? ": " : "", STR_ARG(why)));
+		        str_printf(a, STR_FMT "%s" STR_FMT, STR_ARG(state_words(state)), why.n ? ": " : "", STR_ARG(why)));
 		if (!str_is(state, "claimed")) continue;
 		if (by.n) more(m, str_printf(a, "approved by " STR_FMT, STR_ARG(by)));
 		more(m, str_printf(a, "key " STR_FMT, STR_ARG(text(act, "key"))));
@@ -247,8 +247,8 @@ static void tell_marks(struct story *s, const struct json *in) {
 		const struct json *v = json_get(in, marks[i].key);
 		struct str why = text(v, "why");
 		say(s, at(v, "at"),
-			str_printf(s->a, "%s by " STR_FMT "%s" STR_FMT, marks[i].words, STR_ARG(text(v, "by")), why.n ? ": " : "",
-					   STR_ARG(why)));
+		    str_printf(s->a, "%s by " STR_FMT "%s" STR_FMT, marks[i].words, STR_ARG(text(v, "by")), why.n ? ": " : "",
+		               STR_ARG(why)));
 	}
 }
 
@@ -298,7 +298,7 @@ static void need_action(struct story *s, const struct json *act) {
 		need(s, STR("a target: in the configuration (kubernetes:...)"));
 	if (waits && str_is(text(act, "decision"), "ask"))
 		need(s, str_printf(a, "an approval before " STR_FMT ": flyball approve " STR_FMT,
-						   STR_ARG(text(act, "times.expires")), STR_ARG(text(act, "action"))));
+		                   STR_ARG(text(act, "times.expires")), STR_ARG(text(act, "action"))));
 	if (str_is(state, "expired") && !str_is(text(act, "result.end"), "over")) need(s, STR("an approval in time"));
 	if (str_is(text(act, "result.end"), "rejected")) need(s, STR("that the person who rejected it had approved it"));
 }
@@ -352,7 +352,7 @@ static struct str headline(const struct story *s) {
 	char took[32];
 	if (!in)
 		return str_printf(a, "Action " STR_FMT " (its incident is no longer kept)",
-						  STR_ARG(text(s->f->actions[0], "action")));
+		                  STR_ARG(text(s->f->actions[0], "action")));
 	struct str state = text(in, "state");
 	struct wall from = at(in, "opened"), to = at(in, "resolved");
 	const struct json *best = json_at(json_path(in, "rca.root_causes"), 0);
@@ -360,7 +360,7 @@ static struct str headline(const struct story *s) {
 		best ? str_printf(a, STR_FMT " of " STR_FMT, STR_ARG(text(best, "kind")), STR_ARG(text(best, "entity")))
 			 : str_printf(a, "a fault at " STR_FMT, STR_ARG(text(in, "subject")));
 	struct str s1 = str_printf(a, "Incident " STR_FMT ": " STR_FMT "\n%s", STR_ARG(text(in, "id")), STR_ARG(what),
-							   summary_words(s, state));
+	                           summary_words(s, state));
 	if (to.ns && from.ns && to.ns >= from.ns)
 		s1 = str_printf(a, STR_FMT ", %s after it was found", STR_ARG(s1), span(to.ns - from.ns, took));
 	return s1;
@@ -395,7 +395,7 @@ static void text_write(const struct story *s, struct buf *out) {
 	}
 	if (s->needed_count)
 		buf_printf(out, "\n%s:\n",
-				   going(s) ? "For it to go on, this is needed" : "For more to have been done, this was needed");
+		           going(s) ? "For it to go on, this is needed" : "For more to have been done, this was needed");
 	for (size_t i = 0; i < s->needed_count; i++) buf_printf(out, "  - " STR_FMT "\n", STR_ARG(s->needed[i]));
 }
 

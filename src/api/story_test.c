@@ -30,7 +30,7 @@ static const struct json *incident(struct t *t, const char *state, const char *m
 }
 
 static const struct json *action(struct t *t, const char *state, const char *mode, const char *decision,
-								 const char *verdict) {
+                                 const char *verdict) {
 	return parse(
 		t, str_printf(
 			   t->arena,
@@ -75,7 +75,7 @@ TEST(it_begins_at_the_beginning_and_shows_what_was_seen) {
 	has(t, text, "duration of service/pay: 0.912 s where 0.05 s was expected (band 0 to 0.1), score 4.20\n");
 	has(t, text, "rate of service/web: no data (absent) where 20/s was expected"); /* no data is never zero */
 	has(t, text,
-		"the cause was taken to be latency of service/pay, 90 % sure\n                evidence: it rose first\n");
+	    "the cause was taken to be latency of service/pay, 90 % sure\n                evidence: it rose first\n");
 	has(t, text, "also suspected: errors of service/web, 30 %");
 	int64_t last = 0;
 	json_each(m, json_get(v, "story")) {
@@ -102,7 +102,7 @@ TEST(it_says_what_would_have_been_needed) {
 		char *text;
 		const struct json *v =
 			story(t, incident(t, "open", RCA),
-				  action(t, cases[i].state, cases[i].mode, cases[i].decision, cases[i].verdict), &text);
+		          action(t, cases[i].state, cases[i].mode, cases[i].decision, cases[i].verdict), &text);
 		has(t, text, cases[i].needed);
 		has(t, text, i < 2 ? "For it to go on, this is needed:" : "this was needed:");
 		EXPECT(json_get(v, "needed")->count == 1);
@@ -114,7 +114,7 @@ TEST(what_was_done_needs_nothing) {
 	char *text;
 	const struct json *v =
 		story(t, incident(t, "resolved", RCA ",\"resolved\":\"2026-01-05T11:03:13Z\",\"how\":\"in_band\""),
-			  action(t, "verified", "auto", "do", "pass"), &text);
+	          action(t, "verified", "auto", "do", "pass"), &text);
 	EXPECT(json_get(v, "needed")->count == 0);
 	has(t, text, "corrected and verified, 1 h 3 min after it was found");
 	has(t, text, "10:00:31.000  every gate was asked; decision: do it (attempt 1)\n");
@@ -140,10 +140,10 @@ TEST(an_escalation_says_why_and_what_is_needed) {
 /* A row of another version, or one that was cut: what is missing is left out, and nothing else happens. */
 TEST(missing_pieces_are_left_out, .seeds = 500) {
 	static const char *const values[] = { "null", "1",          "\"x\"",     "[]",   "{}",
-										  "[{}]", "{\"at\":7}", "[\"a\",3]", "true", "\"2026-01-05T10:00:40Z\"" };
+		                                  "[{}]", "{\"at\":7}", "[\"a\",3]", "true", "\"2026-01-05T10:00:40Z\"" };
 	static const char *const keys[] = { "id",     "opened", "onset",    "severity",   "entities", "signals", "rca",
-										"rca_at", "how",    "resolved", "escalation", "log",      "gates",   "times",
-										"target", "state",  "action",   "result",     "ack" };
+		                                "rca_at", "how",    "resolved", "escalation", "log",      "gates",   "times",
+		                                "target", "state",  "action",   "result",     "ack" };
 	struct buf b;
 	char *text;
 	buf_init(&b, 0);
@@ -151,7 +151,7 @@ TEST(missing_pieces_are_left_out, .seeds = 500) {
 	for (size_t i = 0, n = 0; i < sizeof keys / sizeof *keys; i++)
 		if (rng_below(&t->rng, 3))
 			buf_printf(&b, "%s\"%s\":%s", n++ ? "," : "", keys[i],
-					   values[rng_below(&t->rng, sizeof values / sizeof *values)]);
+			           values[rng_below(&t->rng, sizeof values / sizeof *values)]);
 	buf_byte(&b, '}');
 	const struct json *v = parse(t, str_copy(t->arena, buf_get(&b)));
 	EXPECT(story(t, rng_below(&t->rng, 4) ? v : NULL, v, &text)->kind == JSON_OBJECT);
@@ -159,4 +159,4 @@ TEST(missing_pieces_are_left_out, .seeds = 500) {
 }
 
 RUN(it_begins_at_the_beginning_and_shows_what_was_seen, it_says_what_would_have_been_needed,
-	what_was_done_needs_nothing, an_escalation_says_why_and_what_is_needed, missing_pieces_are_left_out)
+    what_was_done_needs_nothing, an_escalation_says_why_and_what_is_needed, missing_pieces_are_left_out)

@@ -11,7 +11,7 @@ struct waiting {
 };
 
 static enum err listen_(struct http_host *host, const struct http_listen *l, struct http_server **out,
-						struct why *why) {
+                        struct why *why) {
 	struct test_http *h = container_of(host, struct test_http, host);
 	if (h->port_busy) return why_set(why, ERR_BUSY, "port %d is in use", l->port);
 	h->listening = true;
@@ -37,7 +37,7 @@ static bool poll_(struct http_server *s, struct http_event *out) {
 	struct http_header *headers = arena_array(&h->polled, struct http_header, w->event.header_count + 1);
 	for (size_t i = 0; i < w->event.header_count; i++)
 		headers[i] = (struct http_header){ str_copy(&h->polled, w->event.headers[i].name),
-										   str_copy(&h->polled, w->event.headers[i].value) };
+			                               str_copy(&h->polled, w->event.headers[i].value) };
 	out->headers = headers;
 	waiting_free(w);
 	return true;
@@ -137,7 +137,7 @@ void test_http_cut(struct test_http *h, uint64_t id) {
 }
 
 uint64_t test_http_send(struct test_http *h, const char *method, const char *target, const char *headers,
-						struct str body) {
+                        struct str body) {
 	uint64_t id = test_http_begin(h, method, target, headers);
 	if (body.n) test_http_piece(h, id, body);
 	test_http_end(h, id);

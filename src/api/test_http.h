@@ -29,7 +29,7 @@ void test_http_init(struct test_http *h);
 void test_http_done(struct test_http *h);
 /* A whole request; `headers` is "name: value" lines, may be NULL. Returns its id. */
 uint64_t test_http_send(struct test_http *h, const char *method, const char *target, const char *headers,
-						struct str body);
+                        struct str body);
 /* Only the head; the body and the end follow, or never come. */
 uint64_t test_http_begin(struct test_http *h, const char *method, const char *target, const char *headers);
 void test_http_piece(struct test_http *h, uint64_t id, struct str body);

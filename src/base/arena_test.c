@@ -89,4 +89,4 @@ TEST(done_takes_null_and_twice) {
 }
 
 RUN(pieces_are_zeroed_aligned_and_apart, the_limit_holds_for_any_sizes, no_size_overflows, copies_are_closed_by_a_nul,
-	done_takes_null_and_twice)
+    done_takes_null_and_twice)

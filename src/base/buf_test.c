@@ -107,12 +107,12 @@ static enum err decodes(const char *in, const char *want) {
 
 TEST(base64_vectors_of_rfc_4648) {
 	static const char *const v[][2] = { { "", "" },
-										{ "f", "Zg==" },
-										{ "fo", "Zm8=" },
-										{ "foo", "Zm9v" },
-										{ "foob", "Zm9vYg==" },
-										{ "fooba", "Zm9vYmE=" },
-										{ "foobar", "Zm9vYmFy" } };
+		                                { "f", "Zg==" },
+		                                { "fo", "Zm8=" },
+		                                { "foo", "Zm9v" },
+		                                { "foob", "Zm9vYg==" },
+		                                { "fooba", "Zm9vYmE=" },
+		                                { "foobar", "Zm9vYmFy" } };
 	for (size_t i = 0; i < sizeof v / sizeof *v; i++) {
 		EXPECT(encodes(v[i][0], v[i][1]));
 		EXPECT_OK(decodes(v[i][1], v[i][0]));
@@ -124,7 +124,7 @@ TEST(base64_vectors_of_rfc_4648) {
 
 TEST(base64_refuses_what_it_would_not_write) {
 	static const char *const bad[] = { "Z",     "Zg=",    "Zg===", "Z===",  "====",     "=",    "Zh==", "Zm9=",
-									   "Zm 9v", "Zm9v\n", "Zm-_",  "Zm9vY", "Zg==Zg==", "Z=g=", "Zm9v=" };
+		                               "Zm 9v", "Zm9v\n", "Zm-_",  "Zm9vY", "Zg==Zg==", "Z=g=", "Zm9v=" };
 	for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) EXPECT_ERR(decodes(bad[i], ""), ERR_INVALID);
 }
 
@@ -150,4 +150,4 @@ TEST(base64_there_and_back, .seeds = 500) {
 }
 
 RUN(what_is_added_is_there, the_first_failure_sticks, room_is_not_counted_until_used, hex_there_and_back,
-	hex_knows_both_cases, base64_vectors_of_rfc_4648, base64_refuses_what_it_would_not_write, base64_there_and_back)
+    hex_knows_both_cases, base64_vectors_of_rfc_4648, base64_refuses_what_it_would_not_write, base64_there_and_back)

@@ -44,7 +44,7 @@ static struct civil civil_from_days(int64_t days) {
 	int64_t mp = (5 * doy + 2) / 153;
 	int64_t m = mp < 10 ? mp + 3 : mp - 9;
 	return (struct civil){ (unsigned)(yoe + era * 400 + (m <= 2)), (unsigned)m,
-						   (unsigned)(doy - (153 * mp + 2) / 5 + 1) };
+		                   (unsigned)(doy - (153 * mp + 2) / 5 + 1) };
 }
 
 void wall_format(struct wall t, char out[32]) {
@@ -57,7 +57,7 @@ void wall_format(struct wall t, char out[32]) {
 	unsigned ms = (unsigned)(rest / NS_PER_MS % 1000), s = (unsigned)(rest / NS_PER_SEC);
 	/* The remainders change nothing; they show the compiler that it fits. */
 	snprintf(out, 32, "%04u-%02u-%02uT%02u:%02u:%02u.%03uZ", c.y % 10000, c.m % 100, c.d % 100, s / 3600 % 24,
-			 s / 60 % 60, s % 60, ms);
+	         s / 60 % 60, s % 60, ms);
 }
 
 /* A cursor that never passes the end; the first mismatch sticks. */

@@ -110,9 +110,9 @@ TEST(every_offset_names_the_same_instant, .seeds = 500) {
 	EXPECT(gmtime_r(&s, &tm));
 	size_t n = strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%S", &tm);
 	snprintf(text + n, sizeof text - n, ".%09d%c%02d:%02d", (int)(ns % NS_PER_SEC), east ? '+' : '-', minutes / 60,
-			 minutes % 60);
+	         minutes % 60);
 	EXPECT(parses(text, ns));
 }
 
 RUN(a_fake_clock_moves_only_by_hand, known_instants, what_is_not_a_time_is_refused,
-	format_agrees_with_gmtime_and_parse_reads_it_back, every_offset_names_the_same_instant)
+    format_agrees_with_gmtime_and_parse_reads_it_back, every_offset_names_the_same_instant)

@@ -96,14 +96,14 @@ void enc_bytes(struct enc *e, const void *p, size_t n) {
 }
 
 enum err dec_begin(struct dec *d, struct str bytes, const char kind[4], uint16_t newest, struct str *rest,
-				   struct why *why) {
+                   struct why *why) {
 	const unsigned char *p = (const unsigned char *)bytes.p;
 	*d = (struct dec){ .err = ERR_CORRUPT };
 	if (bytes.n < CODEC_HEADER) return why_set(why, ERR_CORRUPT, "record '%.4s': cut short in its header", kind);
 	size_t payload = get(p + AT_LENGTH, 4);
 	if (payload > bytes.n - CODEC_HEADER) {
 		return why_set(why, ERR_CORRUPT, "record '%.4s': %zu bytes promised, %zu there", kind, payload,
-					   bytes.n - CODEC_HEADER);
+		               bytes.n - CODEC_HEADER);
 	}
 	if (get(p + AT_CRC, 4) != record_crc(bytes.p, payload)) {
 		return why_set(why, ERR_CORRUPT, "record '%.4s': its checksum does not fit its bytes", kind);
@@ -114,7 +114,7 @@ enum err dec_begin(struct dec *d, struct str bytes, const char kind[4], uint16_t
 	}
 	if (version > newest || get(p + 6, 2) != 0) {
 		return why_set(why, ERR_VERSION, "record '%.4s': version %u, this program reads up to %u; use a newer one",
-					   kind, version, newest);
+		               kind, version, newest);
 	}
 	const unsigned char *from = p + CODEC_HEADER;
 	*d = (struct dec){ .p = from, .end = from + payload, .version = version };

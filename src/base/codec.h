@@ -38,7 +38,7 @@ struct dec {
  * what follows the record. ERR_CORRUPT: cut short or damaged. ERR_VERSION: whole, but of another kind
  * or newer. `bytes` must outlive the reader; after an error every read gives zero. */
 MUST_USE enum err dec_begin(struct dec *d, struct str bytes, const char kind[4], uint16_t newest, struct str *rest,
-							struct why *why);
+                            struct why *why);
 uint8_t dec_u8(struct dec *d);
 uint16_t dec_u16(struct dec *d);
 uint32_t dec_u32(struct dec *d);

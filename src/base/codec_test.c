@@ -22,19 +22,19 @@ TEST(the_layout_is_as_documented) {
 	hex_encode(b.p, b.n, text);
 	EXPECT(b.n == CODEC_HEADER + 33);
 	EXPECT(memcmp(text,
-				  "54455354"
-				  "0302"
-				  "0000"
-				  "21000000",
-				  24) == 0);
+	              "54455354"
+	              "0302"
+	              "0000"
+	              "21000000",
+	              24) == 0);
 	EXPECT(strcmp(text + 32, "11"
-							 "3322"
-							 "77665544"
-							 "feffffffffffffff"
-							 "000000000000f03f"
-							 "000000c0"
-							 "02000000"
-							 "6869") == 0);
+	                         "3322"
+	                         "77665544"
+	                         "feffffffffffffff"
+	                         "000000000000f03f"
+	                         "000000c0"
+	                         "02000000"
+	                         "6869") == 0);
 	buf_done(&b);
 }
 
@@ -189,5 +189,5 @@ TEST(a_full_buffer_leaves_its_error_and_no_crash) {
 }
 
 RUN(the_layout_is_as_documented, what_was_written_is_read, no_cut_and_no_flipped_bit_goes_unseen,
-	what_is_whole_but_unknown_is_another_version, a_reader_never_passes_the_end_and_its_error_sticks,
-	a_full_buffer_leaves_its_error_and_no_crash)
+    what_is_whole_but_unknown_is_another_version, a_reader_never_passes_the_end_and_its_error_sticks,
+    a_full_buffer_leaves_its_error_and_no_crash)

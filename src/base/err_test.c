@@ -74,5 +74,5 @@ TEST(what_was_taken_is_not_cleaned_up) {
 }
 
 RUN(every_code_has_a_name_and_a_sentence, a_sentence_is_set_in_one_step_with_its_code,
-	prefixes_stack_and_an_empty_sentence_is_the_codes, a_long_sentence_ends_in_dots_and_whole_characters,
-	a_sentence_stays_one_line, what_was_taken_is_not_cleaned_up)
+    prefixes_stack_and_an_empty_sentence_is_the_codes, a_long_sentence_ends_in_dots_and_whole_characters,
+    a_sentence_stays_one_line, what_was_taken_is_not_cleaned_up)

@@ -225,7 +225,7 @@ static bool twice(struct reader *r, const struct json *m) {
 	int shown = (int)(key.n < 64 ? key.n : 64);
 	if (!r->err)
 		r->err = why_set(r->why, ERR_INVALID, "JSON, byte %u: the key '%.*s' of this value stands here twice", m->at,
-						 shown, key.p);
+		                 shown, key.p);
 	return false;
 }
 
@@ -285,7 +285,7 @@ static bool separator(struct reader *r, char close, bool *more) {
 	*more = c == ',';
 	if (c != ',' && c != close) {
 		return close == ']' ? expected(r, "',' or ']' is expected", "an array does not end")
-							: expected(r, "',' or '}' is expected", "an object does not end");
+		                    : expected(r, "',' or '}' is expected", "an object does not end");
 	}
 	r->p++;
 	return true;

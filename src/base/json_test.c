@@ -22,7 +22,7 @@ TEST(values_of_every_kind) {
 	EXPECT(a->kind == JSON_ARRAY && a->count == 6 && str_is(a->key, "a") && a->at == 7);
 	EXPECT(str_is(a->text, "[1, -2.5e3, true, false, null, \"x\"]"));
 	EXPECT(json_int(json_at(a, 0), 0) == 1 && json_double(json_at(a, 1), 0) == -2500 &&
-		   json_bool(json_at(a, 2), false));
+	       json_bool(json_at(a, 2), false));
 	EXPECT(!json_bool(json_at(a, 3), true) && json_at(a, 4)->kind == JSON_NULL && str_is(json_str(json_at(a, 5)), "x"));
 	EXPECT(json_at(a, 6) == NULL && json_at(v, 0) == NULL && json_get(a, "a") == NULL);
 	const struct json *b = json_get_str(v, STR("b"));
@@ -33,7 +33,7 @@ TEST(lookups_chain_through_what_is_absent) {
 	const struct json *v = parsed(t, "{\"m\":{\"labels\":{\"app\":\"shop\"},\"list\":[{\"x\":1},{\"x\":2}]}}");
 	EXPECT(str_is(json_str(json_path(v, "m.labels.app")), "shop") && json_int(json_path(v, "m.list.1.x"), 0) == 2);
 	EXPECT(!json_path(v, "m.nothing.app") && !json_path(v, "m.list.2") && !json_path(v, "m.list.x") &&
-		   !json_path(v, "m.list.-1"));
+	       !json_path(v, "m.list.-1"));
 	EXPECT(!json_path(NULL, "a") && !json_path(v, "") && !json_path(v, "m.labels.app.more"));
 	EXPECT(!json_get(NULL, "a") && !json_at(NULL, 0) && json_str(NULL).p == NULL && json_bool(NULL, true));
 	EXPECT(json_int(NULL, 7) == 7 && json_double(NULL, 7) == 7);
@@ -43,7 +43,7 @@ TEST(lookups_chain_through_what_is_absent) {
 
 TEST(integers_are_exact_and_fallbacks_honest) {
 	const struct json *v = parsed(t, "[9223372036854775807, -9223372036854775808, \"42\", 3.0, 3e2, 3.5, \"x\", 1e19, "
-									 "9223372036854775808, true, \"4.5\"]");
+	                                 "9223372036854775808, true, \"4.5\"]");
 	int64_t want[] = { INT64_MAX, INT64_MIN, 42, 3, 300, -1, -1, -1, -1, -1, -1 };
 	size_t i = 0;
 	json_each(it, v) {
@@ -62,7 +62,7 @@ TEST(strings_are_decoded) {
 	EXPECT(str_is(json_str(json_at(v, 1)), "\"\\/\b\f\n\r\t"));
 	EXPECT(str_is(json_str(json_at(v, 2)), "A\xc3\xa9\xe2\x82\xac\xf0\x9f\x98\x80"));
 	EXPECT(str_is(json_str(json_at(v, 3)), "\xe2\x82\xac") && str_is(json_str(json_at(v, 4)), "") &&
-		   json_str(json_at(v, 4)).p);
+	       json_str(json_at(v, 4)).p);
 	EXPECT(str_is(json_str(json_at(v, 5)), "a\nb"));
 	v = parsed(t, "{\"k\\u0065y\":1}");
 	EXPECT(json_int(json_get(v, "key"), 0) == 1);
@@ -240,8 +240,8 @@ TEST(commas_and_quotes_are_kept) {
 	json_put_value(&o, NULL);
 	json_end_object(&o);
 	EXPECT(str_is(written(t, &b), "{\"s\":\"x\",\"none\":null,\"min\":-9223372036854775808,\"d\":0.1,\"yes\":true,"
-								  "\"at\":\"1970-01-01T00:00:00.000Z\",\"list\":[0,[],{},[1],null],"
-								  "\"v\":{\"a\":[1.50,\"A\",true,false,null,{}]},\"absent\":null}"));
+	                              "\"at\":\"1970-01-01T00:00:00.000Z\",\"list\":[0,[],{},[1],null],"
+	                              "\"v\":{\"a\":[1.50,\"A\",true,false,null,{}]},\"absent\":null}"));
 }
 
 TEST(strings_are_escaped_and_repaired) {
@@ -250,7 +250,7 @@ TEST(strings_are_escaped_and_repaired) {
 	struct json_out o = json_out(&b);
 	json_put_str(&o, STR("a\"\\\b\f\n\r\t\x01\x7f\0/\xe2\x82\xac\xff\xe2\x82x\xed\xa0\x80"));
 	EXPECT(str_is(written(t, &b), "\"a\\\"\\\\\\b\\f\\n\\r\\t\\u0001\\u007f\\u0000/\xe2\x82\xac\xef\xbf\xbd"
-								  "\xef\xbf\xbd\xef\xbf\xbdx\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd\""));
+	                              "\xef\xbf\xbd\xef\xbf\xbdx\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd\""));
 }
 
 static struct str number(struct t *t, double v) {
@@ -264,10 +264,10 @@ static struct str number(struct t *t, double v) {
 TEST(doubles_are_short) {
 	EXPECT(str_is(number(t, 1), "1") && str_is(number(t, -0.0), "-0") && str_is(number(t, 0.1), "0.1"));
 	EXPECT(str_is(number(t, 1e21), "1e+21") && str_is(number(t, 1e15), "1e+15") &&
-		   str_is(number(t, 123456789012345), "123456789012345"));
+	       str_is(number(t, 123456789012345), "123456789012345"));
 	EXPECT(str_is(number(t, 5e-324), "4.94065645841247e-324") && str_is(number(t, 1 / 3.0), "0.3333333333333333"));
 	EXPECT(str_is(number(t, NAN), "null") && str_is(number(t, INFINITY), "null") &&
-		   str_is(number(t, -INFINITY), "null"));
+	       str_is(number(t, -INFINITY), "null"));
 }
 
 TEST(doubles_read_back_to_the_bit, .seeds = 5000) {
@@ -361,7 +361,7 @@ TEST(no_prefix_of_an_object_passes, .seeds = 100) {
 }
 
 RUN(values_of_every_kind, lookups_chain_through_what_is_absent, integers_are_exact_and_fallbacks_honest,
-	strings_are_decoded, a_mistake_is_told_with_its_byte, a_wrong_byte_is_found_at_any_place, depth_ends_at_64,
-	objects_of_any_size_keep_order_and_refuse_twins, a_small_arena_is_no_memory_not_a_crash, commas_and_quotes_are_kept,
-	strings_are_escaped_and_repaired, doubles_are_short, doubles_read_back_to_the_bit,
-	a_value_too_deep_for_its_envelope_is_an_error, written_read_and_written_is_the_same, no_prefix_of_an_object_passes)
+    strings_are_decoded, a_mistake_is_told_with_its_byte, a_wrong_byte_is_found_at_any_place, depth_ends_at_64,
+    objects_of_any_size_keep_order_and_refuse_twins, a_small_arena_is_no_memory_not_a_crash, commas_and_quotes_are_kept,
+    strings_are_escaped_and_repaired, doubles_are_short, doubles_read_back_to_the_bit,
+    a_value_too_deep_for_its_envelope_is_an_error, written_read_and_written_is_the_same, no_prefix_of_an_object_passes)

@@ -121,7 +121,7 @@ static const char *length_text(char length) {
 #pragma GCC diagnostic ignored "-Wformat-nonliteral"
 #define FORMAT(T)                                                                   \
 	(s->precision < 0 ? snprintf(out, size, s->text, s->width, va_arg(args->ap, T)) \
-					  : snprintf(out, size, s->text, s->width, s->precision, va_arg(args->ap, T)))
+	                  : snprintf(out, size, s->text, s->width, s->precision, va_arg(args->ap, T)))
 
 /* A va_list inside a struct, so that helpers can move it on. */
 struct args {
@@ -193,7 +193,7 @@ static const char *read_spec(const char *p, struct spec *s, struct args *args) {
 	s->conversion = *p;
 	assert(s->conversion);
 	snprintf(s->text, sizeof s->text, "%%%s*%s%s%c", flags, s->precision < 0 ? "" : ".*", length_text(s->length),
-			 s->conversion);
+	         s->conversion);
 	return p + 1;
 }
 
@@ -259,12 +259,12 @@ static void stream_write(struct log *log, enum log_level level, const char *even
 	char time[32] = "", p[LOG_FIELDS_MAX + 256];
 	if (s->clock) wall_format(clock_wall(s->clock), time);
 	int n = snprintf(p, sizeof p, "%s%s%slevel=%s event=%.128s%s%.*s\n", s->clock ? "time=" : "", time,
-					 s->clock ? " " : "", log_level_name(level), event, fields.n ? " " : "", STR_ARG(fields));
+	                 s->clock ? " " : "", log_level_name(level), event, fields.n ? " " : "", STR_ARG(fields));
 	assert(n > 0 && (size_t)n < sizeof p);
 	s->put(s, (struct str){ p, (size_t)n });
 }
 
 void log_stream_init(struct log_stream *s, struct clock *clock, enum log_level level,
-					 void (*put)(struct log_stream *, struct str), void *ctx) {
+                     void (*put)(struct log_stream *, struct str), void *ctx) {
 	*s = (struct log_stream){ .log = { stream_write, level }, .clock = clock, .put = put, .ctx = ctx };
 }

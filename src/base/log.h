@@ -41,4 +41,4 @@ struct log_stream {
 	void *ctx;                                    /* put's */
 };
 void log_stream_init(struct log_stream *s, struct clock *clock, enum log_level level,
-					 void (*put)(struct log_stream *, struct str), void *ctx);
+                     void (*put)(struct log_stream *, struct str), void *ctx);

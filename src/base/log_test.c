@@ -57,7 +57,7 @@ TEST(strings_are_quoted_when_they_must_be) {
 	LINE("a=\"\\\\\"", "a=%s", "\\");
 	LINE("a=\"x\\ny\\r\\t\\x1b[0m\\x7f\"", "a=%s", "x\ny\r\t\x1b[0m\x7f");
 	LINE("a=\"\xc3\xa9\" b=\"\\xff\" c=\"\\u0085\" d=\"\\u2028\\u2029\"", "a=%s b=%s c=%s d=%s", "\xc3\xa9", "\xff",
-		 "\xc2\x85", "\xe2\x80\xa8\xe2\x80\xa9");
+	     "\xc2\x85", "\xe2\x80\xa8\xe2\x80\xa9");
 	LINE("s=abc t=\"a b\"", "s=%.*s t=" STR_FMT, 3, "abcdef", STR_ARG(STR("a b")));
 	LINE("a=\"\\\"\" b=\"\\n\"", "a=%c b=%c", '"', '\n');
 }
@@ -177,6 +177,6 @@ TEST(level_names_read_back) {
 }
 
 RUN(conversions_are_printfs, strings_are_quoted_when_they_must_be,
-	between_the_formats_own_quotes_a_string_is_escaped_only, levels_below_are_not_made_and_no_log_is_no_crash,
-	no_value_forges_a_field_or_a_line, a_long_line_is_cut_and_says_so, a_stream_makes_whole_lines,
-	level_names_read_back)
+    between_the_formats_own_quotes_a_string_is_escaped_only, levels_below_are_not_made_and_no_log_is_no_crash,
+    no_value_forges_a_field_or_a_line, a_long_line_is_cut_and_says_so, a_stream_makes_whole_lines,
+    level_names_read_back)

@@ -108,4 +108,4 @@ TEST(keys_are_copied_and_may_hold_any_byte) {
 }
 
 RUN(a_map_is_what_was_put_in_the_order_it_was_put, the_current_one_may_be_removed_while_walking,
-	keys_are_copied_and_may_hold_any_byte)
+    keys_are_copied_and_may_hold_any_byte)

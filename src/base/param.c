@@ -14,7 +14,7 @@ struct value {
 
 static const char *type_name(enum param_type type) {
 	static const char *const names[] = { "integer", "number",  "yes or no", "duration",
-										 "size",    "percent", "text",      "one of" };
+		                                 "size",    "percent", "text",      "one of" };
 	return (size_t)type < sizeof names / sizeof *names ? names[type] : "unknown";
 }
 
@@ -196,7 +196,7 @@ static enum err wrong_type(const struct param *p, struct str s, struct why *why)
 		buf_printf(&out, "%s, for example %s", type_name(p->type), example(p->type));
 	}
 	why_set(why, ERR_INVALID, "%s: '" STR_FMT "' is not a value; it wants %.*s", p->key, STR_ARG(s),
-			STR_ARG(buf_get(&out)));
+	        STR_ARG(buf_get(&out)));
 	buf_done(&out);
 	return ERR_INVALID;
 }
@@ -212,7 +212,7 @@ static enum err out_of_bounds(const struct param *p, struct str s, struct why *w
 		why_set(why, ERR_INVALID, "%s: its length must be " STR_FMT ", it is %zu", p->key, STR_ARG(buf_get(&out)), s.n);
 	else
 		why_set(why, ERR_INVALID, "%s: '%.*s' is out of bounds, it must be " STR_FMT, p->key,
-				(int)(s.n < SHOWN ? s.n : SHOWN), s.p, STR_ARG(buf_get(&out)));
+		        (int)(s.n < SHOWN ? s.n : SHOWN), s.p, STR_ARG(buf_get(&out)));
 	buf_done(&out);
 	return ERR_INVALID;
 }
@@ -258,7 +258,7 @@ const char *param_nearest(const struct param *table, struct str key) {
 }
 
 enum err param_set(const struct param *table, struct arena *a, void *opts, struct str key, struct str value,
-				   struct why *why) {
+                   struct why *why) {
 	const struct param *p = param_find(table, key);
 	if (p) return set(p, a, opts, value, why);
 	const char *near = param_nearest(table, key);

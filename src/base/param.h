@@ -37,7 +37,7 @@ MUST_USE enum err param_defaults(const struct param *table, struct arena *a, voi
 /* Sets one field from text; on an error it is as it was. ERR_NOT_FOUND: no such key, *why names the nearest;
  * ERR_INVALID: not of its type, or out of bounds; ERR_NOMEM. A PARAM_STR's value is never repeated in *why. */
 MUST_USE enum err param_set(const struct param *table, struct arena *a, void *opts, struct str key, struct str value,
-							struct why *why);
+                            struct why *why);
 const struct param *param_find(const struct param *table, struct str key);
 /* The key of the table nearest to `key` by edit distance; NULL for an empty table. */
 const char *param_nearest(const struct param *table, struct str key);

@@ -112,13 +112,13 @@ TEST(help_has_a_line_for_each) {
 	buf_init(&b, 0);
 	param_help(table, &b);
 	EXPECT(str_starts(buf_get(&b), STR("workers  integer 1..64, default 4, restart: Threads that share nothing.\n"
-									   "timeout  duration 1ms..1h, default 30s: Time for one answer.\n"
-									   "queue    size 1KiB..1GiB, default 64KiB: Bytes that may wait.\n"
-									   "ratio    number, default 1.5: Any number.\n"
-									   "share    percent 0%..50%, default 10%: Part of the fleet.\n"
-									   "fast     yes or no, default no: Whether to hurry.\n"
-									   "name     text 1..8 bytes, default x, restart: What it is called.\n"
-									   "mode     one of observe, approve, auto, default observe: How far it goes.\n")));
+	                                   "timeout  duration 1ms..1h, default 30s: Time for one answer.\n"
+	                                   "queue    size 1KiB..1GiB, default 64KiB: Bytes that may wait.\n"
+	                                   "ratio    number, default 1.5: Any number.\n"
+	                                   "share    percent 0%..50%, default 10%: Part of the fleet.\n"
+	                                   "fast     yes or no, default no: Whether to hurry.\n"
+	                                   "name     text 1..8 bytes, default x, restart: What it is called.\n"
+	                                   "mode     one of observe, approve, auto, default observe: How far it goes.\n")));
 	buf_clear(&b);
 	static const struct param must[] = { { "url", PARAM_STR, 0, 0, 0, NULL, NULL, true, "Where." }, PARAM_END };
 	param_help(must, &b);
@@ -170,36 +170,36 @@ static bool duration_is(const char *text, int64_t want) {
 
 TEST(durations) {
 	EXPECT(duration_is("0", 0) && duration_is("0s", 0) && duration_is("500ms", 500 * NS_PER_MS) &&
-		   duration_is("1ns", 1));
+	       duration_is("1ns", 1));
 	EXPECT(duration_is("1h30m", 90 * NS_PER_MIN) && duration_is("7d", 7 * NS_PER_DAY) &&
-		   duration_is("1.5s", 1500 * NS_PER_MS));
+	       duration_is("1.5s", 1500 * NS_PER_MS));
 	EXPECT(duration_is("0.000000001s", 1) && duration_is("1m0.5s", 60500 * NS_PER_MS) && duration_is("250us", 250000));
 	EXPECT(duration_is("9223372036854775807ns", INT64_MAX) &&
-		   duration_is("106751d23h47m16s854ms775us807ns", INT64_MAX));
+	       duration_is("106751d23h47m16s854ms775us807ns", INT64_MAX));
 	static const char *const bad[] = { "",
-									   "5",
-									   "s",
-									   "1x",
-									   "-1s",
-									   "+1s",
-									   "1s1s",
-									   "1s1m",
-									   "1 s",
-									   " 1s",
-									   "1s ",
-									   "1.s",
-									   ".5s",
-									   "1e3s",
-									   "9223372036854775808ns",
-									   "106752d",
-									   "99999999999999999999s",
-									   "0.5ns",
-									   "0.0000000001s",
-									   "1.1234567891s",
-									   "1h-5m",
-									   "1hm",
-									   "1S",
-									   "0.1us1ns1" };
+		                               "5",
+		                               "s",
+		                               "1x",
+		                               "-1s",
+		                               "+1s",
+		                               "1s1s",
+		                               "1s1m",
+		                               "1 s",
+		                               " 1s",
+		                               "1s ",
+		                               "1.s",
+		                               ".5s",
+		                               "1e3s",
+		                               "9223372036854775808ns",
+		                               "106752d",
+		                               "99999999999999999999s",
+		                               "0.5ns",
+		                               "0.0000000001s",
+		                               "1.1234567891s",
+		                               "1h-5m",
+		                               "1hm",
+		                               "1S",
+		                               "0.1us1ns1" };
 	for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
 		int64_t ns = 5;
 		EXPECT(duration_parse(str_of(bad[i]), &ns) == ERR_INVALID && ns == 5);
@@ -231,7 +231,7 @@ static bool bytes_are(const char *text, int64_t want) {
 TEST(sizes) {
 	EXPECT(bytes_are("0", 0) && bytes_are("512", 512) && bytes_are("64KiB", 65536) && bytes_are("64Ki", 65536));
 	EXPECT(bytes_are("1GB", 1000000000) && bytes_are("1.5GiB", 1610612736) && bytes_are("1kB", 1000) &&
-		   bytes_are("2TiB", INT64_C(2) << 40));
+	       bytes_are("2TiB", INT64_C(2) << 40));
 	EXPECT(bytes_are("9223372036854775807", INT64_MAX) && bytes_are("10B", 10) && bytes_are("0.5kB", 500));
 	static const char *const bad[] = {
 		"",           "KiB",   "-1",  "1 KiB", "1kib", "1K", "0.5", "0.5B", "9223372036854775808",
@@ -252,5 +252,5 @@ TEST(sizes_read_back_exactly, .seeds = 2000) {
 }
 
 RUN(defaults_fill_every_field, values_land_in_their_fields, an_error_says_key_bound_and_nearest_name, find_and_nearest,
-	help_has_a_line_for_each, formatted_values_read_back, percents_are_written_short, durations,
-	durations_read_back_exactly, sizes, sizes_read_back_exactly)
+    help_has_a_line_for_each, formatted_values_read_back, percents_are_written_short, durations,
+    durations_read_back_exactly, sizes, sizes_read_back_exactly)

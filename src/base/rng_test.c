@@ -75,4 +75,4 @@ TEST(normal_and_exponential_have_their_moments, .seeds = 20) {
 }
 
 RUN(splitmix64_as_published, a_fork_is_its_own_stream_and_moves_nothing, below_is_within_and_even,
-	unit_and_between_stay_inside, normal_and_exponential_have_their_moments)
+    unit_and_between_stay_inside, normal_and_exponential_have_their_moments)

@@ -72,7 +72,7 @@ static bool decimal_scan(struct str s, struct decimal *d) {
  * numbers accurately, 1990). */
 static bool quick(const struct decimal *d, double *out) {
 	static const double tens[] = { 1e0,  1e1,  1e2,  1e3,  1e4,  1e5,  1e6,  1e7,  1e8,  1e9,  1e10, 1e11,
-								   1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18, 1e19, 1e20, 1e21, 1e22 };
+		                           1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18, 1e19, 1e20, 1e21, 1e22 };
 	if (!d->exact || d->digits > UINT64_C(1) << 53 || d->exponent < -22 || d->exponent > 22) return false;
 	double v = (double)d->digits;
 	v = d->exponent < 0 ? v / tens[-d->exponent] : v * tens[d->exponent];

@@ -41,7 +41,7 @@ TEST(cut_splits_at_the_first, .seeds = 300) {
 
 TEST(trim_takes_white_space_off_both_ends) {
 	EXPECT(str_is(str_trim(STR(" \t\r\na b\n ")), "a b") && str_is(str_trim(STR("  ")), "") &&
-		   str_is(str_trim(STR("x")), "x"));
+	       str_is(str_trim(STR("x")), "x"));
 }
 
 TEST(a_full_arena_gives_null) {
@@ -67,18 +67,18 @@ TEST(integers_to_the_last_value) {
 	EXPECT(int_is("0", 0) && int_is("-0", 0) && int_is("+7", 7) && int_is("007", 7));
 	EXPECT(int_is("9223372036854775807", INT64_MAX) && int_is("-9223372036854775808", INT64_MIN));
 	static const char *const bad[] = { "",
-									   "-",
-									   "+",
-									   " 1",
-									   "1 ",
-									   "0x1",
-									   "1.0",
-									   "9223372036854775808",
-									   "+9223372036854775808",
-									   "-9223372036854775809",
-									   "99999999999999999999",
-									   "--1",
-									   "1e3" };
+		                               "-",
+		                               "+",
+		                               " 1",
+		                               "1 ",
+		                               "0x1",
+		                               "1.0",
+		                               "9223372036854775808",
+		                               "+9223372036854775808",
+		                               "-9223372036854775809",
+		                               "99999999999999999999",
+		                               "--1",
+		                               "1e3" };
 	for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) EXPECT(!str_int(str_of(bad[i]), &v) && v == 5);
 }
 
@@ -95,14 +95,14 @@ static bool double_is(const char *text, double want) {
 TEST(doubles_and_what_is_none) {
 	double v = 0.125;
 	EXPECT(double_is("1", 1) && double_is("-0", -0.0) && double_is(".5", .5) && double_is("5.", 5) &&
-		   double_is("+1e3", 1000));
+	       double_is("+1e3", 1000));
 	EXPECT(double_is("1e-400", 0) && double_is("0e999999999", 0) && double_is("4.9e-324", 4.9e-324));
 	EXPECT(double_is("1.7976931348623157e308", 1.7976931348623157e308));
 	EXPECT(double_is("9007199254740993", 9007199254740992.0)); /* half way: to even */
 	EXPECT(double_is("179769313486231570000000000000000000000e270", 1.7976931348623157e308));
 	static const char *const bad[] = { "",    ".",     "-",        "e5",   "1e",    "1e+",  "nan",
-									   "inf", "-inf",  "infinity", "0x10", "0x1p3", " 1",   "1 ",
-									   "1,5", "1e400", "-1e400",   "1..2", "1e1.5", "1_000" };
+		                               "inf", "-inf",  "infinity", "0x10", "0x1p3", " 1",   "1 ",
+		                               "1,5", "1e400", "-1e400",   "1..2", "1e1.5", "1_000" };
 	for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) EXPECT(!str_double(str_of(bad[i]), &v) && v == 0.125);
 	char text[STR_NUMBER_MAX + 2];
 	memset(text, '0', sizeof text);
@@ -174,6 +174,6 @@ TEST(a_distance_is_a_metric, .seeds = 500) {
 }
 
 RUN(comparisons_agree_with_the_c_library, null_is_empty, cut_splits_at_the_first, trim_takes_white_space_off_both_ends,
-	a_full_arena_gives_null, integers_to_the_last_value, integers_read_back, doubles_and_what_is_none,
-	doubles_agree_with_strtod, any_double_reads_back, utf8_agrees_with_its_slow_twin, known_distances,
-	a_distance_is_a_metric)
+    a_full_arena_gives_null, integers_to_the_last_value, integers_read_back, doubles_and_what_is_none,
+    doubles_agree_with_strtod, any_double_reads_back, utf8_agrees_with_its_slow_twin, known_distances,
+    a_distance_is_a_metric)

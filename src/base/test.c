@@ -19,7 +19,7 @@ static void aborted(int signal_number) {
 void test_fail(const struct t *t, const char *file, int line, const char *what) {
 	fflush(stdout);
 	fprintf(stderr, "%s:%d: %s failed\n  test %s, seed %llu (FLYBALL_TEST_SEED=%llu repeats it)\n", file, line, what,
-			t->name, (unsigned long long)t->seed, (unsigned long long)t->seed);
+	        t->name, (unsigned long long)t->seed, (unsigned long long)t->seed);
 	exit(1);
 }
 

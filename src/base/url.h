@@ -9,7 +9,7 @@ struct url_param {
 
 struct url {
 	struct str scheme, host, path; /* scheme in small letters; path percent-decoded, its leading slash kept; an
-									* IPv6 host without its brackets */
+	                                * IPv6 host without its brackets */
 	int port;                      /* 0: none given */
 	struct url_param *params;
 	size_t param_count;

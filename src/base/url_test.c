@@ -16,7 +16,7 @@ static struct url parsed(struct t *t, const char *text) {
 TEST(all_parts) {
 	struct url u = parsed(t, "HTTPS://me:pa%40ss@api.example.com:8443/a%20b/c?x=1&y=%C3%A9&x=2&flag&z=http://q?w=1");
 	EXPECT(str_is(u.scheme, "https") && str_is(u.user, "me:pa@ss") && str_is(u.host, "api.example.com") &&
-		   u.port == 8443);
+	       u.port == 8443);
 	EXPECT(str_is(u.path, "/a b/c") && u.param_count == 5);
 	EXPECT(str_is(url_param(&u, "x"), "2") && str_is(url_param(&u, "y"), "\xc3\xa9") && str_is(u.params[0].value, "1"));
 	EXPECT(str_is(url_param(&u, "z"), "http://q?w=1"));
@@ -143,4 +143,4 @@ TEST(encoded_values_come_back, .seeds = 500) {
 }
 
 RUN(all_parts, the_back_ends_of_the_manual, a_mistake_is_told_with_its_place, a_password_is_not_repeated,
-	sizes_are_bounded, encoded_values_come_back)
+    sizes_are_bounded, encoded_values_come_back)

@@ -63,4 +63,4 @@ TEST(depth_is_bounded) {
 }
 
 RUN(scalars_are_typed_as_the_core_schema_says, every_value_knows_its_line, an_empty_text_is_null,
-	what_is_refused_is_refused_by_line, depth_is_bounded)
+    what_is_refused_is_refused_by_line, depth_is_bounded)

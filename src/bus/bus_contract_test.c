@@ -23,8 +23,8 @@ TEST(an_event_comes_as_it_was_sent) {
 TEST(a_queue_gets_what_its_pattern_matches) {
 	EACH_BACKEND(f) {
 		subscribe(t, f.b,
-				  (struct bus_queue_opts){ .name = STR("low"),
-										   .pattern = STR("{\"data\":{\"i\":[{\"numeric\":[\"<\",3]}]}}") });
+		          (struct bus_queue_opts){ .name = STR("low"),
+		                                   .pattern = STR("{\"data\":{\"i\":[{\"numeric\":[\"<\",3]}]}}") });
 		subscribe(t, f.b, (struct bus_queue_opts){ .name = STR("all") });
 		subscribe(t, f.b, (struct bus_queue_opts){ .name = STR("none"), .pattern = STR("{\"type\":[\"OTHER\"]}") });
 		for (int i = 1; i <= 4; i++) {
@@ -115,7 +115,7 @@ TEST(it_backs_off_further_and_further) {
 	EACH_BACKEND(f) {
 		int64_t most = 0, least = INT64_MAX;
 		subscribe(t, f.b,
-				  (struct bus_queue_opts){
+		          (struct bus_queue_opts){
 					  .receives_max = 1000, .backoff_min_ns = NS_PER_SEC, .backoff_max_ns = 30 * NS_PER_SEC });
 		EXPECT_OK(publish(t, f.b, 1));
 		struct bus_msg m = deliver(t, f.b, 1, 1);
@@ -573,10 +573,10 @@ TEST(an_unknown_scheme_lists_the_known) {
 }
 
 RUN(an_event_comes_as_it_was_sent, a_queue_gets_what_its_pattern_matches, what_is_not_settled_comes_again,
-	a_receipt_that_never_was_is_gone, who_works_longer_extends, what_is_given_back_comes_when_it_is_told_to,
-	it_backs_off_further_and_further, what_fails_too_often_goes_to_the_dead_letters_with_its_reason,
-	dead_letters_are_redriven_and_purged_by_queue, an_event_that_kills_its_receiver_is_buried,
-	what_is_too_old_is_buried, a_second_publish_changes_nothing, a_restart_loses_nothing, a_queue_outlives_its_receiver,
-	what_is_in_flight_is_bounded, each_handle_hears_of_its_own, next_due_tells_of_what_came_meanwhile,
-	a_receiver_that_closes_gives_back, what_is_wrong_is_refused_at_once, too_much_that_waits_is_refused,
-	the_archive_is_listed_by_type_and_time, a_list_goes_on_where_it_ended, an_unknown_scheme_lists_the_known)
+    a_receipt_that_never_was_is_gone, who_works_longer_extends, what_is_given_back_comes_when_it_is_told_to,
+    it_backs_off_further_and_further, what_fails_too_often_goes_to_the_dead_letters_with_its_reason,
+    dead_letters_are_redriven_and_purged_by_queue, an_event_that_kills_its_receiver_is_buried,
+    what_is_too_old_is_buried, a_second_publish_changes_nothing, a_restart_loses_nothing, a_queue_outlives_its_receiver,
+    what_is_in_flight_is_bounded, each_handle_hears_of_its_own, next_due_tells_of_what_came_meanwhile,
+    a_receiver_that_closes_gives_back, what_is_wrong_is_refused_at_once, too_much_that_waits_is_refused,
+    the_archive_is_listed_by_type_and_time, a_list_goes_on_where_it_ended, an_unknown_scheme_lists_the_known)

@@ -21,9 +21,9 @@ struct model {
 
 static void subscribe_all(struct t *t, struct fix *f, const struct model *m) {
 	struct bus_queue_opts o = { .visibility_ns = 30 * NS_PER_SEC,
-								.receives_max = m->receives_max,
-								.backoff_min_ns = NS_PER_SEC,
-								.backoff_max_ns = NS_PER_MIN };
+		                        .receives_max = m->receives_max,
+		                        .backoff_min_ns = NS_PER_SEC,
+		                        .backoff_max_ns = NS_PER_MIN };
 	o.name = STR("all");
 	subscribe(t, f->b, o);
 	o.name = STR("even");

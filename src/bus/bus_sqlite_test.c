@@ -23,9 +23,9 @@ struct heard {
 static void subscribe(struct t *t, struct bus *b) {
 	for (int q = 0; q < 2; q++) {
 		struct bus_queue_opts o = { .name = str_of(names[q]),
-									.pattern = STR("{\"source\":[\"/test\"]}"),
-									.receives_max = 1000,
-									.visibility_ns = NS_PER_SEC };
+			                        .pattern = STR("{\"source\":[\"/test\"]}"),
+			                        .receives_max = 1000,
+			                        .visibility_ns = NS_PER_SEC };
 		EXPECT_OK(b->ops->subscribe(b, &o, NULL));
 	}
 }
@@ -344,8 +344,8 @@ TEST(a_redriven_event_that_came_again_is_one) {
 	struct bus_msg m;
 	struct bus *b = start(t, &w, "sqlite:///bus.db?age=1m");
 	struct bus_queue_opts o = { .name = STR("q"),
-								.pattern = STR("{\"source\":[\"/test\"],\"id\":[\"id-1\"]}"),
-								.receives_max = 1 };
+		                        .pattern = STR("{\"source\":[\"/test\"],\"id\":[\"id-1\"]}"),
+		                        .receives_max = 1 };
 	EXPECT_OK(b->ops->subscribe(b, &o, NULL));
 	EXPECT_OK(publish(t, b, 1, STR("{}")));
 	while (next(b, &m))
@@ -460,6 +460,6 @@ TEST(the_fault_delivers_twice) {
 }
 
 RUN(no_moment_to_lose_power_loses_an_acknowledged_event, no_failing_operation_loses_an_acknowledged_event,
-	the_archive_lets_the_old_go, a_full_bus_pushes_back, a_dead_letter_outlives_its_event,
-	what_is_held_back_is_not_let_go, a_redriven_event_that_came_again_is_one, a_subscription_that_failed_is_repeated,
-	a_wrong_clock_holds_nothing_back_for_ever, a_burst_is_one_commit, the_fault_delivers_twice)
+    the_archive_lets_the_old_go, a_full_bus_pushes_back, a_dead_letter_outlives_its_event,
+    what_is_held_back_is_not_let_go, a_redriven_event_that_came_again_is_one, a_subscription_that_failed_is_repeated,
+    a_wrong_clock_holds_nothing_back_for_ever, a_burst_is_one_commit, the_fault_delivers_twice)

@@ -23,7 +23,7 @@ struct run {
 static void open_all(struct t *t, struct run *r) {
 	struct why why;
 	EXPECT_OK(world_linux_open((struct world_linux_opts){ .log_level = LOG_ERROR, .log_fd = 2, .seed = t->seed },
-							   &r->linux_world, &why));
+	                           &r->linux_world, &why));
 	for (int i = 0; i < 2; i++) {
 		test_world_init(&r->memory[i], t->seed);
 		r->world[i] = *world_linux_world(r->linux_world);
@@ -32,8 +32,8 @@ static void open_all(struct t *t, struct run *r) {
 	EXPECT_OK(state_open(&r->world[0], STR("sqlite:///state.db"), &r->state, &why));
 	EXPECT_OK(bus_open(&r->world[1], STR("sqlite:///bus.db"), &r->bus, &why));
 	struct bus_queue_opts o = { .name = STR("q"),
-								.pattern = STR("{\"source\":[\"/test\"]}"),
-								.visibility_ns = NS_PER_MIN };
+		                        .pattern = STR("{\"source\":[\"/test\"]}"),
+		                        .visibility_ns = NS_PER_MIN };
 	EXPECT_OK(r->bus->ops->subscribe(r->bus, &o, &why));
 }
 

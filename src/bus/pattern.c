@@ -71,7 +71,7 @@ typedef enum err operator_compile(struct compiler *c, const struct json *v, stru
 static enum err text_of(struct compiler *c, const struct json *v, struct str *out) {
 	if (v->kind == JSON_OBJECT && v->child)
 		return why_set(c->why, ERR_UNSUPPORTED, "pattern, byte %u: '" STR_FMT "' is not supported here yet", v->at,
-					   STR_ARG(v->child->key));
+		               STR_ARG(v->child->key));
 	if (v->kind != JSON_STRING) return wrong(c, v, "a string is expected");
 	*out = v->text;
 	return OK;
@@ -125,8 +125,8 @@ static enum err op_anything_but(struct compiler *c, const struct json *v, struct
 		if (v->count != 1) return wrong(c, v, "anything-but wants one operator");
 		if (str_is(v->child->key, "prefix")) return op_not_prefix(c, v->child, out);
 		return why_set(c->why, ERR_UNSUPPORTED,
-					   "pattern, byte %u: anything-but with '" STR_FMT "' is not supported yet", v->at,
-					   STR_ARG(v->child->key));
+		               "pattern, byte %u: anything-but with '" STR_FMT "' is not supported yet", v->at,
+		               STR_ARG(v->child->key));
 	}
 	if (v->kind == JSON_ARRAY && !v->count) return wrong(c, v, "the list is empty");
 	if (v->kind == JSON_ARRAY) return not_values(c, v->child, v->count, out);
@@ -135,7 +135,7 @@ static enum err op_anything_but(struct compiler *c, const struct json *v, struct
 
 /* One sign and its number; the list goes on after them. */
 static enum err bound(struct compiler *c, const struct json **at, const struct json *list, struct str *sign,
-					  double *n) {
+                      double *n) {
 	const struct json *s = *at, *number = s ? s->next : NULL;
 	if (!s || s->kind != JSON_STRING) return wrong(c, s ? s : list, "numeric wants =, <, <=, > or >=, then a number");
 	if (!number || number->kind != JSON_NUMBER) return wrong(c, number ? number : s, "a number is expected after it");
@@ -214,12 +214,12 @@ static enum err operator_test(struct compiler *c, const struct json *v, struct t
 		if (!str_is(v->child->key, operators[i].name)) continue;
 		if (operators[i].compile) return operators[i].compile(c, v->child, out);
 		return why_set(c->why, ERR_UNSUPPORTED, "pattern, byte %u: the operator '%s' is not supported yet", v->at,
-					   operators[i].name);
+		               operators[i].name);
 	}
 	int shown = (int)(v->child->key.n < 64 ? v->child->key.n : 64);
 	return why_set(c->why, ERR_UNSUPPORTED,
-				   "pattern, byte %u: unknown operator '%.*s'; known are prefix, anything-but, numeric, exists", v->at,
-				   shown, v->child->key.p);
+	               "pattern, byte %u: unknown operator '%.*s'; known are prefix, anything-but, numeric, exists", v->at,
+	               shown, v->child->key.p);
 }
 
 static enum err value_test(struct compiler *c, const struct json *v, struct test *out) {

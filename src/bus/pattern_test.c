@@ -316,13 +316,13 @@ static size_t flatten(const struct json *v, const char *path, struct pair *out, 
 static bool twin_value(const struct json *test, const struct json *leaf) {
 	if (test->kind != JSON_OBJECT)
 		return test->kind == leaf->kind &&
-			   (test->kind == JSON_NUMBER ? test->number == leaf->number : str_eq(test->text, leaf->text));
+		       (test->kind == JSON_NUMBER ? test->number == leaf->number : str_eq(test->text, leaf->text));
 	const struct json *op = test->child;
 	if (str_is(op->key, "prefix")) return leaf->kind == JSON_STRING && str_starts(leaf->text, op->text);
 	if (str_is(op->key, "exists")) return op->kind == JSON_TRUE;
 	if (str_is(op->key, "numeric"))
 		return leaf->kind == JSON_NUMBER && leaf->number > json_at(op, 1)->number &&
-			   leaf->number <= json_at(op, 3)->number;
+		       leaf->number <= json_at(op, 3)->number;
 	json_each(not, op) {
 		if (twin_value(not, leaf)) return false;
 	}
@@ -386,11 +386,11 @@ static void random_event(struct t *t, struct json_out *o, int depth) {
 
 static void random_test(struct t *t, struct json_out *o) {
 	static const char *const tests[] = { "{\"prefix\":\"a\"}",
-										 "{\"exists\":true}",
-										 "{\"exists\":false}",
-										 "{\"numeric\":[\">\",0,\"<=\",2]}",
-										 "{\"anything-but\":[\"ab\",\"\"]}",
-										 "{\"anything-but\":[0,1]}" };
+		                                 "{\"exists\":true}",
+		                                 "{\"exists\":false}",
+		                                 "{\"numeric\":[\">\",0,\"<=\",2]}",
+		                                 "{\"anything-but\":[\"ab\",\"\"]}",
+		                                 "{\"anything-but\":[0,1]}" };
 	if (rng_below(&t->rng, 2))
 		random_leaf(t, o);
 	else
@@ -446,5 +446,5 @@ TEST(it_answers_as_its_slow_twin, .seeds = 3000) {
 }
 
 RUN(values_are_compared_exactly, arrays_match_on_intersection, prefixes, anything_but_those, numeric_ranges,
-	presence_and_absence_of_leaves, one_of_several_branches, malformed_patterns_are_refused_with_position,
-	size_and_depth_are_bounded, the_first_field_that_failed_is_told, it_answers_as_its_slow_twin)
+    presence_and_absence_of_leaves, one_of_several_branches, malformed_patterns_are_refused_with_position,
+    size_and_depth_are_bounded, the_first_field_that_failed_is_told, it_answers_as_its_slow_twin)

@@ -259,8 +259,8 @@ static enum err define(struct queue *q, const struct bus_queue_opts *o, struct w
 
 static bool same(const struct bus_queue_opts *a, const struct bus_queue_opts *b) {
 	return str_eq(a->pattern, b->pattern) && a->visibility_ns == b->visibility_ns &&
-		   a->receives_max == b->receives_max && a->age_max_ns == b->age_max_ns &&
-		   a->backoff_min_ns == b->backoff_min_ns && a->backoff_max_ns == b->backoff_max_ns;
+	       a->receives_max == b->receives_max && a->age_max_ns == b->age_max_ns &&
+	       a->backoff_min_ns == b->backoff_min_ns && a->backoff_max_ns == b->backoff_max_ns;
 }
 
 static enum err x_subscribe(struct bus *bus, const struct bus_queue_opts *opts, struct why *why) {
@@ -333,7 +333,7 @@ static enum err x_publish(struct bus *bus, const struct event *ev, uint64_t tag)
 }
 
 static enum err x_settle(struct bus *bus, uint64_t receipt, bool ack, int64_t delay_ns, struct str reason,
-						 uint64_t tag) {
+                         uint64_t tag) {
 	return bus_settle(handle_of(bus), receipt, ack, delay_ns, reason, tag);
 }
 
@@ -409,10 +409,10 @@ static bool show_delivery(struct handle *h, const struct delivery *d, struct bus
 	struct why why;
 	if (!bus_hand_out(h->backend, d)) return false;
 	*out = (struct bus_msg){ .kind = BUS_DELIVERED,
-							 .queue = h->backend->queues[d->queue].opts.name,
-							 .receipt = d->receipt,
-							 .receives = d->receives,
-							 .text = { d->text, d->n } };
+		                     .queue = h->backend->queues[d->queue].opts.name,
+		                     .receipt = d->receipt,
+		                     .receives = d->receives,
+		                     .text = { d->text, d->n } };
 	arena_reset(&h->arena);
 	enum err e = event_parse(&h->arena, out->text, &out->event, &why);
 	if (e) bus_bury(h->backend, d, e == ERR_NOMEM ? "out of memory" : why.text);
@@ -421,12 +421,12 @@ static bool show_delivery(struct handle *h, const struct delivery *d, struct bus
 
 static void show_request(const struct bus_request *r, struct bus_msg *out) {
 	*out = (struct bus_msg){ .kind = r->message.kind,
-							 .tag = r->tag,
-							 .err = r->err,
-							 .list = r->err ? NULL : r->listed,
-							 .count = r->err ? 0 : r->count,
-							 .more = r->more,
-							 .why = r->why.text[0] ? r->why.text : NULL };
+		                     .tag = r->tag,
+		                     .err = r->err,
+		                     .list = r->err ? NULL : r->listed,
+		                     .count = r->err ? 0 : r->count,
+		                     .more = r->more,
+		                     .why = r->why.text[0] ? r->why.text : NULL };
 }
 
 static bool x_poll(struct bus *bus, struct bus_msg *out) {
@@ -536,13 +536,13 @@ static enum err open_backend(struct backend *b, const struct url *u, struct why 
 	if (e) return e;
 	b->shot = b->lane.shot;
 	return group_open((struct group_opts){ .jobs = w->jobs,
-										   .sql = &b->lane.sql,
-										   .what = "bus",
-										   .bytes_max = b->lane.options.queue_bytes,
-										   .items_max = WAITING_MAX,
-										   .ops = &group_ops,
-										   .self = b },
-					  &b->group);
+	                                       .sql = &b->lane.sql,
+	                                       .what = "bus",
+	                                       .bytes_max = b->lane.options.queue_bytes,
+	                                       .items_max = WAITING_MAX,
+	                                       .ops = &group_ops,
+	                                       .self = b },
+	                  &b->group);
 }
 
 static enum err x_open(struct world *w, const struct url *u, struct bus **out, struct why *why) {

@@ -189,7 +189,7 @@ enum err bus_one(sqlite3_stmt *st, int64_t *a, int64_t *b);
 enum err bus_lane_bury(struct bus_lane *l, unsigned queue, int64_t due_ns, uint64_t position, struct str reason);
 /* Whether an item has had its time; then `text` says so, before the reason that was last given. */
 bool bus_lane_spent(const struct bus_lane *l, unsigned queue, int64_t receives, int64_t at, struct str reason,
-					struct why *text);
+                    struct why *text);
 
 /* sqlite_sweep.c */
 enum err bus_lane_sweep(struct bus_lane *l);

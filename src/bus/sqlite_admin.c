@@ -48,13 +48,13 @@ static bool wanted(const struct bus_request *r, sqlite3_stmt *st) {
 	if (q->type.n && !str_eq(q->type, sql_column_str(st, q->dead ? 5 : 1))) return false;
 	if (!q->dead) return true;
 	return (r->every_queue || sqlite3_column_int64(st, 1) == (int64_t)r->queue) &&
-		   sqlite3_column_int64(st, 6) >= q->since.ns;
+	       sqlite3_column_int64(st, 6) >= q->since.ns;
 }
 
 static bool take(struct bus_lane *l, struct bus_request *r, sqlite3_stmt *st) {
 	struct bus_listed *to = &r->listed[r->count];
 	*to = (struct bus_listed){ .position = (uint64_t)sqlite3_column_int64(st, 0),
-							   .event = str_copy(&r->arena, sql_column_str(st, r->list.dead ? 4 : 2)) };
+		                       .event = str_copy(&r->arena, sql_column_str(st, r->list.dead ? 4 : 2)) };
 	if (r->list.dead) {
 		int64_t queue = sqlite3_column_int64(st, 1);
 		to->queue = str_of(queue >= 0 && queue < BUS_QUEUES_MAX ? l->names[queue] : "");
@@ -112,10 +112,10 @@ enum err bus_lane_list(struct bus_lane *l, struct bus_request *r) {
 /* The event is in no archive any more: it comes anew, or under the position where it came a second time. */
 static enum err revive(struct bus_lane *l, sqlite3_stmt *st, int64_t *position, bool *fresh) {
 	struct bus_request event = { .now_ns = l->now_ns,
-								 .id = sql_column_str(st, 8),
-								 .source = sql_column_str(st, 9),
-								 .type = sql_column_str(st, 5),
-								 .text = sql_column_str(st, 4) };
+		                         .id = sql_column_str(st, 8),
+		                         .source = sql_column_str(st, 9),
+		                         .type = sql_column_str(st, 5),
+		                         .text = sql_column_str(st, 4) };
 	enum err e = bus_lane_event(l, &event, fresh);
 	*position = (int64_t)l->now.last;
 	if (e || *fresh) return e;

@@ -192,7 +192,7 @@ enum err bus_lane_bury(struct bus_lane *l, unsigned queue, int64_t due_ns, uint6
 
 /* Whether an item has had its time; then `text` says so, before the reason that was last given. */
 bool bus_lane_spent(const struct bus_lane *l, unsigned queue, int64_t receives, int64_t at, struct str reason,
-					struct why *text) {
+                    struct why *text) {
 	const struct lane_queue *q = &l->now.queues[queue];
 	char age[32];
 	int shown = (int)(reason.n < sizeof text->text ? reason.n : sizeof text->text);
@@ -290,11 +290,11 @@ static struct delivery *delivery_new(unsigned queue, sqlite3_stmt *st) {
 	struct delivery *d = malloc(sizeof *d + body.n + 1);
 	if (!d) return NULL;
 	*d = (struct delivery){ .message.kind = BUS_DELIVERED,
-							.queue = queue,
-							.due_ns = again ? DUE_AGAIN : DUE_NEW,
-							.position = (uint64_t)sqlite3_column_int64(st, 0),
-							.receives = sqlite3_column_int64(st, 1) + 1,
-							.n = body.n };
+		                    .queue = queue,
+		                    .due_ns = again ? DUE_AGAIN : DUE_NEW,
+		                    .position = (uint64_t)sqlite3_column_int64(st, 0),
+		                    .receives = sqlite3_column_int64(st, 1) + 1,
+		                    .n = body.n };
 	memcpy(d->text, body.p, body.n);
 	d->text[body.n] = '\0';
 	return d;
@@ -302,7 +302,7 @@ static struct delivery *delivery_new(unsigned queue, sqlite3_stmt *st) {
 
 /* At most `limit` rows of a select that is bound. What is read belongs to `out`. */
 static enum err read_rows(struct bus_lane *l, unsigned queue, sqlite3_stmt *st, struct received *out, size_t limit,
-						  size_t *n) {
+                          size_t *n) {
 	bool row = true;
 	enum err e = OK;
 	*n = 0;
@@ -315,7 +315,7 @@ static enum err read_rows(struct bus_lane *l, unsigned queue, sqlite3_stmt *st, 
 		}
 		l->delivered_bytes += (int64_t)d->n;
 		out[(*n)++] = (struct received){ d->position, d->receives - 1, sqlite3_column_int64(st, 2),
-										 sqlite3_column_int64(st, 3), d };
+			                             sqlite3_column_int64(st, 3), d };
 	}
 	sqlite3_reset(st);
 	return e;

@@ -25,7 +25,7 @@ static void until(struct backend *b, struct slot *s, int64_t ns) {
 
 /* Takes the request in any case. */
 static enum err send(struct backend *b, struct handle *h, struct slot *s, unsigned queue, unsigned slot,
-					 struct bus_request *r) {
+                     struct bus_request *r) {
 	r->message.kind = BUS_SETTLED;
 	r->queue = queue;
 	r->slot = slot;
@@ -151,10 +151,10 @@ static void place(struct backend *b, struct delivery *d) {
 	q->in_flight++;
 	d->receipt = (++b->serial * BUS_QUEUES_MAX + d->queue) * BUS_IN_FLIGHT_MAX + i;
 	*s = (struct slot){ .receipt = d->receipt,
-						.position = d->position,
-						.due_ns = d->due_ns,
-						.receives = d->receives,
-						.handle = q->receiver };
+		                .position = d->position,
+		                .due_ns = d->due_ns,
+		                .receives = d->receives,
+		                .handle = q->receiver };
 	until(b, s, bus_mono(b).ns + q->opts.visibility_ns);
 	if (q->receiver) {
 		bus_tell(q->receiver, &d->message);

@@ -57,11 +57,11 @@ static inline void subscribe(struct t *t, struct bus *b, struct bus_queue_opts o
 
 static inline struct event event(struct t *t, int i) {
 	return (struct event){ .id = str_printf(t->arena, "id-%d", i),
-						   .source = STR("/test"),
-						   .type = STR("INCIDENT_OPENED"),
-						   .subject = str_printf(t->arena, "service/s%d", i),
-						   .severity = (double)NAN,
-						   .data = str_printf(t->arena, "{\"i\":%d}", i) };
+		                   .source = STR("/test"),
+		                   .type = STR("INCIDENT_OPENED"),
+		                   .subject = str_printf(t->arena, "service/s%d", i),
+		                   .severity = (double)NAN,
+		                   .data = str_printf(t->arena, "{\"i\":%d}", i) };
 }
 
 /* The next message, or false when there is none now. */
@@ -97,7 +97,7 @@ static inline struct bus_msg deliver(struct t *t, struct bus *b, int i, int64_t 
 }
 
 static inline enum err settle(struct t *t, struct bus *b, uint64_t receipt, bool ack, int64_t delay,
-							  const char *reason) {
+                              const char *reason) {
 	EXPECT_OK(b->ops->settle(b, receipt, ack, delay, str_of(reason), 99));
 	struct bus_msg m = wait_msg(t, b, BUS_SETTLED);
 	EXPECT(m.tag == 99);

@@ -32,7 +32,7 @@ enum cache_op_kind {
 	CACHE_SET,   /* key, value, ttl_ns (0: none) */
 	CACHE_GET,   /* key */
 	CACHE_COUNT, /* key, window_ns: adds one event to the sliding window, answers how many it holds (those
-					younger than window_ns); a key has one length of window */
+	                younger than window_ns); a key has one length of window */
 	CACHE_SCORE, /* key (the sorted set), value (the member), score; NaN removes */
 	CACHE_TOP,   /* key, limit (1..1000): highest first, equal scores by name; no such set: none */
 };

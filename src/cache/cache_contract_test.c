@@ -143,8 +143,8 @@ TEST(a_sorted_set_gives_its_highest, .seeds = 30) {
 				EXPECT(d.members[k].score == scores[m]);
 				if (k == 0) continue;
 				EXPECT(d.members[k - 1].score > d.members[k].score ||
-					   (d.members[k - 1].score == d.members[k].score &&
-						str_cmp(d.members[k - 1].name, d.members[k].name) < 0));
+				       (d.members[k - 1].score == d.members[k].score &&
+				        str_cmp(d.members[k - 1].name, d.members[k].name) < 0));
 			}
 			if (d.member_count) /* nothing that was left out is higher */
 				for (int k = 0, higher = 0; k < 20; k++) {
@@ -276,7 +276,7 @@ TEST(a_wrong_url_is_told) {
 }
 
 RUN(a_value_is_had_until_its_time_is_over, a_window_counts_what_is_younger,
-	an_event_leaves_its_window_when_it_is_as_old, a_count_stops_at_its_limit, a_sorted_set_gives_its_highest,
-	values_windows_and_sets_do_not_meet, what_was_used_longest_ago_is_forgotten, what_does_not_fit_at_all_is_told,
-	what_is_out_of_bounds_is_refused_at_once, completions_that_nobody_polls_are_bounded,
-	each_handle_hears_of_its_own_and_sees_the_same, a_cache_that_is_gone_says_so, a_wrong_url_is_told)
+    an_event_leaves_its_window_when_it_is_as_old, a_count_stops_at_its_limit, a_sorted_set_gives_its_highest,
+    values_windows_and_sets_do_not_meet, what_was_used_longest_ago_is_forgotten, what_does_not_fit_at_all_is_told,
+    what_is_out_of_bounds_is_refused_at_once, completions_that_nobody_polls_are_bounded,
+    each_handle_hears_of_its_own_and_sees_the_same, a_cache_that_is_gone_says_so, a_wrong_url_is_told)

@@ -11,7 +11,7 @@ static enum err unknown(struct str scheme, struct why *why) {
 	for (size_t i = 0; i < cache_backend_count; i++)
 		buf_printf(&known, "%s%s:", i ? ", " : "", cache_backends[i]->scheme);
 	enum err e = why_set(why, ERR_UNSUPPORTED, "cache: unknown scheme '" STR_FMT "', known are " STR_FMT,
-						 STR_ARG(scheme), STR_ARG(buf_get(&known)));
+	                     STR_ARG(scheme), STR_ARG(buf_get(&known)));
 	buf_done(&known);
 	return e;
 }

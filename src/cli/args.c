@@ -41,7 +41,7 @@ static enum err take(struct args *a, const struct option *o, struct str value, s
 
 /* The value after an option: from "=..." or "-oV", else the next word. */
 static enum err value_of(struct cursor *c, const struct option *o, struct str inline_value, bool has_inline,
-						 struct str *out, struct why *why) {
+                         struct str *out, struct why *why) {
 	*out = inline_value;
 	if (!o->value) return has_inline ? why_set(why, ERR_INVALID, "--%s takes no value", o->name) : OK;
 	if (has_inline) return OK;
@@ -51,20 +51,20 @@ static enum err value_of(struct cursor *c, const struct option *o, struct str in
 }
 
 static enum err take_long(struct cursor *c, const struct option *own, const struct option *common, struct args *a,
-						  struct why *why) {
+                          struct why *why) {
 	struct str name, value = { 0 };
 	bool has_value = str_cut(str_of(c->argv[c->at] + 2), '=', &name, &value);
 	const struct option *o = by_name(own, name);
 	if (!o) o = by_name(common, name);
 	if (!o)
 		return why_set(why, ERR_INVALID, "unknown option --" STR_FMT ", did you mean --%s?", STR_ARG(name),
-					   nearest(own, common, name));
+		               nearest(own, common, name));
 	enum err e = value_of(c, o, value, has_value, &value, why);
 	return e ? e : take(a, o, value, why);
 }
 
 static enum err take_short(struct cursor *c, const struct option *own, const struct option *common, struct args *a,
-						   struct why *why) {
+                           struct why *why) {
 	const char *word = c->argv[c->at];
 	const struct option *o = by_letter(own, word[1]);
 	struct str value = str_of(word + 2);
@@ -79,7 +79,7 @@ static bool is_number(const char *w) {
 }
 
 enum err args_parse(int argc, const char *const *argv, const struct option *own, const struct option *common,
-					struct args *out, struct why *why) {
+                    struct args *out, struct why *why) {
 	struct cursor c = { argc, 0, argv };
 	bool options = true;
 	*out = (struct args){ 0 };
@@ -114,13 +114,13 @@ struct str args_get(const struct args *a, const char *name) {
 }
 
 enum err args_int(const struct args *a, const char *name, int64_t fallback, int64_t min, int64_t max, int64_t *out,
-				  struct why *why) {
+                  struct why *why) {
 	struct str s = args_get(a, name);
 	*out = fallback;
 	if (!s.p) return OK;
 	if (!str_int(s, out) || *out < min || *out > max)
 		return why_set(why, ERR_INVALID, "--%s takes a whole number from %lld to %lld, not '" STR_FMT "'", name,
-					   (long long)min, (long long)max, STR_ARG(s));
+		               (long long)min, (long long)max, STR_ARG(s));
 	return OK;
 }
 
@@ -145,8 +145,8 @@ void args_help(const struct option *table, struct buf *out) {
 	for (; table && table->name; table++) {
 		char left[64];
 		int n = snprintf(left, sizeof left, "  %c%c%s--%s%s%s", table->letter ? '-' : ' ',
-						 table->letter ? table->letter : ' ', table->letter ? ", " : "  ", table->name,
-						 table->value ? " " : "", table->value ? table->value : "");
+		                 table->letter ? table->letter : ' ', table->letter ? ", " : "  ", table->name,
+		                 table->value ? " " : "", table->value ? table->value : "");
 		buf_printf(out, "%-*s %s\n", n > 29 ? n : 29, left, table->help);
 	}
 }

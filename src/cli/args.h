@@ -29,13 +29,13 @@ struct args {
 /* Options of `own` and `common` in any order, "--" ends them, "-" is a positional. ERR_INVALID: which
  * one, and the nearest valid name. */
 MUST_USE enum err args_parse(int argc, const char *const *argv, const struct option *own, const struct option *common,
-							 struct args *out, struct why *why);
+                             struct args *out, struct why *why);
 bool args_has(const struct args *a, const char *name);
 struct str args_get(const struct args *a, const char *name); /* the last one given; {NULL,0}: not given */
 /* The value as a whole number within bounds, or `fallback` when it was not given. */
 MUST_USE enum err args_int(const struct args *a, const char *name, int64_t fallback, int64_t min, int64_t max,
-						   int64_t *out, struct why *why);
+                           int64_t *out, struct why *why);
 /* "A..B" or "N". */
 MUST_USE enum err args_range(const struct args *a, const char *name, int64_t from, int64_t to, int64_t out[2],
-							 struct why *why);
+                             struct why *why);
 void args_help(const struct option *table, struct buf *out);

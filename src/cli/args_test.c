@@ -16,7 +16,7 @@ static const struct option common[] = {
 };
 #define PARSE(out, ...)                                                              \
 	args_parse((int)(sizeof((const char *const[]){ __VA_ARGS__ }) / sizeof(char *)), \
-			   (const char *const[]){ __VA_ARGS__ }, own, common, out, &why)
+	           (const char *const[]){ __VA_ARGS__ }, own, common, out, &why)
 
 TEST(options_come_in_any_order_and_spelling) {
 	struct args a;

@@ -29,7 +29,7 @@ int verb_audit_ls(struct cli *c) {
 static int verify_page(struct cli *c, struct audit_verifier *v, struct str *next, struct why *why) {
 	const struct json *answer = NULL;
 	struct str path = str_printf(&c->arena, "/api/v1/audit?order=asc&limit=%d%s" STR_FMT, PAGE,
-								 next->n ? "&after=" : "", STR_ARG(*next));
+	                             next->n ? "&after=" : "", STR_ARG(*next));
 	int code = client_get(c, path, &answer);
 	if (code) return code;
 	struct arena scratch;
@@ -52,8 +52,8 @@ static int verdict(struct cli *c, const struct audit_verifier *v, bool whole, co
 	if (c->format == OUT_TABLE) {
 		if (whole)
 			buf_printf(&b, "%llu entries, the chain is whole%s\nhead %llu:%s\n", (unsigned long long)v->at.seq,
-					   v->published.seq ? " and holds the head that was published" : "", (unsigned long long)v->at.seq,
-					   hex);
+			           v->published.seq ? " and holds the head that was published" : "", (unsigned long long)v->at.seq,
+			           hex);
 		else
 			buf_printf(&b, "tampered with: %s\n", reason);
 	} else {

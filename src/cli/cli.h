@@ -46,7 +46,8 @@ int cli_code(enum err e);
 /* Writes to standard output; a closed pipe ends quietly. */
 int cli_print(const struct cli *c, struct str text);
 /* The whole file (or standard input for "-"), at most `max` bytes, into `a`. */
-MUST_USE enum err cli_read(struct cli *c, struct arena *a, struct str path, size_t max, struct str *out, struct why *why);
+MUST_USE enum err cli_read(struct cli *c, struct arena *a, struct str path, size_t max, struct str *out,
+                           struct why *why);
 
 /* With --state DIR: opens what lies there, to be asked in place of a server. */
 MUST_USE int client_local(struct cli *c);

@@ -55,16 +55,16 @@ static int answered(struct cli *c, struct str path, struct exchange *x, const st
 	if (x->status / 100 != 2) {
 		struct str words = reason(c, x);
 		int code = x->status == 401 || x->status == 403 || x->status == 409 ? EXIT_REFUSED
-				   : x->status == 404                                       ? EXIT_NEGATIVE
-				   : x->status >= 500                                       ? EXIT_UNREACHABLE
-																			: EXIT_USAGE;
+		           : x->status == 404                                       ? EXIT_NEGATIVE
+		           : x->status >= 500                                       ? EXIT_UNREACHABLE
+		                                                                    : EXIT_USAGE;
 		return cli_fail(c, code, STR_FMT " answered %d%s" STR_FMT, STR_ARG(path), x->status, words.n ? ": " : "",
-						STR_ARG(words));
+		                STR_ARG(words));
 	}
 	struct str text = str_copy(&c->arena, buf_get(&x->body));
 	if (json_parse(&c->arena, text, out, &why))
 		return cli_fail(c, EXIT_UNREACHABLE, STR_FMT " did not answer JSON (%s); is --server a Flyball?",
-						STR_ARG(c->server), why.text);
+		                STR_ARG(c->server), why.text);
 	return EXIT_DONE;
 }
 
@@ -91,10 +91,10 @@ static int call(struct cli *c, struct str method, struct str path, struct str bo
 	buf_init(&x.body, ANSWER_MAX);
 	enum err e = exchange(c, &r, &x, &why);
 	int code = e ? cli_fail(c, e == ERR_INVALID ? EXIT_USAGE : EXIT_UNREACHABLE,
-							"cannot reach " STR_FMT
-							": %s; is `flyball run` up there? --server or FLYBALL_SERVER names another",
-							STR_ARG(c->server), why.text[0] ? why.text : err_text(e))
-				 : answered(c, path, &x, out);
+	                        "cannot reach " STR_FMT
+	                        ": %s; is `flyball run` up there? --server or FLYBALL_SERVER names another",
+	                        STR_ARG(c->server), why.text[0] ? why.text : err_text(e))
+	             : answered(c, path, &x, out);
 	buf_done(&x.body);
 	return code;
 }
@@ -118,7 +118,7 @@ int client_local(struct cli *c) {
 	enum err e = c->world->disk->ops->exists(c->world->disk, file, &there);
 	if (e || !there)
 		return cli_fail(c, EXIT_USAGE, "%s is not there: is " STR_FMT " a state directory of Flyball?", file,
-						STR_ARG(dir));
+		                STR_ARG(dir));
 	e = config_parse(&c->arena, STR("listen: {api: 0}"), "(defaults)", config, &why);
 	if (!e) e = setup_state(c, &c->arena, config, &why);
 	if (!e) e = daemon_open(c->world, config, ROLE_API, &c->local, &why);

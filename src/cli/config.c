@@ -20,7 +20,7 @@ int verb_config_check(struct cli *c) {
 	if (e) return cli_fail(c, EXIT_USAGE, "%s", why.text[0] ? why.text : err_text(e));
 	if (!c->quiet)
 		fprintf(stderr, "ok: %zu handlers, %zu services mapped, %zu tokens\n", config.control.handler_count,
-				config.service_count, config.token_count);
+		        config.service_count, config.token_count);
 	return EXIT_DONE;
 }
 

@@ -63,8 +63,8 @@ enum err cli_read(struct cli *c, struct arena *a, struct str path, size_t max, s
 
 static void usage(FILE *to) {
 	fputs("Flyball, a governor for cloud infrastructure: watches, finds, explains, corrects.\n\nUsage: flyball VERB "
-		  "[OPTIONS]\n\n",
-		  to);
+	      "[OPTIONS]\n\n",
+	      to);
 	for (const struct verb *v = verbs; v->name; v++) fprintf(to, "  %-18s %s\n", v->name, v->summary);
 	fputs("\n`flyball help VERB` shows its options and an example.\n", to);
 }
@@ -106,7 +106,7 @@ static int unknown(const char *word) {
 		if (d < least) least = d, best = v->name;
 	}
 	return cli_fail(NULL, EXIT_USAGE, "there is no verb '%s', did you mean '%s'? `flyball help` lists them", word,
-					best);
+	                best);
 }
 
 static enum err read_token(struct cli *c, struct why *why) {
@@ -128,7 +128,7 @@ static enum err settle_options(struct cli *c, struct why *why) {
 	c->format = c->terminal ? OUT_TABLE : OUT_JSON;
 	if (format.p && !out_format_parse(format, &c->format))
 		return why_set(why, ERR_INVALID, "--output takes table, csv, json or jsonl, not '" STR_FMT "'",
-					   STR_ARG(format));
+		               STR_ARG(format));
 	c->color = c->terminal && !args_has(&c->args, "no-color") && !p->ops->env(p, "NO_COLOR").n;
 	c->quiet = args_has(&c->args, "quiet");
 	c->verbose = args_has(&c->args, "verbose");

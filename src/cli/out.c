@@ -17,7 +17,7 @@ void out_cell(struct buf *out, const struct json *v) {
 	if (v->kind == JSON_STRING || v->kind == JSON_NUMBER) {
 		buf_str(out, v->text);
 	} else if (v->kind == JSON_ARRAY &&
-			   (!v->child || (v->child->kind != JSON_OBJECT && v->child->kind != JSON_ARRAY))) {
+	           (!v->child || (v->child->kind != JSON_OBJECT && v->child->kind != JSON_ARRAY))) {
 		json_each(item, v) {
 			if (item != v->child) buf_byte(out, ',');
 			out_cell(out, item);

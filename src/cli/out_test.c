@@ -22,7 +22,7 @@ static void prints(struct t *t, enum out_format f, const char *json, const char 
 
 TEST(a_table_lines_up_and_hides_control_bytes) {
 	prints(t, OUT_TABLE, ROWS,
-		   "ID       CAUSE           TAGS\na        service/p ,\"x\"  1,2\nlong-id                  \n");
+	       "ID       CAUSE           TAGS\na        service/p ,\"x\"  1,2\nlong-id                  \n");
 	prints(t, OUT_TABLE, "[]", "ID  CAUSE  TAGS\n");
 }
 

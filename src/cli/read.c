@@ -70,14 +70,14 @@ static int listing(struct cli *c, const char *path, struct str *out) {
 		char text[32];
 		if (duration_parse(since, &ns) || ns <= 0)
 			return cli_fail(c, EXIT_USAGE, "--since takes a duration like 30m or 24h, not '" STR_FMT "'",
-							STR_ARG(since));
+			                STR_ARG(since));
 		wall_format((struct wall){ clock_wall(c->world->clock).ns - ns }, text);
 		*out = str_printf(&c->arena, STR_FMT "&since=%s", STR_ARG(*out), text);
 	}
 	for (size_t i = 0; i < type.n; i++)
 		if (type.p[i] != '_' && (type.p[i] < 'A' || type.p[i] > 'Z'))
 			return cli_fail(c, EXIT_USAGE, "--type takes a name like INCIDENT_OPENED, not '" STR_FMT "'",
-							STR_ARG(type));
+			                STR_ARG(type));
 	if (type.n) *out = str_printf(&c->arena, STR_FMT "&type=" STR_FMT, STR_ARG(*out), STR_ARG(type));
 	return EXIT_DONE;
 }

@@ -20,8 +20,8 @@ static void flush(struct cli *c, struct daemon *d) {
 
 static void announce(struct cli *c, const struct daemon *d, const struct config *config) {
 	log_event(c->world->log, LOG_INFO, "daemon.up", "otlp_grpc=%d otlp_http=%d api=%d state=%s target=%s",
-			  daemon_port(d, "otlp_grpc"), daemon_port(d, "otlp_http"), daemon_port(d, "api"),
-			  str_c(&c->arena, config->state), config->target.n ? str_c(&c->arena, config->target) : "none");
+	          daemon_port(d, "otlp_grpc"), daemon_port(d, "otlp_http"), daemon_port(d, "api"),
+	          str_c(&c->arena, config->state), config->target.n ? str_c(&c->arena, config->target) : "none");
 }
 
 /* ---- SIGHUP ---- */
@@ -84,7 +84,8 @@ int verb_run(struct cli *c) {
 	struct daemon *d = NULL;
 	struct why why = { "" };
 
-	if (c->args.positional_count) return cli_fail(c, EXIT_USAGE, "run takes no argument; -c FILE names a configuration");
+	if (c->args.positional_count)
+		return cli_fail(c, EXIT_USAGE, "run takes no argument; -c FILE names a configuration");
 	enum err e = setup_config(c, &config, &why);
 	if (e) return cli_fail(c, EXIT_USAGE, "%s", why.text[0] ? why.text : err_text(e));
 	e = setup_state(c, &c->arena, &config, &why);

@@ -46,7 +46,7 @@ enum err setup_state(struct cli *c, struct arena *a, struct config *out, struct 
 	enum err e = c->world->disk->ops->make_dir(c->world->disk, str_c(&c->arena, dir));
 	if (e)
 		return why_set(why, e, "state directory " STR_FMT ": %s; give another with --state DIR", STR_ARG(dir),
-					   e == ERR_INVALID ? "a part of this path is not a directory" : err_text(e));
+		               e == ERR_INVALID ? "a part of this path is not a directory" : err_text(e));
 	if (!world_linux_absolute(c->real, str_c(&c->arena, dir), full, sizeof full))
 		return why_set(why, ERR_INVALID, "state directory " STR_FMT ": the path is too long", STR_ARG(dir));
 	dir = str_copy(a, str_of(full));

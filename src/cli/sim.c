@@ -67,8 +67,8 @@ static int warm(struct cli *c, double rate, double hours, struct run_image *out)
 	enum err e = run_image_get(c->world->disk, cache_directory(c), program(c), &what, &w, out, &why);
 	progress_end(&progress);
 	return e ? cli_fail(c, e == ERR_CLOSED ? EXIT_NEGATIVE : EXIT_UNREACHABLE, "%s",
-						why.text[0] ? why.text : err_text(e))
-			 : EXIT_DONE;
+	                    why.text[0] ? why.text : err_text(e))
+	         : EXIT_DONE;
 }
 
 static int number(struct cli *c, const char *name, double fallback, double least, double most, double *out) {
@@ -76,7 +76,7 @@ static int number(struct cli *c, const char *name, double fallback, double least
 	*out = fallback;
 	if (!s.p || (str_double(s, out) && *out >= least && *out <= most)) return EXIT_DONE;
 	return cli_fail(c, EXIT_USAGE, "--%s takes a number from %g to %g, not '" STR_FMT "'", name, least, most,
-					STR_ARG(s));
+	                STR_ARG(s));
 }
 
 /* ---- simulate ---- */
@@ -158,15 +158,15 @@ static int run_here(struct simulation *s) {
 		struct why why = { "" };
 		buf_init(&story, 0);
 		progress_tell(&s->progress, "simulating",
-					  (double)(seed - s->seeds[0]) / (double)(s->seeds[1] - s->seeds[0] + 1));
+		              (double)(seed - s->seeds[0]) / (double)(s->seeds[1] - s->seeds[0] + 1));
 		enum err e = simulate_seed(&s->o, (uint64_t)seed, &s->rows[0], &story, &why);
 		progress_end(&s->progress);
 		if (story.n)
 			fprintf(stderr,
-					STR_FMT "seed %lld failed; again: flyball simulate --seeds %lld --hours %g --faults " STR_FMT
-							"%s\n",
-					STR_ARG(buf_get(&story)), (long long)seed, (long long)seed, s->o.hours, STR_ARG(s->faults),
-					s->o.twice ? " --twice" : "");
+			        STR_FMT "seed %lld failed; again: flyball simulate --seeds %lld --hours %g --faults " STR_FMT
+			                "%s\n",
+			        STR_ARG(buf_get(&story)), (long long)seed, (long long)seed, s->o.hours, STR_ARG(s->faults),
+			        s->o.twice ? " --twice" : "");
 		buf_done(&story);
 		if (e == ERR_CLOSED) break;
 		if (e) return cli_fail(c, cli_code(e), "seed %lld: %s", (long long)seed, why.text[0] ? why.text : err_text(e));
@@ -234,7 +234,7 @@ static int simulate_seeds(struct simulation *s) {
 		code = broken > code ? broken : code;
 		if (rows < seeds && code <= EXIT_NEGATIVE)
 			code = cli_fail(c, EXIT_NEGATIVE, "interrupted: %lld of %lld seeds were run", (long long)rows,
-							(long long)seeds);
+			                (long long)seeds);
 	}
 	for (size_t i = 0; i < s->pieces; i++) buf_done(&s->rows[i]);
 	return code;
@@ -268,7 +268,7 @@ static int one_scenario(struct cli *c, struct simulate_opts *o, struct str path,
 	if (story.n) fprintf(stderr, STR_FMT, STR_ARG(buf_get(&story)));
 	if (e)
 		code = cli_fail(c, e == ERR_CLOSED ? EXIT_NEGATIVE : cli_code(e), STR_FMT ": %s", STR_ARG(path),
-						why.text[0] ? why.text : err_text(e));
+		                why.text[0] ? why.text : err_text(e));
 	buf_done(&story);
 	run_image_done(&image);
 	return code;
@@ -311,7 +311,7 @@ int verb_simulate(struct cli *c) {
 	if (code) return code;
 	int64_t one = (int64_t)(c->seed ? c->seed : 1);
 	if (plan_faults_parse(s.faults, &s.o.faults, &why) || args_range(&c->args, "seeds", one, one, s.seeds, &why) ||
-		args_int(&c->args, "jobs", 1, 1, 64, &s.jobs, &why))
+	    args_int(&c->args, "jobs", 1, 1, 64, &s.jobs, &why))
 		return cli_fail(c, EXIT_USAGE, "%s", why.text);
 	if (s.seeds[1] - s.seeds[0] >= SEEDS_MAX) return cli_fail(c, EXIT_USAGE, "--seeds takes at most a million");
 	if (!args_has(&c->args, "cold")) {
@@ -396,9 +396,9 @@ static int experiment_cases(struct experiment *x) {
 		(void)str_cut(rest, ',', &head, &tail);
 		if (!mttd_case_parse(head, &k))
 			return cli_fail(x->c, EXIT_USAGE,
-							"--case takes memory_leak, slow_database, error_burst, dead_pod, cold, quiet, not '" STR_FMT
-							"'",
-							STR_ARG(head));
+			                "--case takes memory_leak, slow_database, error_burst, dead_pod, cold, quiet, not '" STR_FMT
+			                "'",
+			                STR_ARG(head));
 		if (x->case_count < MTTD_CASES) x->cases[x->case_count++] = k;
 	}
 	return EXIT_DONE;
@@ -416,7 +416,7 @@ static int experiment_here(struct experiment *x) {
 		progress_end(&x->progress);
 		if (e)
 			return cli_fail(x->c, e == ERR_CLOSED ? EXIT_NEGATIVE : cli_code(e), "%s",
-							why.text[0] ? why.text : err_text(e));
+			                why.text[0] ? why.text : err_text(e));
 	}
 	return EXIT_DONE;
 }

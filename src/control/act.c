@@ -126,7 +126,7 @@ struct change *action_move(struct control *c, struct action_row *act, enum actio
 	}
 	change_note(c, ch, "move", STR(FLYBALL), move_body(ch, act, previous));
 	log_event(c->log, LOG_INFO, "control.moved", "action=%s incident=%s state=%s previous=%s why=" STR_FMT, act->id,
-			  act->incident, action_state_name(to), action_state_name(previous), STR_ARG(act->why));
+	          act->incident, action_state_name(to), action_state_name(previous), STR_ARG(act->why));
 	return ch;
 }
 
@@ -151,7 +151,7 @@ static void in_vain(struct control *c, struct action_row *act, const struct inci
 	if (act->worse && action_way_back(act)) {
 		act->undo_from = ACTION_INEFFECTIVE;
 		action_move(c, act, ACTION_UNDOING,
-					str_printf(&act->arena, STR_FMT "; it got worse: taken back", STR_ARG(why)));
+		            str_printf(&act->arena, STR_FMT "; it got worse: taken back", STR_ARG(why)));
 		return;
 	}
 	action_move(c, act, ACTION_INEFFECTIVE, why);
@@ -162,8 +162,8 @@ static void verified(struct control *c, struct action_row *act, const struct inc
 		in->in_band_since.ns && act->times[TIME_ACTING].ns && in->in_band_since.ns < act->times[TIME_ACTING].ns;
 	act->verification = verification(act, true, in->in_band_since, in->end_signals);
 	action_move(c, act, ACTION_VERIFIED,
-				before ? STR("the signals are back, with values; they were on their way before the action took effect")
-					   : STR("the signals that opened the incident are back within their band, with values"));
+	            before ? STR("the signals are back, with values; they were on their way before the action took effect")
+	                   : STR("the signals that opened the incident are back within their band, with values"));
 }
 
 static bool step_verifying(struct control *c, struct action_row *act, const struct incident_row *in) {
@@ -189,8 +189,8 @@ static bool step_waiting(struct control *c, struct action_row *act, const struct
 	if (!in || in->how != HOW_OPEN || in->wrong.at.ns) {
 		act->end = END_OVER;
 		action_move(c, act, ACTION_EXPIRED,
-					in && in->wrong.at.ns ? STR("the incident was marked as wrong")
-										  : STR("the incident ended before anything was done"));
+		            in && in->wrong.at.ns ? STR("the incident was marked as wrong")
+		                                  : STR("the incident ended before anything was done"));
 		return true;
 	}
 	bool asks = act->decision == GATES_ASK && !act->approved_by.n;
@@ -235,8 +235,8 @@ static bool step_acting(struct control *c, struct action_row *act, const struct 
 		action_move(
 			c, act, ACTION_FAILED,
 			str_printf(&act->arena, "%s; %s",
-					   over ? "the incident ended before the call was confirmed" : "the call was never confirmed",
-					   unknown ? "whether it took effect is not known" : "nothing was called"));
+		               over ? "the incident ended before the call was confirmed" : "the call was never confirmed",
+		               unknown ? "whether it took effect is not known" : "nothing was called"));
 		return true;
 	}
 	if (control_paused(c, act)) {
@@ -244,8 +244,8 @@ static bool step_acting(struct control *c, struct action_row *act, const struct 
 		return false;
 	}
 	enum err e = !c->executor ? ERR_UNREACHABLE
-							  : c->executor->ops->apply(c->executor, act->kind, &act->plan, &act->key,
-														tag_make(c, TAG_APPLY, act->serial));
+	                          : c->executor->ops->apply(c->executor, act->kind, &act->plan, &act->key,
+	                                                    tag_make(c, TAG_APPLY, act->serial));
 	if (e) {
 		act->again.ns = c->now.ns + retry_ns(act->tries++);
 		return false;
@@ -261,8 +261,8 @@ static bool step_applied(struct control *c, struct action_row *act, const struct
 		return true;
 	}
 	enum err e = !c->executor ? ERR_UNREACHABLE
-							  : c->executor->ops->settle(c->executor, act->kind, &act->plan, &act->key,
-														 tag_make(c, TAG_SETTLE, act->serial));
+	                          : c->executor->ops->settle(c->executor, act->kind, &act->plan, &act->key,
+	                                                     tag_make(c, TAG_SETTLE, act->serial));
 	if (e) {
 		act->again.ns = c->now.ns + retry_ns(act->tries++);
 		return false;
@@ -281,8 +281,8 @@ static bool step_undoing(struct control *c, struct action_row *act) {
 		return false;
 	}
 	enum err e = !c->executor ? ERR_UNREACHABLE
-							  : c->executor->ops->undo(c->executor, act->kind, &act->plan, &act->key,
-													   tag_make(c, TAG_UNDO, act->serial));
+	                          : c->executor->ops->undo(c->executor, act->kind, &act->plan, &act->key,
+	                                                   tag_make(c, TAG_UNDO, act->serial));
 	if (e) {
 		act->again.ns = c->now.ns + retry_ns(act->tries++);
 		return false;
@@ -340,8 +340,8 @@ static void on_applied(struct control *c, struct action_row *act, const struct e
 		act->repeated = done->repeated;
 		c->n.repeated += done->repeated;
 		action_move(c, act, ACTION_APPLIED,
-					done->repeated ? STR("the effect had been there already: the key was found on the object")
-								   : STR("the API server confirmed the effect"));
+		            done->repeated ? STR("the effect had been there already: the key was found on the object")
+		                           : STR("the API server confirmed the effect"));
 	}
 }
 
@@ -369,7 +369,7 @@ static void on_undone(struct control *c, struct action_row *act, const struct ex
 		again(c, act);
 	else
 		action_move(c, act, act->undo_from,
-					str_printf(&act->arena, "the undo was refused: " STR_FMT, STR_ARG(words(done))));
+		            str_printf(&act->arena, "the undo was refused: " STR_FMT, STR_ARG(words(done))));
 }
 
 void action_done(struct control *c, const struct exec_done *done) {

@@ -120,7 +120,7 @@ enum err cause_copy(struct arena *a, const struct cause *c, struct cause *out) {
 bool cause_same(const struct cause *a, const struct cause *b) {
 	if (a->none || b->none) return a->none == b->none;
 	return str_eq(a->entity, b->entity) && a->kind == b->kind && a->has_target == b->has_target &&
-		   str_eq(a->target.service, b->target.service) && str_eq(a->target.pod, b->target.pod);
+	       str_eq(a->target.service, b->target.service) && str_eq(a->target.pod, b->target.pod);
 }
 
 void quality_write(const struct quality *q, struct json_out *o) {

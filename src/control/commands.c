@@ -92,7 +92,7 @@ static void done_with(struct control *c, struct work *w, struct change *ch, cons
 	ch->command = w->tag;
 	change_note(c, ch, "command", w->order.by, body_of(ch, &w->order, state));
 	log_event(c->log, LOG_INFO, "control.command", "command=%s by=" STR_FMT " id=" STR_FMT " scope=" STR_FMT,
-			  names[w->order.kind], STR_ARG(w->order.by), STR_ARG(w->order.id), STR_ARG(w->order.scope));
+	          names[w->order.kind], STR_ARG(w->order.by), STR_ARG(w->order.id), STR_ARG(w->order.scope));
 	work_done(c, w);
 }
 
@@ -102,7 +102,7 @@ static void approve(struct control *c, struct work *w, struct action_row *act) {
 	if (act->state != ACTION_WAITING || act->decision != GATES_ASK || act->approved_by.n) {
 		char why[160];
 		snprintf(why, sizeof why, "action %s is %s%s: it does not wait for an approval", act->id,
-				 action_state_name(act->state), act->approved_by.n ? " and approved already" : "");
+		         action_state_name(act->state), act->approved_by.n ? " and approved already" : "");
 		refuse(c, w, ERR_CONFLICT, why);
 		return;
 	}
@@ -115,7 +115,7 @@ static void reject(struct control *c, struct work *w, struct action_row *act) {
 	if (act->state != ACTION_WAITING) {
 		char why[160];
 		snprintf(why, sizeof why, "action %s is %s: there is nothing to reject", act->id,
-				 action_state_name(act->state));
+		         action_state_name(act->state));
 		refuse(c, w, ERR_CONFLICT, why);
 		return;
 	}
@@ -124,7 +124,7 @@ static void reject(struct control *c, struct work *w, struct action_row *act) {
 	done_with(
 		c, w,
 		action_move(c, act, ACTION_REFUSED,
-					str_printf(&act->arena, "rejected by " STR_FMT ": " STR_FMT, STR_ARG(w->order.by), STR_ARG(why))),
+	                str_printf(&act->arena, "rejected by " STR_FMT ": " STR_FMT, STR_ARG(w->order.by), STR_ARG(why))),
 		"refused");
 }
 
@@ -134,25 +134,25 @@ static void undo(struct control *c, struct work *w, struct action_row *act) {
 	if (!lifecycle_undoable(act->state) || act->changes || !way_back || !room || !c->executor) {
 		char why[200];
 		snprintf(why, sizeof why, "action %s is %s%s: it cannot be undone now", act->id, action_state_name(act->state),
-				 way_back ? "" : " and has no way back");
+		         way_back ? "" : " and has no way back");
 		refuse(c, w, ERR_CONFLICT, why);
 		return;
 	}
 	act->undo_from = act->state == ACTION_VERIFIED ? ACTION_VERIFIED : ACTION_INEFFECTIVE;
 	act->asked_undo_by = row_text(&act->arena, w->order.by);
 	done_with(c, w,
-			  action_move(c, act, ACTION_UNDOING,
-						  str_printf(&act->arena, "undo asked for by " STR_FMT, STR_ARG(w->order.by))),
-			  "undoing");
+	          action_move(c, act, ACTION_UNDOING,
+	                      str_printf(&act->arena, "undo asked for by " STR_FMT, STR_ARG(w->order.by))),
+	          "undoing");
 }
 
 /* ---- incidents ---- */
 
 static void mark(struct control *c, struct work *w, struct incident_row *in) {
 	struct mark m = { .at = c->wall,
-					  .by = row_text(&in->arena, w->order.by),
-					  .why = row_text(&in->arena, w->order.why),
-					  .until = { w->order.for_ns > 0 ? c->wall.ns + w->order.for_ns : 0 } };
+		              .by = row_text(&in->arena, w->order.by),
+		              .why = row_text(&in->arena, w->order.why),
+		              .until = { w->order.for_ns > 0 ? c->wall.ns + w->order.for_ns : 0 } };
 	switch (w->order.kind) {
 	case COMMAND_ACK: in->ack = m; break;
 	case COMMAND_WRONG: in->wrong = m; break;

@@ -70,9 +70,9 @@ static bool put_incident(struct control *c, struct incident_row *in, struct buf 
 	if (written(c, key)) return true;
 	incident_write(in, buf);
 	return put(c, (struct state_write){ .effect = STATE_PUT,
-										.key = key,
-										.value = kept(c, buf),
-										.expires = later(c, in->how != HOW_OPEN, KEEP_ROWS_NS) });
+	                                    .key = key,
+	                                    .value = kept(c, buf),
+	                                    .expires = later(c, in->how != HOW_OPEN, KEEP_ROWS_NS) });
 }
 
 static bool put_action(struct control *c, struct action_row *act, struct buf *buf) {
@@ -81,17 +81,17 @@ static bool put_action(struct control *c, struct action_row *act, struct buf *bu
 	action_write(act, buf);
 	act->published_stored = act->published;
 	return put(c, (struct state_write){ .effect = STATE_PUT,
-										.key = key,
-										.value = kept(c, buf),
-										.expires = later(c, action_state_terminal(act->state), KEEP_ROWS_NS) });
+	                                    .key = key,
+	                                    .value = kept(c, buf),
+	                                    .expires = later(c, action_state_terminal(act->state), KEEP_ROWS_NS) });
 }
 
 static bool put_claim(struct control *c, const struct action_row *act) {
 	return put(c, (struct state_write){ .effect = STATE_PUT,
-										.check = STATE_ABSENT,
-										.key = str_printf(&c->batch, "key/%s", act->key.hex),
-										.value = str_printf(&c->batch, "{\"action\":\"%s\"}", act->id),
-										.expires = later(c, true, KEEP_KEYS_NS) });
+	                                    .check = STATE_ABSENT,
+	                                    .key = str_printf(&c->batch, "key/%s", act->key.hex),
+	                                    .value = str_printf(&c->batch, "{\"action\":\"%s\"}", act->id),
+	                                    .expires = later(c, true, KEEP_KEYS_NS) });
 }
 
 /* A later change of the same item takes the earlier one's place. */
@@ -110,20 +110,20 @@ static bool put_extra(struct control *c, const struct change *ch) {
 static bool put_note(struct control *c, const struct change *ch, const struct note *n, struct buf *buf) {
 	char key[AUDIT_KEY_LEN + 1];
 	struct audit_entry e = { .seq = c->next_head.seq + 1,
-							 .at = c->wall,
-							 .kind = str_of(n->kind),
-							 .by = n->by,
-							 .action = ch->act ? str_of(ch->act->id) : (struct str){ 0 },
-							 .incident = ch->in    ? str_of(ch->in->id)
-										 : ch->act ? str_of(ch->act->incident)
-												   : (struct str){ 0 },
-							 .body = n->body };
+		                     .at = c->wall,
+		                     .kind = str_of(n->kind),
+		                     .by = n->by,
+		                     .action = ch->act ? str_of(ch->act->id) : (struct str){ 0 },
+		                     .incident = ch->in    ? str_of(ch->in->id)
+		                                 : ch->act ? str_of(ch->act->incident)
+		                                           : (struct str){ 0 },
+		                     .body = n->body };
 	audit_key(e.seq, key);
 	audit_append(&c->next_head, &e, buf);
 	return put(c, (struct state_write){ .effect = STATE_PUT,
-										.check = STATE_ABSENT,
-										.key = str_copy(&c->batch, str_of(key)),
-										.value = kept(c, buf) });
+	                                    .check = STATE_ABSENT,
+	                                    .key = str_copy(&c->batch, str_of(key)),
+	                                    .value = kept(c, buf) });
 }
 
 static bool put_change(struct control *c, struct change *ch, struct buf *buf) {
@@ -140,10 +140,10 @@ static bool put_head(struct control *c, struct buf *buf) {
 	if (c->next_head.seq == c->head.seq) return true;
 	audit_head_write(&c->next_head, buf);
 	return put(c, (struct state_write){ .effect = STATE_PUT,
-										.check = c->head_version ? STATE_VERSION : STATE_ABSENT,
-										.version = c->head_version,
-										.key = STR("audit/head"),
-										.value = kept(c, buf) });
+	                                    .check = c->head_version ? STATE_VERSION : STATE_ABSENT,
+	                                    .version = c->head_version,
+	                                    .key = STR("audit/head"),
+	                                    .value = kept(c, buf) });
 }
 
 static size_t items_of(const struct change *ch) {
@@ -179,7 +179,7 @@ static bool submit(struct control *c) {
 	}
 	if (e) {
 		log_event(c->log, LOG_ERROR, "control.commit_refused", "err=%s writes=%lld", err_name(e),
-				  (long long)c->write_count);
+		          (long long)c->write_count);
 		control_forget(c, RETRY_NS_MIN, "a transaction was refused");
 		return true;
 	}
@@ -226,19 +226,19 @@ void commit_take(struct control *c, const struct state_done *done) {
 	}
 	if (done->err == ERR_CONFLICT) c->n.conflicts++;
 	log_event(c->log, LOG_WARN, "control.commit_failed", "err=%s item=%lld why=%s", err_name(done->err),
-			  (long long)done->failed, done->why ? done->why : "");
+	          (long long)done->failed, done->why ? done->why : "");
 	/* one conflict is another writer's and read back at once; one after another is something that stays */
 	control_forget(c,
-				   c->commit_failures++        ? retry_ns(c->commit_failures - 2)
-				   : done->err == ERR_CONFLICT ? 0
-											   : RETRY_NS_MIN,
-				   err_text(done->err));
+	               c->commit_failures++        ? retry_ns(c->commit_failures - 2)
+	               : done->err == ERR_CONFLICT ? 0
+	                                           : RETRY_NS_MIN,
+	               err_text(done->err));
 }
 
 static void change_drop(struct control *c, struct change *ch) {
 	if (ch->has_receipt && c->bus)
 		(void)c->bus->ops->settle(c->bus, ch->receipt, false, 0, STR("control reads its state back"),
-								  tag_make(c, TAG_ACK, 0));
+		                          tag_make(c, TAG_ACK, 0));
 	if (ch->has_command) command_answer(c, ch->command, ERR_AGAIN, "control is reading its state back; try again");
 	change_free(c, ch);
 }

@@ -112,7 +112,7 @@ struct control {
 	struct mono now;
 	struct wall wall;
 	enum phase phase;
-	bool leaving; /* control_flush gave the lease back */
+	bool leaving;        /* control_flush gave the lease back */
 	uint32_t generation; /* of the image; tags of an older one are ignored */
 	struct mono load_at; /* not before */
 	int load_step;

@@ -3,7 +3,7 @@
 #include "control/lifecycle.h"
 
 static const char *const names[ESCALATIONS] = { "no_cause",  "no_target", "no_remedy", "unsure",
-												"exhausted", "person",    "silent" };
+	                                            "exhausted", "person",    "silent" };
 
 const char *escalation_name(enum escalation e) {
 	return names[e];
@@ -81,15 +81,15 @@ static bool sure(struct arena *a, const struct decide_facts *f, const struct han
 	const struct cause *c = f->cause;
 	if (c->confidence < h->confidence_min) {
 		note(v, ESCALATE_UNSURE,
-			 str_printf(a, "%s of " STR_FMT " is only %.0f %% sure; handler " STR_FMT " acts from %.0f %%",
-						cause_kind_name(c->kind), STR_ARG(c->entity), 100 * c->confidence, STR_ARG(h->name),
-						100 * h->confidence_min));
+		     str_printf(a, "%s of " STR_FMT " is only %.0f %% sure; handler " STR_FMT " acts from %.0f %%",
+		                cause_kind_name(c->kind), STR_ARG(c->entity), 100 * c->confidence, STR_ARG(h->name),
+		                100 * h->confidence_min));
 		return false;
 	}
 	if (!(f->severity >= h->severity_min)) {
 		note(v, ESCALATE_UNSURE,
-			 str_printf(a, "severity %.2f is below the %.2f from which handler " STR_FMT " acts", f->severity,
-						h->severity_min, STR_ARG(h->name)));
+		     str_printf(a, "severity %.2f is below the %.2f from which handler " STR_FMT " acts", f->severity,
+		                h->severity_min, STR_ARG(h->name)));
 		return false;
 	}
 	return true;
@@ -97,7 +97,7 @@ static bool sure(struct arena *a, const struct decide_facts *f, const struct han
 
 /* True: this handler settles the matter, in *out. False: ask the next. */
 static bool ask(struct arena *a, const struct decide_facts *f, const struct handler *h, struct decision *out,
-				struct verdict *v) {
+                struct verdict *v) {
 	struct tried t = tried_before(f, h);
 	const struct passed_over *p = passed(f, h);
 	if (t.told) {
@@ -107,28 +107,28 @@ static bool ask(struct arena *a, const struct decide_facts *f, const struct hand
 	if (t.rejected || t.expired) {
 		const char *what = t.rejected ? "a person rejected it" : "nobody approved it in time";
 		*out = (struct decision){ .kind = DECIDE_ESCALATE,
-								  .escalation = ESCALATE_PERSON,
-								  .reason = str_printf(a, "handler " STR_FMT ": %s", STR_ARG(h->name), what) };
+			                      .escalation = ESCALATE_PERSON,
+			                      .reason = str_printf(a, "handler " STR_FMT ": %s", STR_ARG(h->name), what) };
 		return true;
 	}
 	if (p) {
 		note(v, p->no_target ? ESCALATE_NO_TARGET : ESCALATE_EXHAUSTED,
-			 str_printf(a, "handler " STR_FMT ": " STR_FMT, STR_ARG(h->name), STR_ARG(p->why)));
+		     str_printf(a, "handler " STR_FMT ": " STR_FMT, STR_ARG(h->name), STR_ARG(p->why)));
 		return false;
 	}
 	if (t.refused || t.done || t.in_vain >= h->attempts) {
 		const char *what = t.refused ? "was refused" : t.done ? "did not help" : "did not help in all its attempts";
 		note(v, ESCALATE_EXHAUSTED,
-			 str_printf(a, "handler " STR_FMT " (%s) %s", STR_ARG(h->name), action_kind_name(h->action), what));
+		     str_printf(a, "handler " STR_FMT " (%s) %s", STR_ARG(h->name), action_kind_name(h->action), what));
 		return false;
 	}
 	if (!sure(a, f, h, v)) return false;
 	*out =
 		(struct decision){ .kind = DECIDE_PROPOSE,
-						   .handler = h,
-						   .reason = str_printf(a, "%s of " STR_FMT " (%.0f %% sure) is answered by handler " STR_FMT,
-												cause_kind_name(f->cause->kind), STR_ARG(f->cause->entity),
-												100 * f->cause->confidence, STR_ARG(h->name)) };
+		                   .handler = h,
+		                   .reason = str_printf(a, "%s of " STR_FMT " (%.0f %% sure) is answered by handler " STR_FMT,
+		                                        cause_kind_name(f->cause->kind), STR_ARG(f->cause->entity),
+		                                        100 * f->cause->confidence, STR_ARG(h->name)) };
 	return true;
 }
 
@@ -142,20 +142,20 @@ enum err decide(struct arena *a, const struct decide_facts *f, struct decision *
 	if (c->none) return escalate(out, ESCALATE_NO_CAUSE, no_cause(a, c));
 	if (!c->has_target)
 		return escalate(out, ESCALATE_NO_TARGET,
-						str_printf(a, "the cause is %s of " STR_FMT ", which is no service that Flyball may act on",
-								   cause_kind_name(c->kind), STR_ARG(c->entity)));
+		                str_printf(a, "the cause is %s of " STR_FMT ", which is no service that Flyball may act on",
+		                           cause_kind_name(c->kind), STR_ARG(c->entity)));
 	struct verdict v = { 0 };
 	for (size_t i = 0; i < f->policy->handler_count; i++) {
 		const struct handler *h = &f->policy->handlers[i];
 		if (!handler_answers(h, c->kind, c->target.service)) continue;
 		if (h->action == ACTION_DELETE_POD && !c->target.pod.n) {
 			note(&v, ESCALATE_NO_REMEDY,
-				 str_printf(a, "handler " STR_FMT " deletes one sick pod, and the cause names none", STR_ARG(h->name)));
+			     str_printf(a, "handler " STR_FMT " deletes one sick pod, and the cause names none", STR_ARG(h->name)));
 			continue;
 		}
 		if (ask(a, f, h, out, &v)) return out->reason.p ? OK : ERR_NOMEM;
 	}
 	if (v.any) return escalate(out, v.escalation, v.reason);
 	return escalate(out, ESCALATE_NO_REMEDY,
-					str_printf(a, "no handler answers %s of " STR_FMT, cause_kind_name(c->kind), STR_ARG(c->entity)));
+	                str_printf(a, "no handler answers %s of " STR_FMT, cause_kind_name(c->kind), STR_ARG(c->entity)));
 }

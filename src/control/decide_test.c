@@ -155,7 +155,7 @@ TEST(other_incidents_and_other_services_do_not_count) {
 TEST(a_handler_that_found_nothing_to_do_is_passed_over) {
 	struct case_ *c = setup(t, two, CAUSE_LATENCY);
 	struct passed_over p[2] = { { hash64(STR("first")), true, STR("no workload serves payment") },
-								{ hash64(STR("second")), true, STR("no workload serves payment") } };
+		                        { hash64(STR("second")), true, STR("no workload serves payment") } };
 	c->facts.passed_over = p;
 	c->facts.passed_over_count = 1;
 	EXPECT(run(t, c).handler == &c->policy.handlers[1]);
@@ -187,6 +187,6 @@ TEST(no_history_makes_it_propose_what_is_used_up, .seeds = 2000) {
 }
 
 RUN(each_cause_has_its_remedy_or_goes_to_a_person, no_cause_and_no_target_end_with_a_person,
-	who_is_not_sure_does_not_act, what_was_in_vain_is_tried_again_then_the_next_then_a_person,
-	each_end_leads_where_it_should, other_incidents_and_other_services_do_not_count,
-	a_handler_that_found_nothing_to_do_is_passed_over, no_history_makes_it_propose_what_is_used_up)
+    who_is_not_sure_does_not_act, what_was_in_vain_is_tried_again_then_the_next_then_a_person,
+    each_end_leads_where_it_should, other_incidents_and_other_services_do_not_count,
+    a_handler_that_found_nothing_to_do_is_passed_over, no_history_makes_it_propose_what_is_used_up)

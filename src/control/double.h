@@ -80,7 +80,7 @@ void double_broker_done(struct double_broker *b);
 struct bus *double_bus(struct double_broker *b);
 /* An event of observe's: durable at once. `data` is JSON. */
 void double_emit(struct double_broker *b, const char *type, const char *id, const char *subject, double severity,
-				 const char *data);
+                 const char *data);
 /* Events of that type that control published, newest last; for each the callback gets the JSON text. */
 size_t double_count(const struct double_broker *b, const char *type);
 const char *double_nth(const struct double_broker *b, const char *type, size_t n);
@@ -172,7 +172,7 @@ bool rig_turn(struct rig *r, int64_t until_ns);
 bool rig_ready(struct rig *r);
 /* Sends a command and runs until it is answered. */
 enum err rig_command(struct rig *r, enum command_kind kind, const char *id, const char *by, int64_t for_ns,
-					 char why[256]);
+                     char why[256]);
 
 /* Events as observe makes them. `n` numbers the incident: its id is rig_ulid(n). */
 const char *rig_ulid(struct rig *r, int n);

@@ -38,7 +38,7 @@ void double_broker_done(struct double_broker *b) {
 
 static bool interesting(struct str type) {
 	return str_is(type, "INCIDENT_OPENED") || str_is(type, "INCIDENT_RESOLVED") || str_is(type, "RCA_REPORT") ||
-		   str_is(type, "DATA_STALE");
+	       str_is(type, "DATA_STALE");
 }
 
 static void store(struct double_broker *b, struct str text) {
@@ -69,16 +69,16 @@ static void store(struct double_broker *b, struct str text) {
 }
 
 void double_emit(struct double_broker *b, const char *type, const char *id, const char *subject, double severity,
-				 const char *data) {
+                 const char *data) {
 	struct buf buf;
 	buf_init(&buf, 0);
 	struct event e = { .id = str_of(id),
-					   .source = STR("/flyball/observe"),
-					   .type = str_of(type),
-					   .subject = str_of(subject),
-					   .time = b->clock->wall,
-					   .severity = severity,
-					   .data = str_of(data) };
+		               .source = STR("/flyball/observe"),
+		               .type = str_of(type),
+		               .subject = str_of(subject),
+		               .time = b->clock->wall,
+		               .severity = severity,
+		               .data = str_of(data) };
 	event_write(&e, &buf);
 	store(b, buf_get(&buf));
 	buf_done(&buf);
@@ -147,7 +147,7 @@ static struct double_event *by_receipt(struct double_broker *b, uint64_t receipt
 }
 
 static enum err b_settle(struct bus *bus, uint64_t receipt, bool ack, int64_t delay_ns, struct str reason,
-						 uint64_t tag) {
+                         uint64_t tag) {
 	struct handle *h = (struct handle *)bus;
 	struct double_event *e = by_receipt(h->b, receipt);
 	struct note *n = note(h, BUS_SETTLED, tag);

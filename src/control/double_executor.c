@@ -110,25 +110,25 @@ static enum err plan_for(struct handle *h, struct request *q) {
 	if (scale && q->replicas == o->replicas) return ERR_INVALID;
 	q->plan =
 		(struct plan){ .namespace_ = str_of(o->namespace_),
-					   .kind = pod ? STR("Pod") : STR("Deployment"),
-					   .name = str_of(o->name),
-					   .uid = str_of(pod && o->pod_uid ? o->pod_uid : o->uid),
-					   .mapped_by = STR("k8s.deployment.name"),
-					   .generation = o->generation,
-					   .resource_version = STR("7"),
-					   .replicas = o->replicas,
-					   .pods_ready = o->replicas,
-					   .pods_disturbed = pod     ? 1
-										 : scale ? 0
-												 : o->replicas,
-					   .owner = str_of(o->owner),
-					   .undo = q->action == ACTION_SCALE
-								   ? str_printf(&q->arena, "{\"replicas\":%lld}", (long long)o->replicas)
-							   : q->action == ACTION_ROLLOUT_UNDO ? STR("{\"revision\":\"2\"}")
-																  : STR("{\"none\":\"nothing to take back\"}"),
-					   .params = STR("{}"),
-					   .summary = str_printf(&q->arena, "%s Deployment %s/%s (%lld pods)", action_kind_name(q->action),
-											 o->namespace_, o->name, (long long)o->replicas) };
+		               .kind = pod ? STR("Pod") : STR("Deployment"),
+		               .name = str_of(o->name),
+		               .uid = str_of(pod && o->pod_uid ? o->pod_uid : o->uid),
+		               .mapped_by = STR("k8s.deployment.name"),
+		               .generation = o->generation,
+		               .resource_version = STR("7"),
+		               .replicas = o->replicas,
+		               .pods_ready = o->replicas,
+		               .pods_disturbed = pod     ? 1
+		                                 : scale ? 0
+		                                         : o->replicas,
+		               .owner = str_of(o->owner),
+		               .undo = q->action == ACTION_SCALE
+		                           ? str_printf(&q->arena, "{\"replicas\":%lld}", (long long)o->replicas)
+		                       : q->action == ACTION_ROLLOUT_UNDO ? STR("{\"revision\":\"2\"}")
+		                                                          : STR("{\"none\":\"nothing to take back\"}"),
+		               .params = STR("{}"),
+		               .summary = str_printf(&q->arena, "%s Deployment %s/%s (%lld pods)", action_kind_name(q->action),
+		                                     o->namespace_, o->name, (long long)o->replicas) };
 	return OK;
 }
 
@@ -142,7 +142,7 @@ static struct request *ask(struct handle *h, enum exec_kind kind, enum action_ki
 	q->action = action;
 	q->tag = tag;
 	q->due = h->k->clock->mono.ns + 1 + rng_below(h->k->rng, h->k->latency_ns) +
-			 (kind == EXEC_SETTLED ? h->k->settle_ns : 0);
+	         (kind == EXEC_SETTLED ? h->k->settle_ns : 0);
 	list_push(&h->requests, &q->node);
 	return q;
 }
@@ -150,13 +150,13 @@ static struct request *ask(struct handle *h, enum exec_kind kind, enum action_ki
 static struct plan copy(struct arena *a, const struct plan *p) {
 	struct plan c = *p;
 	struct str *f[] = { &c.namespace_,       &c.kind,  &c.name, &c.uid,    &c.mapped_by,
-						&c.resource_version, &c.owner, &c.undo, &c.params, &c.summary };
+		                &c.resource_version, &c.owner, &c.undo, &c.params, &c.summary };
 	for (size_t i = 0; i < sizeof f / sizeof *f; i++) *f[i] = str_copy(a, *f[i]);
 	return c;
 }
 
 static enum err e_plan(struct executor *e, enum action_kind action, const struct target *t, int64_t replicas,
-					   uint64_t tag) {
+                       uint64_t tag) {
 	struct handle *h = (struct handle *)e;
 	struct request *q = ask(h, EXEC_PLANNED, action, tag);
 	h->k->plans++;
@@ -166,7 +166,7 @@ static enum err e_plan(struct executor *e, enum action_kind action, const struct
 }
 
 static enum err call(struct executor *e, enum exec_kind kind, enum action_kind action, const struct plan *p,
-					 const struct action_key *key, uint64_t tag) {
+                     const struct action_key *key, uint64_t tag) {
 	struct request *q = ask((struct handle *)e, kind, action, tag);
 	q->plan = copy(&q->arena, p);
 	q->key = *key;
@@ -174,19 +174,19 @@ static enum err call(struct executor *e, enum exec_kind kind, enum action_kind a
 }
 
 static enum err e_apply(struct executor *e, enum action_kind a, const struct plan *p, const struct action_key *key,
-						uint64_t tag) {
+                        uint64_t tag) {
 	((struct handle *)e)->k->applies++;
 	return call(e, EXEC_APPLIED, a, p, key, tag);
 }
 
 static enum err e_settle(struct executor *e, enum action_kind a, const struct plan *p, const struct action_key *key,
-						 uint64_t tag) {
+                         uint64_t tag) {
 	((struct handle *)e)->k->settles++;
 	return call(e, EXEC_SETTLED, a, p, key, tag);
 }
 
 static enum err e_undo(struct executor *e, enum action_kind a, const struct plan *p, const struct action_key *key,
-					   uint64_t tag) {
+                       uint64_t tag) {
 	((struct handle *)e)->k->undos++;
 	return call(e, EXEC_UNDONE, a, p, key, tag);
 }

@@ -209,9 +209,9 @@ static void answer_query(struct handle *h, const struct state_query *q, struct s
 		struct double_item *it = v;
 		if (!wanted(h->s, q, key) || !find(h->s, key)) continue;
 		items[n++] = (struct state_item){ str_copy(&h->answer, key),
-										  str_copy(&h->answer, (struct str){ it->value, it->n }),
-										  it->version,
-										  { it->expires_ns } };
+			                              str_copy(&h->answer, (struct str){ it->value, it->n }),
+			                              it->version,
+			                              { it->expires_ns } };
 	}
 	qsort(items, n, sizeof *items, by_key);
 	if (q->newest_first)

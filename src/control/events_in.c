@@ -37,7 +37,7 @@ static void settle(struct control *c, uint64_t receipt, bool ack, int64_t delay_
 static void refuse(struct control *c, struct work *w, int64_t delay_ns, const char *reason) {
 	c->n.events_refused++;
 	log_event(c->log, LOG_WARN, "control.event_refused", "type=%s id=" STR_FMT " why=%s", event_type_name(w->type),
-			  STR_ARG(w->event.id), reason);
+	          STR_ARG(w->event.id), reason);
 	settle(c, w->receipt, false, delay_ns, str_of(reason));
 	work_done(c, w);
 }
@@ -64,12 +64,12 @@ static void deliver(struct control *c, const struct bus_msg *m) {
 static bool subscribe(struct control *c) {
 	struct why why = { "" };
 	struct bus_queue_opts q = { .name = STR(QUEUE_NAME),
-								.pattern = STR(PATTERN),
-								.visibility_ns = 30 * NS_PER_SEC,
-								.receives_max = 8,
-								.age_max_ns = 4 * NS_PER_DAY,
-								.backoff_min_ns = NS_PER_SEC,
-								.backoff_max_ns = 5 * NS_PER_MIN };
+		                        .pattern = STR(PATTERN),
+		                        .visibility_ns = 30 * NS_PER_SEC,
+		                        .receives_max = 8,
+		                        .age_max_ns = 4 * NS_PER_DAY,
+		                        .backoff_min_ns = NS_PER_SEC,
+		                        .backoff_max_ns = 5 * NS_PER_MIN };
 	enum err e = c->bus ? OK : c->bus_of->ops->attach(c->bus_of, &c->bus);
 	if (!e) e = c->bus->ops->subscribe(c->bus, &q, &why);
 	if (!e) return true;
@@ -117,7 +117,7 @@ static struct str raw_copy(struct arena *a, const struct json *v, size_t max) {
 
 /* The change that makes the event's effect durable, and acknowledges it then. */
 static struct change *record(struct control *c, struct work *w, struct incident_row *in, const char *kind,
-							 struct str body) {
+                             struct str body) {
 	struct change *ch = change_new(c, in, NULL);
 	if (!ch) return NULL;
 	ch->has_receipt = true;
@@ -134,7 +134,7 @@ static void ignore(struct control *c, struct work *w) {
 
 static struct str opened_body(struct work *w, const struct incident_row *in) {
 	return str_printf(&w->arena, "{\"severity\":%.4f,\"entities\":" STR_FMT "}", in->severity,
-					  STR_ARG(in->entities.n ? in->entities : STR("[]")));
+	                  STR_ARG(in->entities.n ? in->entities : STR("[]")));
 }
 
 static void opened_again(struct control *c, struct work *w, struct incident_row *in, double severity) {
@@ -316,7 +316,7 @@ static struct str row_id(const struct work *w) {
 
 static bool row_here(const struct control *c, const struct work *w, const char *kind) {
 	return strcmp(kind, "action") == 0 ? rows_action(&c->rows, row_id(w)) != NULL
-									   : rows_incident(&c->rows, row_id(w)) != NULL;
+	                                   : rows_incident(&c->rows, row_id(w)) != NULL;
 }
 
 static bool fetch(struct control *c, struct work *w, const char *kind) {
@@ -359,7 +359,7 @@ static bool readable(struct control *c, struct work *w) {
 	struct why why;
 	if (w->command || w->data) return true;
 	if (w->type != EVENT_INCIDENT_OPENED && w->type != EVENT_INCIDENT_RESOLVED && w->type != EVENT_RCA_REPORT &&
-		w->type != EVENT_DATA_STALE) {
+	    w->type != EVENT_DATA_STALE) {
 		ignore(c, w);
 		return false;
 	}

@@ -18,15 +18,15 @@ static void event_id(struct wall at, const char *of, long long n, enum event_typ
 }
 
 static struct event envelope(const char *id, enum event_type type, struct str subject, struct wall at, double severity,
-							 struct str key, const struct buf *data) {
+                             struct str key, const struct buf *data) {
 	return (struct event){ .id = str_of(id),
-						   .source = STR("/flyball/control"),
-						   .type = str_of(event_type_name(type)),
-						   .subject = subject.n ? subject : STR("unknown"),
-						   .time = at,
-						   .severity = severity,
-						   .idempotencykey = key,
-						   .data = buf_get(data) };
+		                   .source = STR("/flyball/control"),
+		                   .type = str_of(event_type_name(type)),
+		                   .subject = subject.n ? subject : STR("unknown"),
+		                   .time = at,
+		                   .severity = severity,
+		                   .idempotencykey = key,
+		                   .data = buf_get(data) };
 }
 
 /* ---- data of each type ---- */
@@ -98,7 +98,7 @@ static bool publish(struct control *c, const struct event *e, uint64_t tag) {
 	enum err err = c->bus ? c->bus->ops->publish(c->bus, e, tag) : ERR_AGAIN;
 	if (err && err != ERR_FULL && err != ERR_AGAIN)
 		log_event(c->log, LOG_ERROR, "control.publish_refused", "type=" STR_FMT " err=%s", STR_ARG(e->type),
-				  err_name(err));
+		          err_name(err));
 	return !err;
 }
 
@@ -123,8 +123,8 @@ static bool tell_action(struct control *c, struct action_row *act) {
 		int bit;
 		enum event_type type;
 	} kinds[] = { { EMIT_PLANNED, EVENT_ACTION_PLANNED },
-				  { EMIT_APPROVAL, EVENT_APPROVAL_REQUESTED },
-				  { EMIT_LOG, EVENT_ACTION_LOG } };
+		          { EMIT_APPROVAL, EVENT_APPROVAL_REQUESTED },
+		          { EMIT_LOG, EVENT_ACTION_LOG } };
 	if (act->fresh || act->changes || act->in_flight || act->published >= act->log_count) return false;
 	if (c->now.ns < act->publish_again.ns) return false;
 	int emit = act->log[act->published].emit;
@@ -150,7 +150,7 @@ static bool tell_incident(struct control *c, struct incident_row *in) {
 	escalation_data(in, id, &data);
 	struct event e =
 		envelope(id, EVENT_ACTION_PLANNED, in->has_report && !in->cause.none ? in->cause.entity : in->subject,
-				 in->escalated, in->severity_now, (struct str){ 0 }, &data);
+	             in->escalated, in->severity_now, (struct str){ 0 }, &data);
 	in->publishing = !data.err && publish(c, &e, tag_make(c, TAG_PUBLISH_INCIDENT, in->serial));
 	if (!in->publishing) in->publish_again.ns = c->now.ns + RETRY_NS_MIN;
 	return in->publishing;

@@ -56,7 +56,7 @@ static bool scope_covers(struct str scope, struct str handler, struct str namesp
 }
 
 bool pause_covers(const struct pause *p, struct wall now, struct str handler, struct str namespace_,
-				  struct str service) {
+                  struct str service) {
 	return (!p->until.ns || now.ns < p->until.ns) && scope_covers(p->scope, handler, namespace_, service);
 }
 
@@ -69,8 +69,8 @@ static bool paused(struct asked *g) {
 		json_kv_str(&g->in, "scope", p->scope);
 		if (p->until.ns) json_kv_wall(&g->in, "until", p->until);
 		wait(g, p->until.ns ? p->until.ns - f->wall.ns : LOOK_NS_MAX,
-			 str_printf(g->arena, "paused by " STR_FMT "%s" STR_FMT "; `flyball resume` ends it", STR_ARG(p->by),
-						p->why.n ? ": " : "", STR_ARG(p->why)));
+		     str_printf(g->arena, "paused by " STR_FMT "%s" STR_FMT "; `flyball resume` ends it", STR_ARG(p->by),
+		                p->why.n ? ": " : "", STR_ARG(p->why)));
 		return true;
 	}
 	return false;
@@ -87,7 +87,7 @@ static bool maintained(struct asked *g) {
 		json_kv_str(&g->in, "maintenance", m->name);
 		json_kv_c(&g->in, "to", to);
 		wait(g, m->to.ns - f->wall.ns,
-			 str_printf(g->arena, "maintenance window '" STR_FMT "' lasts until %s", STR_ARG(m->name), to));
+		     str_printf(g->arena, "maintenance window '" STR_FMT "' lasts until %s", STR_ARG(m->name), to));
 		return true;
 	}
 	return false;
@@ -115,9 +115,9 @@ static const struct policy_rule *rule(const struct gate_facts *f, const struct p
 
 static struct str rule_words(struct arena *a, const struct policy_rule *r) {
 	return str_printf(a, "{%s" STR_FMT "%s" STR_FMT "%s" STR_FMT "%s%s}", r->namespace_.n ? " namespace: " : "",
-					  STR_ARG(r->namespace_), r->service.n ? " service: " : "", STR_ARG(r->service),
-					  r->workload.n ? " workload: " : "", STR_ARG(r->workload), r->action >= 0 ? " action: " : "",
-					  r->action >= 0 ? action_kind_name((enum action_kind)r->action) : "");
+	                  STR_ARG(r->namespace_), r->service.n ? " service: " : "", STR_ARG(r->service),
+	                  r->workload.n ? " workload: " : "", STR_ARG(r->workload), r->action >= 0 ? " action: " : "",
+	                  r->action >= 0 ? action_kind_name((enum action_kind)r->action) : "");
 }
 
 static void ask_policy(struct asked *g) {
@@ -131,7 +131,7 @@ static void ask_policy(struct asked *g) {
 	const struct policy_rule *allow = rule(f, p->allow, p->allow_count);
 	if (deny)
 		answer(g, GATE_DENY,
-			   str_printf(g->arena, "policy.deny has the rule " STR_FMT, STR_ARG(rule_words(g->arena, deny))));
+		       str_printf(g->arena, "policy.deny has the rule " STR_FMT, STR_ARG(rule_words(g->arena, deny))));
 	else if (p->allow_count && !allow)
 		answer(g, GATE_DENY, STR("policy.allow lists what is allowed, and no rule there matches"));
 	else
@@ -150,7 +150,7 @@ static void ask_ownership(struct asked *g) {
 	json_kv_str(&g->in, "owner", p->owner);
 	if (p->owner.n)
 		answer(g, GATE_DENY,
-			   str_printf(g->arena, STR_FMT " owns what would be changed; Flyball yields", STR_ARG(p->owner)));
+		       str_printf(g->arena, STR_FMT " owns what would be changed; Flyball yields", STR_ARG(p->owner)));
 	else
 		answer(g, GATE_PASS, STR("no other controller owns what would be changed"));
 }
@@ -177,21 +177,21 @@ static void ask_data(struct asked *g) {
 	json_kv_bool(&g->in, "target_fresh", f->executor_ready);
 	if (!f->executor_ready)
 		wait(g, 5 * NS_PER_SEC,
-			 str_printf(g->arena, "what is known of the target is not fresh: %s",
-						f->executor_why && *f->executor_why ? f->executor_why : "it is not connected"));
+		     str_printf(g->arena, "what is known of the target is not fresh: %s",
+		                f->executor_why && *f->executor_why ? f->executor_why : "it is not connected"));
 	else if (!f->quality->known)
 		wait(g, LOOK_NS_MAX, STR("the report does not say how good its data was"));
 	else if (!enough(f, &need))
 		wait(g, 10 * NS_PER_SEC,
-			 str_printf(g->arena, "%lld of %lld signals have a value, %lld are needed: no data is no reason to act",
-						(long long)f->quality->with_value, (long long)f->quality->signals, (long long)need));
+		     str_printf(g->arena, "%lld of %lld signals have a value, %lld are needed: no data is no reason to act",
+		                (long long)f->quality->with_value, (long long)f->quality->signals, (long long)need));
 	else if (f->stale.n && f->cause != CAUSE_CRASH)
 		wait(g, 10 * NS_PER_SEC,
-			 str_printf(g->arena, "signals of the target are stale now: " STR_FMT, STR_ARG(f->stale)));
+		     str_printf(g->arena, "signals of the target are stale now: " STR_FMT, STR_ARG(f->stale)));
 	else
 		answer(g, GATE_PASS,
-			   str_printf(g->arena, "%lld of %lld signals have a value", (long long)f->quality->with_value,
-						  (long long)f->quality->signals));
+		       str_printf(g->arena, "%lld of %lld signals have a value", (long long)f->quality->with_value,
+		                  (long long)f->quality->signals));
 }
 
 /* ---- idempotency_key ---- */
@@ -251,16 +251,16 @@ static void ask_budget(struct asked *g) {
 		wait(g, LOOK_NS_MAX, STR("more actions were taken within the window than can be remembered"));
 	else if (all.pods + pods > p->budget_pods)
 		over(g, pods > p->budget_pods, all.oldest_ns,
-			 str_printf(g->arena, "it would replace %lld pods after %lld within %s; the budget is %lld",
-						(long long)pods, (long long)all.pods, window, (long long)p->budget_pods));
+		     str_printf(g->arena, "it would replace %lld pods after %lld within %s; the budget is %lld",
+		                (long long)pods, (long long)all.pods, window, (long long)p->budget_pods));
 	else if (lost && share > p->budget_percent + 1e-9)
 		over(g, (double)lost / (double)replicas > p->budget_percent + 1e-9, here.oldest_ns,
-			 str_printf(g->arena, "it would take away %.0f %% of the workload's pods within %s; the budget is %.0f %%",
-						100 * share, window, 100 * p->budget_percent));
+		     str_printf(g->arena, "it would take away %.0f %% of the workload's pods within %s; the budget is %.0f %%",
+		                100 * share, window, 100 * p->budget_percent));
 	else
 		answer(g, GATE_PASS,
-			   str_printf(g->arena, "%lld of %lld pods within %s", (long long)(all.pods + pods),
-						  (long long)p->budget_pods, window));
+		       str_printf(g->arena, "%lld of %lld pods within %s", (long long)(all.pods + pods),
+		                  (long long)p->budget_pods, window));
 }
 
 /* ---- attempts_cooldown_rate ---- */
@@ -275,8 +275,8 @@ static bool too_fast(struct asked *g, struct history_query q) {
 	json_kv_int(&g->in, "rate_max", h->rate_count);
 	if (n < h->rate_count) return false;
 	wait(g, LOOK_NS_MAX,
-		 str_printf(g->arena, "handler " STR_FMT " acted %lld times within %s, its limit", STR_ARG(h->name),
-					(long long)n, window));
+	     str_printf(g->arena, "handler " STR_FMT " acted %lld times within %s, its limit", STR_ARG(h->name),
+	                (long long)n, window));
 	return true;
 }
 
@@ -292,18 +292,18 @@ static void ask_attempts(struct asked *g) {
 	json_kv_double(&g->in, "since_s", since < 0 ? NAN : (double)since / NS_PER_SEC);
 	if (f->handler_attempts >= f->handler->attempts) {
 		answer(g, GATE_DENY,
-			   str_printf(g->arena, "handler " STR_FMT " has had its %lld attempts", STR_ARG(f->handler->name),
-						  (long long)f->handler->attempts));
+		       str_printf(g->arena, "handler " STR_FMT " has had its %lld attempts", STR_ARG(f->handler->name),
+		                  (long long)f->handler->attempts));
 	} else if (since >= 0 && since < f->handler->cooldown_ns) {
 		int64_t left = f->handler->cooldown_ns - since;
 		wait(g, left,
-			 str_printf(g->arena, "the target was acted on; its cooldown of %s lasts %s more", cooldown,
-						seconds(left, rest)));
+		     str_printf(g->arena, "the target was acted on; its cooldown of %s lasts %s more", cooldown,
+		                seconds(left, rest)));
 	} else if (!too_fast(g, q)) {
 		answer(g, GATE_PASS,
-			   str_printf(g->arena, "attempt %lld of %lld; %s", (long long)(f->handler_attempts + 1),
-						  (long long)f->handler->attempts,
-						  since < 0 ? "nothing was done to the target before" : "its cooldown is over"));
+		       str_printf(g->arena, "attempt %lld of %lld; %s", (long long)(f->handler_attempts + 1),
+		                  (long long)f->handler->attempts,
+		                  since < 0 ? "nothing was done to the target before" : "its cooldown is over"));
 	}
 }
 
@@ -328,8 +328,8 @@ static void ask_mode(struct asked *g) {
 		break;
 	case MODE_APPROVE:
 		answer(g, GATE_PASS,
-			   f->approved_by.n ? str_printf(g->arena, "approved by " STR_FMT, STR_ARG(f->approved_by))
-								: str_printf(g->arena, "handler " STR_FMT " asks a person first", STR_ARG(name)));
+		       f->approved_by.n ? str_printf(g->arena, "approved by " STR_FMT, STR_ARG(f->approved_by))
+		                        : str_printf(g->arena, "handler " STR_FMT " asks a person first", STR_ARG(name)));
 		break;
 	case MODE_OBSERVE:
 		answer(g, GATE_PASS, str_printf(g->arena, "handler " STR_FMT " only says what it would do", STR_ARG(name)));
@@ -387,9 +387,9 @@ static enum err gate_ask(struct asked *g, enum gate which, struct gate_record *o
 	table[which].ask(g);
 	json_end_object(&g->in);
 	*out = (struct gate_record){ .name = table[which].name,
-								 .verdict = g->verdict,
-								 .reason = g->reason,
-								 .inputs = str_copy(g->arena, buf_get(g->in.buf)) };
+		                         .verdict = g->verdict,
+		                         .reason = g->reason,
+		                         .inputs = str_copy(g->arena, buf_get(g->in.buf)) };
 	return g->reason.p && out->inputs.p && !g->in.buf->err ? OK : ERR_NOMEM;
 }
 

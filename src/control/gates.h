@@ -70,6 +70,6 @@ struct gates_result {
 /* Reasons and inputs lie in `a`. ERR_NOMEM is the only error. */
 MUST_USE enum err gates_evaluate(struct arena *a, const struct gate_facts *f, struct gates_result *out);
 bool pause_covers(const struct pause *p, struct wall now, struct str handler, struct str namespace_,
-				  struct str service);
+                  struct str service);
 /* Ready pods that the action takes away without a rollout's care for availability. */
 int64_t gates_lost(enum action_kind kind, const struct plan *plan, int64_t replicas_by);

@@ -27,34 +27,34 @@ static struct case_ *setup(struct t *t, const char *policy) {
 	EXPECT_OK(control_policy_parse(t->arena, NULL, v, &c->policy, &why));
 	c->history.ring = arena_array(t->arena, struct past, HISTORY_MAX);
 	c->handler = (struct handler){ .name = STR("restart"),
-								   .action = ACTION_ROLLOUT_RESTART,
-								   .mode = MODE_AUTO,
-								   .cooldown_ns = 5 * NS_PER_MIN,
-								   .attempts = 2 };
+		                           .action = ACTION_ROLLOUT_RESTART,
+		                           .mode = MODE_AUTO,
+		                           .cooldown_ns = 5 * NS_PER_MIN,
+		                           .attempts = 2 };
 	c->plan = (struct plan){ .namespace_ = STR("shop"),
-							 .kind = STR("Deployment"),
-							 .name = STR("pay"),
-							 .uid = STR("uid-1"),
-							 .replicas = 3,
-							 .pods_ready = 3,
-							 .pods_disturbed = 3 };
+		                     .kind = STR("Deployment"),
+		                     .name = STR("pay"),
+		                     .uid = STR("uid-1"),
+		                     .replicas = 3,
+		                     .pods_ready = 3,
+		                     .pods_disturbed = 3 };
 	c->target.service = STR("payment");
 	c->quality = (struct quality){ true, 3, 3, 0, 0, 5 };
 	c->facts = (struct gate_facts){ .wall = { NOON },
-									.now = { 3600 * NS_PER_SEC },
-									.policy = &c->policy,
-									.handler = &c->handler,
-									.cause = CAUSE_LATENCY,
-									.target = &c->target,
-									.plan = &c->plan,
-									.quality = &c->quality,
-									.executor_ready = true,
-									.key = "00ff",
-									.history = &c->history,
-									.where = { 1, 2 },
-									.incident = STR("01KE0000000000000000000001"),
-									.action = STR("01KE0000000000000000000002"),
-									.attempt = 1 };
+		                            .now = { 3600 * NS_PER_SEC },
+		                            .policy = &c->policy,
+		                            .handler = &c->handler,
+		                            .cause = CAUSE_LATENCY,
+		                            .target = &c->target,
+		                            .plan = &c->plan,
+		                            .quality = &c->quality,
+		                            .executor_ready = true,
+		                            .key = "00ff",
+		                            .history = &c->history,
+		                            .where = { 1, 2 },
+		                            .incident = STR("01KE0000000000000000000001"),
+		                            .action = STR("01KE0000000000000000000002"),
+		                            .attempt = 1 };
 	return c;
 }
 
@@ -72,7 +72,7 @@ static struct gates_result run(struct t *t, const struct case_ *c) {
 
 /* Exactly one gate says it, with words that name it, and the rest passes or is not configured. */
 static struct gates_result only(struct t *t, const struct case_ *c, enum gate g, enum gate_verdict v,
-								const char *words) {
+                                const char *words) {
 	struct gates_result r = run(t, c);
 	for (int i = 0; i < GATES; i++) {
 		bool free = r.gates[i].verdict == GATE_PASS || r.gates[i].verdict == GATE_NOT_CONFIGURED;
@@ -99,15 +99,15 @@ static struct past *acted(struct t *t, struct case_ *c, int64_t ago_ns, int64_t 
 
 TEST(the_order_is_the_design_s_and_these_are_not_configured_yet) {
 	static const char *const order[] = { "paused_or_maintenance",
-										 "policy",
-										 "ownership",
-										 "data_quality",
-										 "idempotency_key",
-										 "circuit_breaker",
-										 "blast_radius_budget",
-										 "attempts_cooldown_rate",
-										 "arbitration",
-										 "mode" };
+		                                 "policy",
+		                                 "ownership",
+		                                 "data_quality",
+		                                 "idempotency_key",
+		                                 "circuit_breaker",
+		                                 "blast_radius_budget",
+		                                 "attempts_cooldown_rate",
+		                                 "arbitration",
+		                                 "mode" };
 	static const char *const missing[] = { "circuit_breaker", "arbitration" };
 	struct gates_result r = run(t, setup(t, NULL));
 	size_t n = 0;
@@ -145,14 +145,14 @@ TEST(a_pause_waits) {
 		const char *scope;
 		bool covers;
 	} scopes[] = { { "service/payment", true },
-				   { "service/pay*", true },
-				   { "service/cart", false },
-				   { "namespace/shop", true },
-				   { "namespace/other", false },
-				   { "handler/restart", true },
-				   { "handler/x", false },
-				   { "shop", true },
-				   { "other", false } };
+		           { "service/pay*", true },
+		           { "service/cart", false },
+		           { "namespace/shop", true },
+		           { "namespace/other", false },
+		           { "handler/restart", true },
+		           { "handler/x", false },
+		           { "shop", true },
+		           { "other", false } };
 	for (size_t i = 0; i < sizeof scopes / sizeof *scopes; i++) {
 		c->pause.scope = str_of(scopes[i].scope);
 		EXPECT((run(t, c).decision == GATES_WAIT) == scopes[i].covers);
@@ -184,7 +184,7 @@ TEST(policy_denies) {
 	only(t, setup(t, "allow: [{service: cart}]\n"), GATE_POLICY, GATE_DENY, "policy.allow");
 	EXPECT(run(t, setup(t, "allow: [{service: cart}, {service: payment}]\n")).decision == GATES_DO);
 	only(t, setup(t, "allow: [{service: payment}]\ndeny: [{service: payment}]\n"), GATE_POLICY, GATE_DENY,
-		 "policy.deny");
+	     "policy.deny");
 }
 
 TEST(what_another_owns_is_left_alone) {
@@ -325,8 +325,8 @@ TEST(every_gate_answers_in_every_mode_alike, .seeds = 2000) {
 }
 
 RUN(the_order_is_the_design_s_and_these_are_not_configured_yet, the_mode_decides_last, a_pause_waits,
-	configuration_and_maintenance_pause_too, policy_denies, what_another_owns_is_left_alone,
-	no_data_is_no_reason_to_act, capacity_is_never_taken_away_on_missing_data, a_key_that_is_held_is_refused,
-	the_budget_counts_pods_within_its_window, the_budget_counts_the_share_that_is_taken_away,
-	a_target_rests_between_actions, attempts_and_rate_have_an_end, observing_counts_what_it_would_have_done,
-	every_gate_answers_in_every_mode_alike)
+    configuration_and_maintenance_pause_too, policy_denies, what_another_owns_is_left_alone,
+    no_data_is_no_reason_to_act, capacity_is_never_taken_away_on_missing_data, a_key_that_is_held_is_refused,
+    the_budget_counts_pods_within_its_window, the_budget_counts_the_share_that_is_taken_away,
+    a_target_rests_between_actions, attempts_and_rate_have_an_end, observing_counts_what_it_would_have_done,
+    every_gate_answers_in_every_mode_alike)

@@ -64,7 +64,7 @@ int64_t history_actions(const struct history *h, struct history_query q, uint64_
 }
 
 struct history_sum history_pods(const struct history *h, struct history_query q, const struct history_where *where,
-								int64_t window_ns) {
+                                int64_t window_ns) {
 	struct history_sum sum = { 0 };
 	for (size_t i = 0; i < h->count; i++) {
 		const struct past *p = &h->ring[i];
@@ -89,7 +89,7 @@ int64_t history_since(const struct history *h, struct history_query q, const str
 }
 
 int64_t history_attempt(const struct history *h, struct history_query q, struct str incident, enum action_kind kind,
-						uint64_t target) {
+                        uint64_t target) {
 	int64_t attempt = 0;
 	for (size_t i = 0; i < h->count; i++) {
 		const struct past *p = &h->ring[i];
@@ -101,12 +101,12 @@ int64_t history_attempt(const struct history *h, struct history_query q, struct 
 }
 
 int64_t history_handler_attempts(const struct history *h, struct history_query q, struct str incident, uint64_t handler,
-								 uint64_t service) {
+                                 uint64_t service) {
 	int64_t n = 0;
 	for (size_t i = 0; i < h->count; i++) {
 		const struct past *p = &h->ring[i];
 		n += p->handler == handler && p->service == service && counts(p, &q) && str_is(incident, p->incident) &&
-			 other(p, &q);
+		     other(p, &q);
 	}
 	return n;
 }

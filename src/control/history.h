@@ -68,14 +68,14 @@ struct history_sum {
 };
 /* Pods of what acted within the window; `where` NULL: over everything. */
 struct history_sum history_pods(const struct history *h, struct history_query q, const struct history_where *where,
-								int64_t window_ns);
+                                int64_t window_ns);
 /* How long ago anything acted there; 0 while a call is out; -1: never. */
 int64_t history_since(const struct history *h, struct history_query q, const struct history_where *where);
 /* Highest attempt with a claimed key for (incident, kind, target); 0: none. */
 int64_t history_attempt(const struct history *h, struct history_query q, struct str incident, enum action_kind kind,
-						uint64_t target);
+                        uint64_t target);
 /* How many attempts that handler has had for the service in the incident. */
 int64_t history_handler_attempts(const struct history *h, struct history_query q, struct str incident, uint64_t handler,
-								 uint64_t service);
+                                 uint64_t service);
 /* True: an entry younger than the window would be overwritten next. */
 bool history_full(const struct history *h, struct mono now, int64_t window_ns);

@@ -83,4 +83,4 @@ TEST(an_attempt_is_counted_for_its_incident_kind_and_target) {
 }
 
 RUN(answers_are_those_of_a_plain_list, an_entry_is_found_again_and_the_oldest_goes_first,
-	an_attempt_is_counted_for_its_incident_kind_and_target)
+    an_attempt_is_counted_for_its_incident_kind_and_target)

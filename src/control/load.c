@@ -65,7 +65,7 @@ static enum err take_pause(struct control *c, const struct json *v) {
 	struct str t = json_str(json_get(v, "until"));
 	if (t.n && !wall_parse(t.p, t.n, &until)) return ERR_CORRUPT;
 	return pause_set(c, json_str(json_get(v, "scope")), json_str(json_get(v, "by")), json_str(json_get(v, "why")),
-					 until);
+	                 until);
 }
 
 static uint32_t signal_bits(const struct json *names) {
@@ -149,9 +149,9 @@ static enum err take_item(struct control *c, const struct state_item *it) {
 bool load_step(struct control *c) {
 	if (c->load_waits || c->now.ns < c->load_at.ns) return false;
 	struct state_query q = { .prefix = str_of(steps[c->load_step].prefix),
-							 .exact = steps[c->load_step].exact,
-							 .after = str_of(c->load_after),
-							 .limit = LOAD_PAGE };
+		                     .exact = steps[c->load_step].exact,
+		                     .after = str_of(c->load_after),
+		                     .limit = LOAD_PAGE };
 	enum err e = state_query(c->state, &q, tag_make(c, TAG_LOAD, 0));
 	if (e) {
 		c->load_at.ns = c->now.ns + (e == ERR_FULL || e == ERR_AGAIN ? 10 * NS_PER_MS : RETRY_NS_MIN);
@@ -164,7 +164,7 @@ bool load_step(struct control *c) {
 static void live(struct control *c) {
 	c->phase = PHASE_LIVE;
 	log_event(c->log, LOG_INFO, "control.ready", "incidents=%lld actions=%lld audit_seq=%lld",
-			  (long long)c->rows.incident_count, (long long)c->rows.action_count, (long long)c->head.seq);
+	          (long long)c->rows.incident_count, (long long)c->rows.action_count, (long long)c->head.seq);
 }
 
 static void left_out(struct control *c, const struct state_item *it) {
@@ -183,7 +183,7 @@ void load_take(struct control *c, const struct state_done *done) {
 	}
 	if (e) {
 		log_event(c->log, LOG_WARN, "control.load_failed", "what=%s err=%s why=%s", steps[c->load_step].prefix,
-				  err_name(e), done->why ? done->why : err_text(e));
+		          err_name(e), done->why ? done->why : err_text(e));
 		control_forget(c, RETRY_NS_MIN, "reading back failed");
 		return;
 	}

@@ -14,8 +14,8 @@
 TEST(a_conflict_leads_to_a_fresh_plan) {
 	struct rig r;
 	rig_init(&r, t,
-			 "- {name: restart, kinds: [latency], action: rollout_restart, mode: auto, cooldown: 10s, attempts: 3}\n",
-			 NULL);
+	         "- {name: restart, kinds: [latency], action: rollout_restart, mode: auto, cooldown: 10s, attempts: 3}\n",
+	         NULL);
 	double_object(&r.cluster, "payment")->apply_err = ERR_CONFLICT;
 	rig_fault(&r, 1, "payment", "latency");
 	EXPECT(rig_action_is(&r, 1, 0, "failed") && rig_text_is(rig_action(&r, 1, 0), "result.end", "conflict"));
@@ -79,7 +79,7 @@ TEST(a_stale_view_of_the_target_waits) {
 	r.cluster.not_ready = true;
 	rig_fault(&r, 1, "payment", "latency");
 	EXPECT(rig_action_is(&r, 1, 0, "waiting") &&
-		   rig_says(t, rig_action(&r, 1, 0), "result.why", "the watch is behind"));
+	       rig_says(t, rig_action(&r, 1, 0), "result.why", "the watch is behind"));
 	r.cluster.not_ready = false;
 	rig_run(&r, 40 * NS_PER_SEC);
 	EXPECT(rig_effects(&r, "payment") == 1);
@@ -119,7 +119,7 @@ TEST(events_out_of_order_and_twice_mean_the_same) {
 	rig_opened(&r, 1, "payment", 0.8);
 	rig_run(&r, 10 * NS_PER_SEC);
 	EXPECT(rig_text_is(rig_incident(&r, 1), "state", "resolved") && rig_effects(&r, "payment") == 1 &&
-		   rig_actions(&r, 1) == 1);
+	       rig_actions(&r, 1) == 1);
 	list_each(it, &r.broker.events) {
 		const struct double_event *e = container_of(it, struct double_event, node);
 		EXPECT(!e->wanted || (e->done && !e->dead));
@@ -137,9 +137,9 @@ TEST(what_cannot_be_read_ends_with_the_dead_letters) {
 		{ "RCA_REPORT", "{\"incident\":\"01KE0000000000000000000077\",\"root_causes\":[]}" }, /* nobody's */
 		{ "RCA_REPORT", "{\"incident\":\"01KE0000000000000000000002\"}" },
 		{ "RCA_REPORT", "{\"incident\":\"01KE0000000000000000000002\",\"root_causes\":[{\"entity\":\"a\",\"kind\":"
-						"\"magic\",\"confidence\":1}]}" },
+		                "\"magic\",\"confidence\":1}]}" },
 		{ "RCA_REPORT", "{\"incident\":\"01KE0000000000000000000002\",\"root_causes\":[{\"entity\":\"a\",\"kind\":"
-						"\"crash\",\"confidence\":2}]}" },
+		                "\"crash\",\"confidence\":2}]}" },
 		{ "INCIDENT_RESOLVED", "{\"incident\":\"01KE0000000000000000000002\",\"how\":\"magic\"}" },
 		{ "DATA_STALE", "{\"entity\":\"a\",\"signals\":[\"charm\"]}" },
 	};
@@ -149,7 +149,7 @@ TEST(what_cannot_be_read_ends_with_the_dead_letters) {
 	rig_run(&r, NS_PER_SEC);
 	for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
 		double_emit(&r.broker, bad[i].type, str_printf(t->arena, "01KE000000000000000001%04d", (int)i).p, "service/a",
-					0.5, bad[i].data);
+		            0.5, bad[i].data);
 	rig_run(&r, 30 * NS_PER_MIN);
 	size_t dead = 0;
 	list_each(it, &r.broker.events) {
@@ -185,7 +185,7 @@ TEST(only_one_leads_and_the_next_goes_on) {
 	struct bus *bus = double_bus(&r.broker);
 	struct executor *executor = double_executor(&r.cluster);
 	struct control_opts o = { &r.clock.clock,    bus,      state, NULL, executor, NULL, rng_seeded(5),
-							  STR("test/other"), &r.policy };
+		                      STR("test/other"), &r.policy };
 	EXPECT_OK(control_open(&o, &second, &why));
 	(void)other;
 	for (int i = 0; i < 200; i++) {
@@ -269,7 +269,7 @@ TEST(an_end_is_not_forgotten_in_a_crash) {
 		rig_start(&r);
 		rig_run(&r, 40 * NS_PER_SEC);
 		EXPECT(rig_text_is(rig_incident(&r, 1), "state", "resolved") &&
-			   json_bool(json_get(rig_incident(&r, 1), "closed"), false));
+		       json_bool(json_get(rig_incident(&r, 1), "closed"), false));
 		rig_finish(&r);
 	}
 }
@@ -309,9 +309,9 @@ TEST(a_storm_is_taken_in_piece_by_piece) {
 }
 
 RUN(a_conflict_leads_to_a_fresh_plan, a_missing_right_is_handed_over, a_lost_answer_is_asked_for_with_the_same_key,
-	a_call_that_is_never_confirmed_has_an_end, an_unreachable_target_is_planned_later, a_stale_view_of_the_target_waits,
-	stale_signals_wait_also_after_a_crash, events_out_of_order_and_twice_mean_the_same,
-	what_cannot_be_read_ends_with_the_dead_letters, another_writer_makes_it_read_back,
-	only_one_leads_and_the_next_goes_on, a_head_is_published_at_least_once_a_minute, reading_back_changes_nothing,
-	an_end_is_not_forgotten_in_a_crash, what_was_on_its_way_ends_without_its_target_too,
-	a_storm_is_taken_in_piece_by_piece)
+    a_call_that_is_never_confirmed_has_an_end, an_unreachable_target_is_planned_later, a_stale_view_of_the_target_waits,
+    stale_signals_wait_also_after_a_crash, events_out_of_order_and_twice_mean_the_same,
+    what_cannot_be_read_ends_with_the_dead_letters, another_writer_makes_it_read_back,
+    only_one_leads_and_the_next_goes_on, a_head_is_published_at_least_once_a_minute, reading_back_changes_nothing,
+    an_end_is_not_forgotten_in_a_crash, what_was_on_its_way_ends_without_its_target_too,
+    a_storm_is_taken_in_piece_by_piece)

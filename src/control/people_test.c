@@ -41,7 +41,7 @@ TEST(a_rejection_ends_with_a_person) {
 	EXPECT_OK(rig_command(&r, COMMAND_REJECT, asked(&r), "anna", 0, NULL));
 	rig_run(&r, 5 * NS_PER_SEC);
 	EXPECT(rig_action_is(&r, 1, 0, "refused") &&
-		   rig_says(t, rig_action(&r, 1, 0), "result.why", "rejected by anna: because"));
+	       rig_says(t, rig_action(&r, 1, 0), "result.why", "rejected by anna: because"));
 	EXPECT(rig_text_is(rig_incident(&r, 1), "escalation.kind", "person") && rig_actions(&r, 1) == 1);
 	rig_finish(&r);
 }
@@ -50,7 +50,7 @@ TEST(silence_means_what_was_declared) {
 	for (int approve = 0; approve < 2; approve++) {
 		struct rig r;
 		rig_init(&r, t, RESTART("approve"),
-				 approve ? "approval: {ttl: 2m, default: approve}\n" : "approval: {ttl: 2m}\n");
+		         approve ? "approval: {ttl: 2m, default: approve}\n" : "approval: {ttl: 2m}\n");
 		(void)asked(&r);
 		rig_run(&r, 100 * NS_PER_SEC);
 		EXPECT(rig_action_is(&r, 1, 0, "waiting"));
@@ -241,14 +241,14 @@ TEST(status_and_metrics_tell_what_is) {
 	metrics_end(&m);
 	buf_byte(&b, 0);
 	EXPECT(strstr(b.p, "flyball_control_decisions_total{decision=\"ask\"} 1") &&
-		   strstr(b.p, "flyball_control_leader 1"));
+	       strstr(b.p, "flyball_control_leader 1"));
 	buf_done(&b);
 	rig_finish(&r);
 }
 
 RUN(an_approval_lets_it_go_ahead, a_rejection_ends_with_a_person, silence_means_what_was_declared,
-	after_an_approval_every_gate_is_asked_again, an_approval_survives_a_crash,
-	an_incident_that_ends_first_cancels_what_waits, a_pause_holds_and_a_resume_lets_go, a_pause_has_a_scope_and_an_end,
-	a_person_takes_back_what_was_verified, what_has_no_way_back_is_not_taken_back, a_wrong_incident_is_left_alone,
-	a_muted_incident_rests_until_then, a_new_policy_is_asked_from_the_next_look_on,
-	an_undo_that_is_refused_over_and_over_has_an_end, status_and_metrics_tell_what_is)
+    after_an_approval_every_gate_is_asked_again, an_approval_survives_a_crash,
+    an_incident_that_ends_first_cancels_what_waits, a_pause_holds_and_a_resume_lets_go, a_pause_has_a_scope_and_an_end,
+    a_person_takes_back_what_was_verified, what_has_no_way_back_is_not_taken_back, a_wrong_incident_is_left_alone,
+    a_muted_incident_rests_until_then, a_new_policy_is_asked_from_the_next_look_on,
+    an_undo_that_is_refused_over_and_over_has_an_end, status_and_metrics_tell_what_is)

@@ -95,9 +95,9 @@ static const char *nearest(struct str key, const struct param *table, const char
 }
 
 static enum err unknown_key(const struct json *v, const char *in, const struct param *table, const char *const *more,
-							struct why *why) {
+                            struct why *why) {
 	return why_set(why, ERR_INVALID, "line %u: unknown key '%.*s' in %s, did you mean '%s'?", v->at, STR_ARG(v->key),
-				   in, nearest(v->key, table, more));
+	               in, nearest(v->key, table, more));
 }
 
 static enum err need(const struct json *v, enum json_kind kind, const char *in, const char *what, struct why *why) {
@@ -113,7 +113,7 @@ static bool among(struct str key, const char *const *names) {
 
 /* One plain value into a table's struct, with the line in front of the table's own words. */
 static enum err set(const struct param *table, struct arena *a, void *opts, const struct json *v, const char *in,
-					struct why *why) {
+                    struct why *why) {
 	if (!scalar(v))
 		return why_set(why, ERR_INVALID, "line %u: '%.*s' in %s must be a single value", v->at, STR_ARG(v->key), in);
 	enum err e = param_set(table, a, opts, v->key, v->text, why);
@@ -122,7 +122,7 @@ static enum err set(const struct param *table, struct arena *a, void *opts, cons
 
 /* A mapping whose keys are all in one table. */
 static enum err fill(const struct param *table, struct arena *a, void *opts, const struct json *v, const char *in,
-					 struct why *why) {
+                     struct why *why) {
 	enum err e = param_defaults(table, a, opts, why);
 	if (e || !v) return e;
 	e = need(v, JSON_OBJECT, in, "a mapping", why);
@@ -143,7 +143,7 @@ static enum err kind_of(const struct json *v, uint32_t *kinds, struct why *why) 
 		const char *names[CAUSE_KINDS + 1] = { 0 };
 		for (int i = 0; i < CAUSE_KINDS; i++) names[i] = cause_kind_name((enum cause_kind)i);
 		return why_set(why, ERR_INVALID, "line %u: unknown cause '%.*s' in kinds, did you mean '%s'?", v->at,
-					   STR_ARG(v->text), nearest(v->text, NULL, names));
+		               STR_ARG(v->text), nearest(v->text, NULL, names));
 	}
 	*kinds |= 1U << k;
 	return OK;
@@ -177,19 +177,19 @@ static enum err services_of(struct arena *a, const struct json *v, struct handle
 static enum err rate_of(const struct json *v, struct handler *h, struct why *why) {
 	struct str count, window;
 	if (!scalar(v) || !str_cut(v->text, '/', &count, &window) || !str_int(str_trim(count), &h->rate_count) ||
-		duration_parse(str_trim(window), &h->rate_window_ns) || h->rate_count < 1 || h->rate_count > 1000 ||
-		h->rate_window_ns < NS_PER_SEC || h->rate_window_ns > NS_PER_DAY)
+	    duration_parse(str_trim(window), &h->rate_window_ns) || h->rate_count < 1 || h->rate_count > 1000 ||
+	    h->rate_window_ns < NS_PER_SEC || h->rate_window_ns > NS_PER_DAY)
 		return why_set(why, ERR_INVALID,
-					   "line %u: rate must be COUNT/DURATION with 1..1000 actions in 1s..1d, like 4/1h", v->at);
+		               "line %u: rate must be COUNT/DURATION with 1..1000 actions in 1s..1d, like 4/1h", v->at);
 	return OK;
 }
 
 static enum err replicas_of(const struct json *v, struct handler *h, struct why *why) {
 	struct str text = scalar(v) ? v->text : (struct str){ 0 };
 	if (!str_int(text, &h->replicas_by) || !h->replicas_by || h->replicas_by > REPLICAS_BY_MAX ||
-		h->replicas_by < -REPLICAS_BY_MAX)
+	    h->replicas_by < -REPLICAS_BY_MAX)
 		return why_set(why, ERR_INVALID, "line %u: replicas must be a step like +1 or -2, at most %d", v->at,
-					   REPLICAS_BY_MAX);
+		               REPLICAS_BY_MAX);
 	return OK;
 }
 
@@ -211,13 +211,13 @@ static enum err handler_whole(const struct json *v, struct handler *h, struct wh
 		return why_set(why, ERR_INVALID, "line %u: handler '%.*s' needs an action", v->at, STR_ARG(h->name));
 	if (!h->kinds)
 		return why_set(why, ERR_INVALID, "line %u: handler '%.*s' needs kinds, the causes it answers", v->at,
-					   STR_ARG(h->name));
+		               STR_ARG(h->name));
 	if (h->action == ACTION_SCALE && !h->replicas_by)
 		return why_set(why, ERR_INVALID, "line %u: handler '%.*s' scales: it needs replicas, like +1", v->at,
-					   STR_ARG(h->name));
+		               STR_ARG(h->name));
 	if (h->action != ACTION_SCALE && h->replicas_by)
 		return why_set(why, ERR_INVALID, "line %u: handler '%.*s' does not scale: replicas has no meaning there", v->at,
-					   STR_ARG(h->name));
+		               STR_ARG(h->name));
 	return OK;
 }
 
@@ -247,7 +247,7 @@ static enum err handlers_parse(struct arena *a, const struct json *v, struct con
 		for (size_t i = 0; i < n; i++)
 			if (str_eq(h[i].name, h[n].name))
 				return why_set(why, ERR_INVALID, "line %u: there is a handler '%.*s' already", it->at,
-							   STR_ARG(h[n].name));
+				               STR_ARG(h[n].name));
 		n++;
 	}
 	out->handlers = h;
@@ -294,13 +294,13 @@ static enum err rule_action(const struct json *m, struct policy_rule *r, struct 
 	enum action_kind k;
 	if (!action_kind_parse(m->text, &k))
 		return why_set(why, ERR_INVALID, "line %u: unknown action '%.*s', did you mean '%s'?", m->at, STR_ARG(m->text),
-					   nearest(m->text, NULL, action_names));
+		               nearest(m->text, NULL, action_names));
 	r->action = (int)k;
 	return OK;
 }
 
 static enum err rule_parse(struct arena *a, const struct json *v, const char *in, struct policy_rule *r,
-						   struct why *why) {
+                           struct why *why) {
 	*r = (struct policy_rule){ .action = -1 };
 	enum err e = need(v, JSON_OBJECT, in, "a list of mappings like {namespace: kube-system}", why);
 	if (e) return e;
@@ -309,7 +309,7 @@ static enum err rule_parse(struct arena *a, const struct json *v, const char *in
 		if (!among(m->key, rule_keys)) return unknown_key(m, in, NULL, rule_keys, why);
 		if (!scalar(m) || !m->text.n)
 			return why_set(why, ERR_INVALID, "line %u: '%.*s' in %s must be a name or a glob", m->at, STR_ARG(m->key),
-						   in);
+			               in);
 		struct str text = str_copy(a, m->text);
 		if (str_is(m->key, "namespace")) r->namespace_ = text;
 		if (str_is(m->key, "service")) r->service = text;
@@ -321,7 +321,7 @@ static enum err rule_parse(struct arena *a, const struct json *v, const char *in
 }
 
 static enum err rules_parse(struct arena *a, const struct json *v, const char *in, const struct policy_rule **out,
-							size_t *count, struct why *why) {
+                            size_t *count, struct why *why) {
 	if (!v) return OK;
 	enum err e = need(v, JSON_ARRAY, in, "a list", why);
 	if (e) return e;
@@ -349,7 +349,7 @@ static enum err window_parse(struct arena *a, const struct json *v, struct maint
 		struct wall *time = str_is(f->key, "from") ? &m->from : str_is(f->key, "to") ? &m->to : NULL;
 		if (time && !wall_parse(f->text.p, f->text.n, time))
 			return why_set(why, ERR_INVALID, "line %u: '%.*s' must be a time like 2026-01-05T22:00:00Z", f->at,
-						   STR_ARG(f->key));
+			               STR_ARG(f->key));
 		if (!time && !scalar(f))
 			return why_set(why, ERR_INVALID, "line %u: '%.*s' must be a single value", f->at, STR_ARG(f->key));
 		if (str_is(f->key, "name")) m->name = str_copy(a, f->text);
@@ -422,7 +422,7 @@ static enum err policy_parse(struct arena *a, const struct json *v, struct contr
 }
 
 enum err control_policy_parse(struct arena *a, const struct json *handlers, const struct json *policy,
-							  struct control_policy *out, struct why *why) {
+                              struct control_policy *out, struct why *why) {
 	struct control_policy p = { 0 };
 	/* `handlers:` with nothing behind it is no list of handlers */
 	bool given = handlers && handlers->kind != JSON_NULL;
@@ -435,9 +435,9 @@ enum err control_policy_parse(struct arena *a, const struct json *handlers, cons
 }
 
 bool policy_rule_match(const struct policy_rule *r, enum action_kind action, struct str namespace_, struct str service,
-					   struct str workload) {
+                       struct str workload) {
 	return (r->action < 0 || r->action == (int)action) && (!r->namespace_.n || glob_match(r->namespace_, namespace_)) &&
-		   (!r->service.n || glob_match(r->service, service)) && (!r->workload.n || glob_match(r->workload, workload));
+	       (!r->service.n || glob_match(r->service, service)) && (!r->workload.n || glob_match(r->workload, workload));
 }
 
 bool handler_answers(const struct handler *h, enum cause_kind kind, struct str service) {

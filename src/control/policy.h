@@ -70,7 +70,7 @@ struct control_policy {
 /* From the configuration's `handlers:` and `policy:` (either may be NULL: the built-in handlers, all
  * in observe). Lies in `a`. ERR_INVALID: names line, key and the nearest valid name. */
 MUST_USE enum err control_policy_parse(struct arena *a, const struct json *handlers, const struct json *policy,
-									   struct control_policy *out, struct why *why);
+                                       struct control_policy *out, struct why *why);
 
 const char *control_mode_name(enum control_mode m); /* "observe" "approve" "auto" */
 /* The plain values of a handler, for the manual page and `config schema`. */
@@ -78,6 +78,6 @@ extern const struct param control_handler_params[];
 
 /* Empty fields of the rule match everything. */
 bool policy_rule_match(const struct policy_rule *r, enum action_kind action, struct str namespace_, struct str service,
-					   struct str workload);
+                       struct str workload);
 /* Does the handler answer that cause in that service? */
 bool handler_answers(const struct handler *h, enum cause_kind kind, struct str service);

@@ -7,7 +7,7 @@
 #include "control/glob.h"
 
 static enum err parse(struct t *t, const char *handlers, const char *policy, struct control_policy *out,
-					  struct why *why) {
+                      struct why *why) {
 	const struct json *h = NULL, *p = NULL;
 	*why = (struct why){ "" };
 	if (handlers) EXPECT_OK(yaml_parse(t->arena, str_of(handlers), &h, why));
@@ -30,7 +30,7 @@ TEST(without_a_word_everything_is_only_said) {
 	/* no remedy is known for these: they go to a person */
 	EXPECT(!(answered & (1U << CAUSE_DEPENDENCY | 1U << CAUSE_NETWORK | 1U << CAUSE_DISK | 1U << CAUSE_UNKNOWN)));
 	EXPECT(answered == (1U << CAUSE_CRASH | 1U << CAUSE_MEMORY | 1U << CAUSE_ERRORS | 1U << CAUSE_LATENCY |
-						1U << CAUSE_DEPLOYMENT | 1U << CAUSE_SATURATION));
+	                    1U << CAUSE_DEPLOYMENT | 1U << CAUSE_SATURATION));
 	EXPECT(p.handlers[0].action == ACTION_DELETE_POD && p.handlers[1].action == ACTION_ROLLOUT_RESTART);
 	EXPECT(p.budget_pods == 10 && p.budget_window_ns == 10 * NS_PER_MIN && p.verify_timeout_ns == 5 * NS_PER_MIN);
 	EXPECT(p.approval_ttl_ns == 15 * NS_PER_MIN && !p.approval_default_approve && !p.paused);
@@ -42,25 +42,25 @@ TEST(the_header_s_example_is_read) {
 	struct why why;
 	EXPECT_OK(
 		parse(t,
-			  "- name: restart-slow-service\n"
-			  "  kinds: [latency, errors]\n"
-			  "  services: [payment, \"shop-*\"]\n"
-			  "  action: rollout_restart\n"
-			  "  mode: approve\n"
-			  "  confidence_min: 60%\n"
-			  "  severity_min: 0.5\n"
-			  "  cooldown: 5m\n"
-			  "  attempts: 3\n"
-			  "  rate: 4/1h\n"
-			  "- {name: grow, kinds: saturation, action: scale, replicas: +1}\n",
-			  "paused: true\n"
-			  "deny:  [{namespace: kube-system}, {action: rollout_undo, service: \"db-*\"}]\n"
-			  "allow: []\n"
-			  "budget: {pods: 12, percent: 25%, window: 20m}\n"
-			  "maintenance: [{name: release, from: 2026-01-05T22:00:00Z, to: 2026-01-06T02:00:00Z, service: \"*\"}]\n"
-			  "approval: {ttl: 30m, default: approve}\n"
-			  "verify_timeout: 3m\n",
-			  &p, &why));
+	          "- name: restart-slow-service\n"
+	          "  kinds: [latency, errors]\n"
+	          "  services: [payment, \"shop-*\"]\n"
+	          "  action: rollout_restart\n"
+	          "  mode: approve\n"
+	          "  confidence_min: 60%\n"
+	          "  severity_min: 0.5\n"
+	          "  cooldown: 5m\n"
+	          "  attempts: 3\n"
+	          "  rate: 4/1h\n"
+	          "- {name: grow, kinds: saturation, action: scale, replicas: +1}\n",
+	          "paused: true\n"
+	          "deny:  [{namespace: kube-system}, {action: rollout_undo, service: \"db-*\"}]\n"
+	          "allow: []\n"
+	          "budget: {pods: 12, percent: 25%, window: 20m}\n"
+	          "maintenance: [{name: release, from: 2026-01-05T22:00:00Z, to: 2026-01-06T02:00:00Z, service: \"*\"}]\n"
+	          "approval: {ttl: 30m, default: approve}\n"
+	          "verify_timeout: 3m\n",
+	          &p, &why));
 	const struct handler *h = p.handlers;
 	EXPECT(p.handler_count == 2 && str_is(h->name, "restart-slow-service") && h->mode == MODE_APPROVE);
 	EXPECT(h->kinds == (1U << CAUSE_LATENCY | 1U << CAUSE_ERRORS) && h->attempts == 3);
@@ -68,7 +68,7 @@ TEST(the_header_s_example_is_read) {
 	EXPECT(!handler_answers(h, CAUSE_LATENCY, STR("cart")) && !handler_answers(h, CAUSE_CRASH, STR("payment")));
 	EXPECT(h->rate_count == 4 && h->rate_window_ns == 60 * NS_PER_MIN);
 	EXPECT(h[1].replicas_by == 1 && h[1].action == ACTION_SCALE &&
-		   handler_answers(&h[1], CAUSE_SATURATION, STR("any")));
+	       handler_answers(&h[1], CAUSE_SATURATION, STR("any")));
 	EXPECT(p.paused && p.deny_count == 2 && p.allow_count == 0 && p.maintenance_count == 1);
 	EXPECT(policy_rule_match(&p.deny[0], ACTION_SCALE, STR("kube-system"), STR("x"), STR("y")));
 	EXPECT(policy_rule_match(&p.deny[1], ACTION_ROLLOUT_UNDO, STR("n"), STR("db-7"), STR("y")));
@@ -160,4 +160,4 @@ TEST(globs_match_as_their_slow_twin, .seeds = 3000) {
 }
 
 RUN(without_a_word_everything_is_only_said, the_header_s_example_is_read, mistakes_are_named_with_their_line,
-	names_agree_with_those_of_the_actions, globs_match_as_their_slow_twin)
+    names_agree_with_those_of_the_actions, globs_match_as_their_slow_twin)

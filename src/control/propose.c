@@ -38,7 +38,7 @@ void incident_escalate(struct control *c, struct incident_row *in, enum escalati
 	}
 	change_note(c, ch, "escalated", STR(FLYBALL), escalation_body(ch, in));
 	log_event(c->log, LOG_WARN, "control.escalated", "incident=%s kind=%s why=" STR_FMT, in->id, escalation_name(e),
-			  STR_ARG(why));
+	          STR_ARG(why));
 }
 
 /* ---- deciding ---- */
@@ -85,12 +85,12 @@ static void decide_on(struct control *c, struct incident_row *in) {
 	CLEANUP(arena_done) struct arena scratch;
 	arena_init(&scratch, 0);
 	struct decide_facts f = { .policy = c->policy,
-							  .cause = &in->cause,
-							  .incident = str_of(in->id),
-							  .severity = in->severity_now,
-							  .history = &c->history,
-							  .passed_over = in->passed_over,
-							  .passed_over_count = in->passed_over_count };
+		                      .cause = &in->cause,
+		                      .incident = str_of(in->id),
+		                      .severity = in->severity_now,
+		                      .history = &c->history,
+		                      .passed_over = in->passed_over,
+		                      .passed_over_count = in->passed_over_count };
 	struct decision d;
 	if (decide(&scratch, &f, &d)) {
 		in->look = true;
@@ -124,7 +124,7 @@ static void close_incident(struct control *c, struct incident_row *in) {
 	}
 	if (in->how == HOW_ADOPTED && applied_ever(c, in)) {
 		incident_escalate(c, in, ESCALATE_EXHAUSTED,
-						  STR("what was done did not bring the signals back: the new level was adopted as normal"));
+		                  STR("what was done did not bring the signals back: the new level was adopted as normal"));
 		return;
 	}
 	in->state = INCIDENT_RESOLVED;
@@ -134,8 +134,8 @@ static void close_incident(struct control *c, struct incident_row *in) {
 		return;
 	}
 	change_note(c, ch, "incident_closed", STR(FLYBALL),
-				str_printf(&ch->arena, "{\"how\":\"%s\",\"actions\":%lld}", resolved_how_name(in->how),
-						   (long long)in->action_count));
+	            str_printf(&ch->arena, "{\"how\":\"%s\",\"actions\":%lld}", resolved_how_name(in->how),
+	                       (long long)in->action_count));
 	log_event(c->log, LOG_INFO, "control.incident_closed", "incident=%s how=%s", in->id, resolved_how_name(in->how));
 }
 
@@ -213,11 +213,11 @@ static void name_key(struct control *c, struct action_row *act) {
 	act->handler_attempts =
 		history_handler_attempts(&c->history, q, incident, hash64(act->handler), hash64(act->telemetry.service));
 	struct action_key_parts parts = { .handler = act->handler,
-									  .step = act->step,
-									  .kind = act->kind,
-									  .target_uid = act->plan.uid,
-									  .incident = incident,
-									  .attempt = act->attempt };
+		                              .step = act->step,
+		                              .kind = act->kind,
+		                              .target_uid = act->plan.uid,
+		                              .incident = incident,
+		                              .attempt = act->attempt };
 	act->key = action_key(&parts);
 }
 
@@ -247,7 +247,7 @@ static void not_planned(struct control *c, struct action_row *act, const struct 
 	}
 	if (!act->fresh) { /* it was planned before, and waited */
 		action_move(c, act, ACTION_REFUSED,
-					str_printf(&act->arena, "it cannot be planned any more: " STR_FMT, STR_ARG(why)));
+		            str_printf(&act->arena, "it cannot be planned any more: " STR_FMT, STR_ARG(why)));
 		return;
 	}
 	assert(in);
@@ -257,8 +257,8 @@ static void not_planned(struct control *c, struct action_row *act, const struct 
 	struct change *ch = change_new(c, in, NULL);
 	if (ch)
 		change_note(c, ch, "passed_over", STR(FLYBALL),
-					str_printf(&ch->arena, "{\"handler\":\"%016llx\",\"err\":\"%s\"}",
-							   (unsigned long long)hash64(act->handler), err_name(done->err)));
+		            str_printf(&ch->arena, "{\"handler\":\"%016llx\",\"err\":\"%s\"}",
+		                       (unsigned long long)hash64(act->handler), err_name(done->err)));
 	give_up(c, act);
 }
 
@@ -292,33 +292,33 @@ static struct str stale_names(const struct control *c, struct str entity, struct
 	for (int k = 0; k < SIGNAL_KINDS; k++)
 		if (bits >> k & 1)
 			names = str_printf(a, STR_FMT "%s%s", STR_ARG(names), names.n ? ", " : "",
-							   signal_kind_name((enum signal_kind)k));
+			                   signal_kind_name((enum signal_kind)k));
 	return names;
 }
 
 static struct gate_facts facts(struct control *c, struct action_row *act, const struct incident_row *in,
-							   const struct handler *h, struct pause *pauses, struct arena *a, struct why *why) {
+                               const struct handler *h, struct pause *pauses, struct arena *a, struct why *why) {
 	struct gate_facts f = { .wall = c->wall,
-							.now = c->now,
-							.policy = c->policy,
-							.handler = h,
-							.cause = in->cause.kind,
-							.target = &act->telemetry,
-							.plan = act->planned ? &act->plan : NULL,
-							.quality = &in->cause.quality,
-							.stale = stale_names(c, act->subject, a),
-							.executor_ready = !c->executor || c->executor->ops->ready(c->executor, why),
-							.executor_why = why->text,
-							.pauses = pauses,
-							.pause_count = c->pause_count,
-							.key = act->key.hex,
-							.history = &c->history,
-							.where = { action_target_id(act), action_place_id(act) },
-							.incident = str_of(act->incident),
-							.action = str_of(act->id),
-							.attempt = act->attempt,
-							.handler_attempts = act->handler_attempts,
-							.approved_by = act->approved_by };
+		                    .now = c->now,
+		                    .policy = c->policy,
+		                    .handler = h,
+		                    .cause = in->cause.kind,
+		                    .target = &act->telemetry,
+		                    .plan = act->planned ? &act->plan : NULL,
+		                    .quality = &in->cause.quality,
+		                    .stale = stale_names(c, act->subject, a),
+		                    .executor_ready = !c->executor || c->executor->ops->ready(c->executor, why),
+		                    .executor_why = why->text,
+		                    .pauses = pauses,
+		                    .pause_count = c->pause_count,
+		                    .key = act->key.hex,
+		                    .history = &c->history,
+		                    .where = { action_target_id(act), action_place_id(act) },
+		                    .incident = str_of(act->incident),
+		                    .action = str_of(act->id),
+		                    .attempt = act->attempt,
+		                    .handler_attempts = act->handler_attempts,
+		                    .approved_by = act->approved_by };
 	for (size_t i = 0; i < c->pause_count; i++) pauses[i] = c->pauses[i].pause;
 	return f;
 }
@@ -339,10 +339,10 @@ static struct str verdict_words(struct action_row *act, const struct gates_resul
 
 static enum action_state state_for(enum gates_decision d) {
 	static const enum action_state states[GATES_DECISIONS] = { [GATES_DO] = ACTION_CLAIMED,
-															   [GATES_ASK] = ACTION_WAITING,
-															   [GATES_TELL] = ACTION_TOLD,
-															   [GATES_REFUSE] = ACTION_REFUSED,
-															   [GATES_WAIT] = ACTION_WAITING };
+		                                                       [GATES_ASK] = ACTION_WAITING,
+		                                                       [GATES_TELL] = ACTION_TOLD,
+		                                                       [GATES_REFUSE] = ACTION_REFUSED,
+		                                                       [GATES_WAIT] = ACTION_WAITING };
 	return states[d];
 }
 
@@ -358,7 +358,7 @@ static struct str decision_body(struct change *ch, const struct action_row *act)
 
 /* The row enters its first state, or leaves WAITING, or goes on waiting for something else. */
 static void record_decision(struct control *c, struct action_row *act, struct incident_row *in,
-							enum action_state before, struct str why) {
+                            enum action_state before, struct str why) {
 	bool first = act->fresh;
 	enum action_state to = state_for(act->decision);
 	if (first) {
@@ -386,8 +386,8 @@ static void record_decision(struct control *c, struct action_row *act, struct in
 	ch->claim = to == ACTION_CLAIMED;
 	change_note(c, ch, "decision", STR(FLYBALL), decision_body(ch, act));
 	log_event(c->log, LOG_INFO, "control.decided",
-			  "action=%s incident=%s handler=" STR_FMT " kind=%s decision=%s why=" STR_FMT, act->id, act->incident,
-			  STR_ARG(act->handler), action_kind_name(act->kind), gates_decision_name(act->decision), STR_ARG(why));
+	          "action=%s incident=%s handler=" STR_FMT " kind=%s decision=%s why=" STR_FMT, act->id, act->incident,
+	          STR_ARG(act->handler), action_kind_name(act->kind), gates_decision_name(act->decision), STR_ARG(why));
 }
 
 static enum err gates_keep(struct action_row *act, const struct gates_result *r) {
@@ -403,7 +403,7 @@ static enum err gates_keep(struct action_row *act, const struct gates_result *r)
 }
 
 static void judge(struct control *c, struct action_row *act, struct incident_row *in, const struct handler *h,
-				  struct str holder) {
+                  struct str holder) {
 	CLEANUP(arena_done) struct arena scratch;
 	arena_init(&scratch, 0);
 	struct why why = { 0 };

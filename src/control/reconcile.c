@@ -266,11 +266,11 @@ struct mono control_next_due(const struct control *c) {
 
 static enum err make_lease(struct control *c, struct str holder) {
 	struct lease_opts o = { .state = c->state,
-							.clock = c->clock,
-							.name = STR("control"),
-							.holder = holder,
-							.term_ns = LEASE_TERM_NS,
-							.tag = (uint64_t)TAG_LEASE << 56 };
+		                    .clock = c->clock,
+		                    .name = STR("control"),
+		                    .holder = holder,
+		                    .term_ns = LEASE_TERM_NS,
+		                    .tag = (uint64_t)TAG_LEASE << 56 };
 	return lease_new(&c->arena, o, &c->lease);
 }
 

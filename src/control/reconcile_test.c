@@ -58,7 +58,7 @@ TEST(without_a_target_everything_is_told) {
 	rig_fault(&r, 1, "payment", "latency");
 	EXPECT(rig_action_is(&r, 1, 0, "told"));
 	EXPECT(rig_says(t, json_at(json_get(rig_action(&r, 1, 0), "gates"), GATE_OWNERSHIP), "reason",
-					"no target is configured"));
+	                "no target is configured"));
 	rig_finish(&r);
 }
 
@@ -235,8 +235,8 @@ TEST(two_incidents_at_one_target_share_its_cooldown) {
 }
 
 RUN(a_fault_is_restarted_once_and_verified, observing_says_once_and_touches_nothing,
-	without_a_target_everything_is_told, no_cure_no_action, a_database_is_not_restarted,
-	a_target_that_is_not_found_is_not_guessed, a_later_report_settles_what_was_open, a_missing_report_is_told_too,
-	what_does_not_help_is_tried_again_then_handed_over, a_wish_for_replicas_is_made_from_what_is_there,
-	what_made_it_worse_is_taken_back, a_rollout_that_fails_is_taken_back, no_data_is_no_proof, adopted_is_not_cured,
-	one_sick_pod_is_deleted_alone, two_incidents_at_one_target_share_its_cooldown)
+    without_a_target_everything_is_told, no_cure_no_action, a_database_is_not_restarted,
+    a_target_that_is_not_found_is_not_guessed, a_later_report_settles_what_was_open, a_missing_report_is_told_too,
+    what_does_not_help_is_tried_again_then_handed_over, a_wish_for_replicas_is_made_from_what_is_there,
+    what_made_it_worse_is_taken_back, a_rollout_that_fails_is_taken_back, no_data_is_no_proof, adopted_is_not_cured,
+    one_sick_pod_is_deleted_alone, two_incidents_at_one_target_share_its_cooldown)

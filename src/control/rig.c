@@ -61,13 +61,13 @@ void rig_start(struct rig *r) {
 	r->bus = double_bus(&r->broker);
 	r->executor = r->no_executor ? NULL : double_executor(&r->cluster);
 	struct control_opts o = { .clock = &r->clock.clock,
-							  .bus = r->bus,
-							  .state = r->state,
-							  .executor = r->executor,
-							  .log = &r->log,
-							  .rng = rng_seeded(rng_next(&r->rng)),
-							  .holder = str_of(holder),
-							  .policy = &r->policy };
+		                      .bus = r->bus,
+		                      .state = r->state,
+		                      .executor = r->executor,
+		                      .log = &r->log,
+		                      .rng = rng_seeded(rng_next(&r->rng)),
+		                      .holder = str_of(holder),
+		                      .policy = &r->policy };
 	if (control_open(&o, &r->control, &why)) test_fail(r->t, __FILE__, __LINE__, why.text);
 }
 
@@ -125,7 +125,7 @@ void rig_run(struct rig *r, int64_t ns) {
 }
 
 enum err rig_command(struct rig *r, enum command_kind kind, const char *id, const char *by, int64_t for_ns,
-					 char why[256]) {
+                     char why[256]) {
 	struct t *t = r->t;
 	struct command cmd = { .kind = kind, .by = str_of(by), .why = STR("because"), .for_ns = for_ns };
 	if (kind == COMMAND_PAUSE || kind == COMMAND_RESUME)
@@ -174,9 +174,9 @@ void rig_opened(struct rig *r, int n, const char *service, double severity) {
 	wall_format(r->clock.wall, at);
 	struct str data =
 		str_printf(r->t->arena,
-				   "{\"incident\":\"%s\",\"opened\":\"%s\",\"onset\":\"%s\",\"delivered\":\"%s\","
-				   "\"severity\":%g,\"entities\":[\"service/%s\"],\"signals\":[" SIGNAL "],\"engine\":\"stl-gesd\"}",
-				   rig_ulid(r, n), at, at, at, severity, service, service, "0.9", "4.2", at, at);
+	               "{\"incident\":\"%s\",\"opened\":\"%s\",\"onset\":\"%s\",\"delivered\":\"%s\","
+	               "\"severity\":%g,\"entities\":[\"service/%s\"],\"signals\":[" SIGNAL "],\"engine\":\"stl-gesd\"}",
+	               rig_ulid(r, n), at, at, at, severity, service, service, "0.9", "4.2", at, at);
 	double_emit(&r->broker, "INCIDENT_OPENED", event_of(r, "o", n), entity(r, service), severity, data.p);
 }
 
@@ -185,23 +185,23 @@ static void report(struct rig *r, int n, const char *subject, const char *causes
 	wall_format(r->clock.wall, at);
 	struct str data =
 		str_printf(r->t->arena,
-				   "{\"incident\":\"%s\",\"root_causes\":[%s],\"none\":%s,\"reason\":%s,\"timeline\":[],"
-				   "\"change_point\":\"%s\",\"traces\":[],\"data_quality\":{\"signals\":3,\"with_value\":3,"
-				   "\"stale\":0,\"absent\":0,\"oldest_s\":5}}",
-				   rig_ulid(r, n), causes, none ? "true" : "false", reason, at);
+	               "{\"incident\":\"%s\",\"root_causes\":[%s],\"none\":%s,\"reason\":%s,\"timeline\":[],"
+	               "\"change_point\":\"%s\",\"traces\":[],\"data_quality\":{\"signals\":3,\"with_value\":3,"
+	               "\"stale\":0,\"absent\":0,\"oldest_s\":5}}",
+	               rig_ulid(r, n), causes, none ? "true" : "false", reason, at);
 	double_emit(&r->broker, "RCA_REPORT", event_of(r, "r", n), subject, 0.8, data.p);
 }
 
 void rig_report(struct rig *r, int n, const char *service, const char *kind, double confidence, const char *pod_uid) {
 	struct str cause =
 		str_printf(r->t->arena,
-				   "{\"entity\":\"service/"
-				   "%s\",\"kind\":\"%s\",\"confidence\":%g,\"metric\":\"duration\",\"onset\":\"2026-01-05T10:00:00Z\","
-				   "\"evidence\":[\"duration of %s rose "
-				   "first\"],\"target\":{\"service\":\"%s\",\"namespace\":\"shop\",\"workload\":\"%s\","
-				   "\"workload_kind\":\"Deployment\",\"pods\":[\"pod-%s\"],\"pod_uid\":%s%s%s},\"change\":null}",
-				   service, kind, confidence, service, service, service, service, pod_uid ? "\"" : "",
-				   pod_uid ? pod_uid : "null", pod_uid ? "\"" : "");
+	               "{\"entity\":\"service/"
+	               "%s\",\"kind\":\"%s\",\"confidence\":%g,\"metric\":\"duration\",\"onset\":\"2026-01-05T10:00:00Z\","
+	               "\"evidence\":[\"duration of %s rose "
+	               "first\"],\"target\":{\"service\":\"%s\",\"namespace\":\"shop\",\"workload\":\"%s\","
+	               "\"workload_kind\":\"Deployment\",\"pods\":[\"pod-%s\"],\"pod_uid\":%s%s%s},\"change\":null}",
+	               service, kind, confidence, service, service, service, service, pod_uid ? "\"" : "",
+	               pod_uid ? pod_uid : "null", pod_uid ? "\"" : "");
 	report(r, n, entity(r, service), cause.p, false, "null");
 }
 
@@ -212,9 +212,9 @@ void rig_report_none(struct rig *r, int n, const char *reason) {
 void rig_report_foreign(struct rig *r, int n, const char *entity_, const char *kind) {
 	struct str cause =
 		str_printf(r->t->arena,
-				   "{\"entity\":\"%s\",\"kind\":\"%s\",\"confidence\":0.9,\"metric\":null,\"onset\":null,"
-				   "\"evidence\":[],\"target\":null,\"change\":null}",
-				   entity_, kind);
+	               "{\"entity\":\"%s\",\"kind\":\"%s\",\"confidence\":0.9,\"metric\":null,\"onset\":null,"
+	               "\"evidence\":[],\"target\":null,\"change\":null}",
+	               entity_, kind);
 	report(r, n, entity_, cause.p, false, "null");
 }
 

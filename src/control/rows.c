@@ -8,7 +8,7 @@
 static const char *const incident_states[] = { "open", "resolved", "escalated" };
 static const char *const hows[] = { NULL, "in_band", "no_data", "adopted" };
 static const char *const times[ACTION_TIMES] = { "planned",  "claimed", "acting", "applied", "settled",
-												 "verified", "ended",   "asked",  "expires", "undoing" };
+	                                             "verified", "ended",   "asked",  "expires", "undoing" };
 
 const char *incident_state_name(enum incident_state s) {
 	return incident_states[s];
@@ -171,7 +171,7 @@ struct str row_text(struct arena *a, struct str s) {
 enum err plan_copy(struct arena *a, const struct plan *p, struct plan *out) {
 	struct plan c = *p;
 	struct str *const fields[] = { &c.namespace_,       &c.kind,  &c.name, &c.uid,    &c.mapped_by,
-								   &c.resource_version, &c.owner, &c.undo, &c.params, &c.summary };
+		                           &c.resource_version, &c.owner, &c.undo, &c.params, &c.summary };
 	if (strs_copy(a, fields, sizeof fields / sizeof *fields)) return ERR_NOMEM;
 	*out = c;
 	return OK;

@@ -342,7 +342,7 @@ static void result_write(const struct action_row *act, struct json_out *o) {
 	text_or_null(o, "approved_by", act->approved_by);
 	text_or_null(o, "undo_by", act->asked_undo_by);
 	text_or_null(o, "undo_from",
-				 act->state == ACTION_UNDOING ? str_of(action_state_name(act->undo_from)) : (struct str){ 0 });
+	             act->state == ACTION_UNDOING ? str_of(action_state_name(act->undo_from)) : (struct str){ 0 });
 	raw_or(o, "verification", act->verification, "null");
 	json_end_object(o);
 }
@@ -432,9 +432,9 @@ static void gates_read(struct action_row *act, const struct json *v) {
 		enum gate_verdict verdict = GATE_NOT_CONFIGURED;
 		if (n == GATES || !gate_verdict_parse(json_str(json_get(it, "verdict")), &verdict)) break;
 		act->gates[n] = (struct gate_record){ .name = gate_name((enum gate)n),
-											  .verdict = verdict,
-											  .reason = text_of(a, json_get(it, "reason")),
-											  .inputs = raw_of(a, json_get(it, "inputs")) };
+			                                  .verdict = verdict,
+			                                  .reason = text_of(a, json_get(it, "reason")),
+			                                  .inputs = raw_of(a, json_get(it, "inputs")) };
 		n++;
 	}
 	act->gated = n == GATES;
@@ -477,8 +477,8 @@ static enum err names_read(struct action_row *act, const struct json *v, struct 
 	for (int m = MODE_OBSERVE; m <= MODE_AUTO; m++)
 		if (str_is(json_str(json_get(v, "mode")), control_mode_name((enum control_mode)m))) mode = m;
 	if (!act->incident[0] || mode < 0 || !action_kind_parse(json_str(json_get(v, "kind")), &act->kind) ||
-		!action_state_parse(json_str(json_get(v, "state")), &act->state) ||
-		!gates_decision_parse(json_str(json_get(v, "decision")), &act->decision))
+	    !action_state_parse(json_str(json_get(v, "state")), &act->state) ||
+	    !gates_decision_parse(json_str(json_get(v, "decision")), &act->decision))
 		return why_set(why, ERR_CORRUPT, "action/%s lacks its incident, mode, kind, state or decision", act->id);
 	act->mode = (enum control_mode)mode;
 	struct str key = json_str(json_get(v, "key"));

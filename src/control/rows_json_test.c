@@ -11,7 +11,7 @@ static struct str words(struct t *t, const char *prefix) {
 
 static struct wall some_time(struct t *t) {
 	return (struct wall){ rng_below(&t->rng, 3) ? (INT64_C(1767607200000) + rng_below(&t->rng, 1000000)) * NS_PER_MS
-												: 0 };
+		                                        : 0 };
 }
 
 static const char *const report =
@@ -103,30 +103,30 @@ static void fill_action(struct t *t, struct action_row *act) {
 	act->planned = rng_below(&t->rng, 2);
 	if (act->planned)
 		act->plan = (struct plan){ .namespace_ = STR("n"),
-								   .kind = STR("Deployment"),
-								   .name = STR("w"),
-								   .uid = STR("u"),
-								   .mapped_by = STR("labels"),
-								   .generation = rng_below(&t->rng, 100),
-								   .replicas = 3,
-								   .undo = STR("{\"replicas\":3}"),
-								   .params = STR("{\"replicas\":4}"),
-								   .summary = words(t, "scale") };
+			                       .kind = STR("Deployment"),
+			                       .name = STR("w"),
+			                       .uid = STR("u"),
+			                       .mapped_by = STR("labels"),
+			                       .generation = rng_below(&t->rng, 100),
+			                       .replicas = 3,
+			                       .undo = STR("{\"replicas\":3}"),
+			                       .params = STR("{\"replicas\":4}"),
+			                       .summary = words(t, "scale") };
 	for (int i = 0; i < ACTION_TIMES; i++) act->times[i] = some_time(t);
 	act->settle_ns = act->times[TIME_SETTLED].ns ? rng_below(&t->rng, 100) * NS_PER_SEC : 0;
 	act->gated = rng_below(&t->rng, 2);
 	for (int i = 0; i < GATES && act->gated; i++)
 		act->gates[i] = (struct gate_record){ gate_name((enum gate)i), (enum gate_verdict)rng_below(&t->rng, 4),
-											  words(t, "gate"), STR("{\"a\":1}") };
+			                                  words(t, "gate"), STR("{\"a\":1}") };
 	memset(act->key.hex, 'a', 64);
 	act->log_count = 1 + (size_t)rng_below(&t->rng, 10);
 	for (size_t i = 0; i < act->log_count; i++)
 		act->log[i] = (struct log_line){ .state = (enum action_state)rng_below(&t->rng, ACTION_STATES),
-										 .first = !i,
-										 .previous = ACTION_WAITING,
-										 .at = { INT64_C(1767607200) * NS_PER_SEC },
-										 .why = words(t, "line"),
-										 .emit = (int)rng_below(&t->rng, 8) };
+			                             .first = !i,
+			                             .previous = ACTION_WAITING,
+			                             .at = { INT64_C(1767607200) * NS_PER_SEC },
+			                             .why = words(t, "line"),
+			                             .emit = (int)rng_below(&t->rng, 8) };
 	act->published = (size_t)rng_below(&t->rng, (int64_t)act->log_count);
 }
 

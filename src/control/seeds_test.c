@@ -66,16 +66,16 @@ static void life_start(struct run *x, struct life *l) {
 	struct why why;
 	struct str holder = str_printf(t->arena, "test/%llu", (unsigned long long)++r->lives);
 	*l = (struct life){ .state = double_state(&r->store),
-						.bus = double_bus(&r->broker),
-						.executor = double_executor(&r->cluster) };
+		                .bus = double_bus(&r->broker),
+		                .executor = double_executor(&r->cluster) };
 	struct control_opts o = { .clock = &r->clock.clock,
-							  .bus = l->bus,
-							  .state = l->state,
-							  .executor = l->executor,
-							  .log = &r->log,
-							  .rng = rng_seeded(rng_next(&r->rng)),
-							  .holder = holder,
-							  .policy = &r->policy };
+		                      .bus = l->bus,
+		                      .state = l->state,
+		                      .executor = l->executor,
+		                      .log = &r->log,
+		                      .rng = rng_seeded(rng_next(&r->rng)),
+		                      .holder = holder,
+		                      .policy = &r->policy };
 	EXPECT_OK(control_open(&o, &l->control, &why));
 }
 
@@ -232,8 +232,8 @@ static int64_t play(struct run *x, bool end) {
 static void people(struct run *x, struct life *l) {
 	struct rig *r = &x->rig;
 	static const enum command_kind kinds[] = { COMMAND_APPROVE, COMMAND_APPROVE, COMMAND_APPROVE,
-											   COMMAND_REJECT,  COMMAND_UNDO,    COMMAND_PAUSE,
-											   COMMAND_RESUME,  COMMAND_RESUME,  COMMAND_ACK };
+		                                       COMMAND_REJECT,  COMMAND_UNDO,    COMMAND_PAUSE,
+		                                       COMMAND_RESUME,  COMMAND_RESUME,  COMMAND_ACK };
 	struct commands *c = control_commands(l->control);
 	struct command_done done;
 	while (c->ops->poll(c, &done)) {}
@@ -254,7 +254,7 @@ static int64_t earliest(struct run *x, int64_t due) {
 		struct life *l = &x->lives[i];
 		if (!l->control) continue;
 		int64_t at[] = { control_next_due(l->control).ns, double_state_due(l->state),
-						 l->executor->ops->next_due(l->executor).ns };
+			             l->executor->ops->next_due(l->executor).ns };
 		for (int k = 0; k < 3; k++) {
 			int64_t when = at[k] > l->frozen_until ? at[k] : l->frozen_until;
 			if (when < due) due = when;
@@ -307,8 +307,8 @@ static void set_up(struct run *x, struct t *t, const char *mode, const struct br
 	static const struct {
 		const char *name, *handlers;
 	} modes[] = { { "observe", HANDLERS("observe") },
-				  { "approve", HANDLERS("approve") },
-				  { "auto", HANDLERS("auto") } };
+		          { "approve", HANDLERS("approve") },
+		          { "auto", HANDLERS("auto") } };
 	const char *handlers = NULL;
 	for (int i = 0; i < 3; i++)
 		if (strcmp(modes[i].name, mode) == 0) handlers = modes[i].handlers;
@@ -464,8 +464,8 @@ TEST(an_incident_that_never_ends_is_caught) {
 }
 
 RUN(in_auto_every_promise_holds, with_approvals_every_promise_holds, in_observe_mode_nothing_is_ever_called,
-	a_crash_at_every_step_changes_nothing, a_target_that_forgets_keys_is_caught, a_store_that_forgets_is_caught,
-	a_forgotten_history_is_caught_by_the_cooldown, a_forgotten_history_is_caught_by_the_budget,
-	an_effect_while_observing_is_caught, two_leaders_on_a_store_without_conditions_are_caught_by_the_chain,
-	a_changed_log_is_caught_by_the_chain, an_event_that_is_never_delivered_is_caught,
-	an_incident_that_never_ends_is_caught)
+    a_crash_at_every_step_changes_nothing, a_target_that_forgets_keys_is_caught, a_store_that_forgets_is_caught,
+    a_forgotten_history_is_caught_by_the_cooldown, a_forgotten_history_is_caught_by_the_budget,
+    an_effect_while_observing_is_caught, two_leaders_on_a_store_without_conditions_are_caught_by_the_chain,
+    a_changed_log_is_caught_by_the_chain, an_event_that_is_never_delivered_is_caught,
+    an_incident_that_never_ends_is_caught)

@@ -30,13 +30,13 @@ static void start(struct fix *f) {
 	EXPECT_OK(f->bus->ops->attach(f->bus, &f->observe));
 	f->executor = double_executor(&f->rig.cluster);
 	struct control_opts o = { .clock = &f->w.clock.clock,
-							  .bus = f->own_bus,
-							  .state = f->own_state,
-							  .executor = f->executor,
-							  .log = &f->rig.log,
-							  .rng = rng_seeded(rng_next(&f->rig.rng)),
-							  .holder = str_printf(t->arena, "test/%d", ++f->lives),
-							  .policy = &f->rig.policy };
+		                      .bus = f->own_bus,
+		                      .state = f->own_state,
+		                      .executor = f->executor,
+		                      .log = &f->rig.log,
+		                      .rng = rng_seeded(rng_next(&f->rig.rng)),
+		                      .holder = str_printf(t->arena, "test/%d", ++f->lives),
+		                      .policy = &f->rig.policy };
 	EXPECT_OK(control_open(&o, &f->control, &why));
 }
 
@@ -195,4 +195,4 @@ TEST(on_sqlite_approvals_and_pauses_are_durable) {
 }
 
 RUN(on_sqlite_a_fault_is_restarted_once_and_verified, on_sqlite_a_crash_at_any_moment_changes_nothing,
-	on_sqlite_approvals_and_pauses_are_durable)
+    on_sqlite_approvals_and_pauses_are_durable)

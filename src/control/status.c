@@ -95,16 +95,16 @@ static void gates_metrics(const struct control *c, struct metrics_out *m) {
 static void rows_metrics(const struct control *c, struct metrics_out *m) {
 	struct tally t = tally(c);
 	metrics_one(m, "flyball_control_leader", "gauge", "1 while this process holds the lease and may act.",
-				c->phase != PHASE_STANDBY);
+	            c->phase != PHASE_STANDBY);
 	metrics_one(m, "flyball_control_incidents_open", "gauge", "Incidents that are open.", (double)t.open);
 	metrics_one(m, "flyball_control_incidents_escalated", "gauge", "Incidents that wait for a person.",
-				(double)t.escalated);
+	            (double)t.escalated);
 	metrics_one(m, "flyball_control_approvals_pending", "gauge", "Actions that wait for an approval.",
-				(double)t.asking);
+	            (double)t.asking);
 	metrics_one(m, "flyball_control_rows", "gauge", "Incidents and actions held in memory.",
-				(double)(c->rows.incident_count + c->rows.action_count));
+	            (double)(c->rows.incident_count + c->rows.action_count));
 	metrics_one(m, "flyball_control_inbox", "gauge", "Events and commands taken in and not done.",
-				(double)c->inbox_count);
+	            (double)c->inbox_count);
 	metrics_one(m, "flyball_control_pauses", "gauge", "Pauses in force.", (double)c->pause_count);
 	metrics_one(m, "flyball_control_stale_entities", "gauge", "Entities with stale signals.", (double)c->stale.count);
 }
@@ -114,21 +114,21 @@ void control_metrics(const struct control *c, struct metrics_out *m) {
 	rows_metrics(c, m);
 	metrics_one(m, "flyball_control_events", "counter", "Events taken from the queue.", (double)n->events);
 	metrics_one(m, "flyball_control_events_ignored", "counter", "Events that told nothing new.",
-				(double)n->events_ignored);
+	            (double)n->events_ignored);
 	metrics_one(m, "flyball_control_events_refused", "counter", "Events handed back, with the reason.",
-				(double)n->events_refused);
+	            (double)n->events_refused);
 	metrics_one(m, "flyball_control_incidents_full", "counter", "Incidents put off because too many are open.",
-				(double)n->incidents_full);
+	            (double)n->incidents_full);
 	metrics_one(m, "flyball_control_commands", "counter", "Commands of people.", (double)n->commands);
 	metrics_one(m, "flyball_control_escalations", "counter", "Incidents handed to a person.", (double)n->escalations);
 	metrics_one(m, "flyball_control_applies", "counter", "Calls that ask for an effect.", (double)n->applies);
 	metrics_one(m, "flyball_control_repeated", "counter", "Effects that had been there already.", (double)n->repeated);
 	metrics_one(m, "flyball_control_commits", "counter", "Transactions that became durable.", (double)n->commits);
 	metrics_one(m, "flyball_control_conflicts", "counter", "Transactions that met another writer.",
-				(double)n->conflicts);
+	            (double)n->conflicts);
 	metrics_one(m, "flyball_control_reloads", "counter", "Times the rows were read back.", (double)n->reloads);
 	metrics_one(m, "flyball_control_stale_dropped", "counter", "Entities too many to remember as stale.",
-				(double)n->stale_dropped);
+	            (double)n->stale_dropped);
 	metrics_family(m, "flyball_control_decisions", "counter", "Decisions by their outcome.");
 	for (int d = 0; d < GATES_DECISIONS; d++)
 		by_name(m, "decision", gates_decision_name((enum gates_decision)d), n->decisions[d]);

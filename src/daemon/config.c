@@ -75,7 +75,7 @@ static enum err set_all(const struct parse *p, const struct json *node, const st
 	if (node->kind == JSON_NULL) return OK;
 	if (node->kind != JSON_OBJECT)
 		return at_line(p, why_set(p->why, ERR_INVALID, "'" STR_FMT "' takes keys and values", STR_ARG(node->key)),
-					   node);
+		               node);
 	json_each(m, node) {
 		if (!scalar(m))
 			return at_line(p, why_set(p->why, ERR_INVALID, "'" STR_FMT "' takes one value", STR_ARG(m->key)), m);
@@ -165,10 +165,10 @@ static enum err read_tokens(const struct parse *p, const struct json *node, stru
 					p, why_set(p->why, ERR_INVALID, "token name '" STR_FMT "' stands there twice", STR_ARG(f.name)), m);
 		if (f.sha256.n != 64 || !hex_decode(f.sha256, token->hash.b, sizeof token->hash.b))
 			return at_line(p,
-						   why_set(p->why, ERR_INVALID,
-								   "token '" STR_FMT "': 'sha256' takes 64 hex digits (printf %%s TOKEN | sha256sum)",
-								   STR_ARG(f.name)),
-						   m);
+			               why_set(p->why, ERR_INVALID,
+			                       "token '" STR_FMT "': 'sha256' takes 64 hex digits (printf %%s TOKEN | sha256sum)",
+			                       STR_ARG(f.name)),
+			               m);
 		token->name = f.name;
 		token->role = (enum api_role)f.role;
 		c->token_count++;
@@ -238,7 +238,7 @@ void config_show(const struct config *c, struct buf *out) {
 	for (size_t i = 0; i < c->service_count; i++) {
 		const struct service_map *s = &c->services[i];
 		buf_printf(out, "  " STR_FMT ": {namespace: " STR_FMT ", workload: " STR_FMT ", kind: " STR_FMT "}\n",
-				   STR_ARG(s->service), STR_ARG(s->namespace_), STR_ARG(s->workload), STR_ARG(s->kind));
+		           STR_ARG(s->service), STR_ARG(s->namespace_), STR_ARG(s->workload), STR_ARG(s->kind));
 	}
 	if (c->token_count) buf_c(out, "tokens:\n");
 	for (size_t i = 0; i < c->token_count; i++)
@@ -266,7 +266,7 @@ static void differences(const struct param *table, const char *section, const vo
 
 static bool same_service(const struct service_map *a, const struct service_map *b) {
 	return str_eq(a->service, b->service) && str_eq(a->namespace_, b->namespace_) && str_eq(a->workload, b->workload) &&
-		   str_eq(a->kind, b->kind);
+	       str_eq(a->kind, b->kind);
 }
 
 void config_restart(const struct config *was, const struct config *now, struct buf *out) {

@@ -92,7 +92,7 @@ static void part_transport_metrics(const void *p, struct metrics_out *m) {
 	int64_t batches = 0, bytes = 0, high = 0;
 	t->ops->depth(t, 0, &batches, &bytes, &high);
 	metrics_family(m, "flyball_stream_bytes", "gauge",
-				   "Telemetry that waits between ingest and observe, now and at most.");
+	               "Telemetry that waits between ingest and observe, now and at most.");
 	metrics_value(m, metrics_label(label, sizeof label, "at", STR("now")), (double)bytes);
 	metrics_value(m, metrics_label(label, sizeof label, "at", STR("high_water")), (double)high);
 	metrics_one(m, "flyball_stream_batches", "gauge", "Batches that wait between ingest and observe.", (double)batches);
@@ -280,10 +280,10 @@ void daemon_reload(struct daemon *d, const struct config *c) {
 	buf_init(&names, 4096);
 	config_restart(d->config, c, &names);
 	log_event(d->world->log, LOG_INFO, "config.reloaded", "handlers=%zu tokens=%zu", c->control.handler_count,
-			  c->token_count);
+	          c->token_count);
 	if (names.n)
 		log_event(d->world->log, LOG_WARN, "config.restart", "keys=\"%.*s\" why=%s", STR_ARG(buf_get(&names)),
-				  "these are changed by a restart only");
+		          "these are changed by a restart only");
 }
 
 bool daemon_ready(const struct daemon *d) {

@@ -12,7 +12,7 @@ enum daemon_role { ROLE_INGEST = 1, ROLE_OBSERVE = 2, ROLE_CONTROL = 4, ROLE_API
 /* Opens back ends, the stages of `roles` and their ports as the configuration says; it is borrowed and
  * outlives the daemon. On any error nothing stays open. */
 MUST_USE enum err daemon_open(struct world *w, const struct config *c, unsigned roles, struct daemon **out,
-							  struct why *why);
+                              struct why *why);
 /* One turn of the loop: everything that is ready, then false when nothing more is. */
 bool daemon_step(struct daemon *d);
 struct mono daemon_next_due(const struct daemon *d);

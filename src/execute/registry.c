@@ -26,7 +26,7 @@ enum err executor_open(const struct executor_setup *s, struct str text, struct e
 	}
 	if (!e)
 		e = why_set(why, ERR_UNSUPPORTED, "target '" STR_FMT "': unknown scheme; there is: %s", STR_ARG(text),
-					schemes[0].name);
+		            schemes[0].name);
 	arena_done(&a);
 	return e;
 }

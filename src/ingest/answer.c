@@ -113,16 +113,16 @@ static void prefix(struct buf *out, size_t n) {
 }
 
 static enum err grpc_reply(struct http_server *s, uint64_t id, const struct http_header *trailers, size_t n,
-						   struct str body) {
+                           struct str body) {
 	static const struct http_header headers[] = { { STR("content-type"), STR("application/grpc") },
-												  { STR("grpc-accept-encoding"), STR("identity,gzip") } };
+		                                          { STR("grpc-accept-encoding"), STR("identity,gzip") } };
 	return http_server_reply(s, id,
-							 &(struct http_reply){ .status = 200,
-												   .headers = headers,
-												   .header_count = 2,
-												   .body = body,
-												   .trailers = trailers,
-												   .trailer_count = n });
+	                         &(struct http_reply){ .status = 200,
+	                                               .headers = headers,
+	                                               .header_count = 2,
+	                                               .body = body,
+	                                               .trailers = trailers,
+	                                               .trailer_count = n });
 }
 
 /* Base64 of a header's value goes without its padding. */
@@ -144,8 +144,8 @@ static enum err grpc_refuse(struct http_server *s, uint64_t id, enum refusal r, 
 	char code[16];
 	snprintf(code, sizeof code, "%d", refusals[r].grpc);
 	struct http_header trailers[] = { { STR("grpc-status"), str_of(code) },
-									  { STR("grpc-message"), buf_get(&words) },
-									  { STR("grpc-status-details-bin"), unpadded(&details) } };
+		                              { STR("grpc-message"), buf_get(&words) },
+		                              { STR("grpc-status-details-bin"), unpadded(&details) } };
 	bool has_details = r == REFUSE_OVERLOADED || r == REFUSE_MALFORMED;
 	enum err e = words.err ? words.err : status.err ? status.err : details.err;
 	if (!e) e = grpc_reply(s, id, trailers, has_details ? 3 : 2, (struct str){ NULL, 0 });

@@ -60,8 +60,8 @@ TEST(a_body_is_the_same_however_it_was_cut_and_coded, .seeds = 300) {
 	if (gzip) { /* one member, or several behind one another */
 		size_t half = (size_t)rng_below(&t->rng, (int64_t)want.n + 1);
 		sent = rng_below(&t->rng, 2) ? gzipped(t, want)
-									 : joined(t, gzipped(t, (struct str){ want.p, half }),
-											  gzipped(t, (struct str){ want.p + half, want.n - half }));
+		                             : joined(t, gzipped(t, (struct str){ want.p, half }),
+		                                      gzipped(t, (struct str){ want.p + half, want.n - half }));
 	}
 	if (grpc) sent = framed(t, gzip, sent);
 	struct body b;
@@ -79,7 +79,7 @@ TEST(a_body_cut_short_is_never_taken_for_whole, .seeds = 200) {
 	struct str sent = gzip ? gzipped(t, want) : want;
 	if (grpc) sent = framed(t, gzip, sent);
 	struct str cut = { sent.p, grpc ? (size_t)rng_below(&t->rng, (int64_t)sent.n)
-									: 1 + (size_t)rng_below(&t->rng, (int64_t)sent.n - 1) };
+		                            : 1 + (size_t)rng_below(&t->rng, (int64_t)sent.n - 1) };
 	struct body b;
 	body_init(&b, LIMIT, grpc, gzip ? BODY_GZIP : BODY_PLAIN);
 	EXPECT_ERR(feed(t, &b, cut), ERR_INVALID);
@@ -136,5 +136,5 @@ TEST(a_grpc_call_has_one_message) {
 }
 
 RUN(a_body_is_the_same_however_it_was_cut_and_coded, a_body_cut_short_is_never_taken_for_whole,
-	damaged_gzip_is_refused_or_gives_other_bytes_within_the_limit, the_limit_is_on_what_comes_out_to_the_byte,
-	a_grpc_call_has_one_message)
+    damaged_gzip_is_refused_or_gives_other_bytes_within_the_limit, the_limit_is_on_what_comes_out_to_the_byte,
+    a_grpc_call_has_one_message)

@@ -12,10 +12,10 @@
 static enum err listen_on(struct ingest *in, int protocol, int port, struct why *why) {
 	if (port < 0) return OK;
 	struct http_listen l = { .address = in->opts.address,
-							 .port = port,
-							 .http2 = protocol == PROTOCOL_GRPC,
-							 .connections_max = in->opts.connections_max,
-							 .idle_timeout_ns = IDLE_TIMEOUT };
+		                     .port = port,
+		                     .http2 = protocol == PROTOCOL_GRPC,
+		                     .connections_max = in->opts.connections_max,
+		                     .idle_timeout_ns = IDLE_TIMEOUT };
 	enum err e = in->opts.servers->listen(in->opts.servers, &l, &in->servers[protocol], why);
 	return e ? why_prefix(why, e, "OTLP over %s, port %d", protocol == PROTOCOL_GRPC ? "gRPC" : "HTTP", port) : OK;
 }
@@ -38,7 +38,7 @@ enum err ingest_open(struct ingest_opts o, struct ingest **out, struct why *why)
 	list_init(&in->reading);
 	list_init(&in->waiting);
 	struct otlp_opts otlp = { .assume_unsampled = o.assume_unsampled,
-							  .batch_bytes_max = (size_t)o.body_max * BATCH_BYTES_RATE + BATCH_BYTES_MAX };
+		                      .batch_bytes_max = (size_t)o.body_max * BATCH_BYTES_RATE + BATCH_BYTES_MAX };
 	e = otlp_new(otlp, &in->otlp);
 	if (!e) e = pack_new(&in->pack);
 	if (e) why_set(why, e, "ingest: out of memory");
@@ -140,8 +140,8 @@ static void requests_metric(const struct counts *c, struct metrics_out *m) {
 			for (int o = 0; o < OUTCOMES; o++) {
 				if (!c->requests[p][s][o]) continue;
 				snprintf(labels, sizeof labels, "protocol=\"%s\",signal=\"%s\",outcome=\"%s\"",
-						 p == PROTOCOL_GRPC ? "grpc" : "http",
-						 s == SIGNAL_NONE ? "none" : otlp_signal_name((enum otlp_signal)s), outcome_name(o));
+				         p == PROTOCOL_GRPC ? "grpc" : "http",
+				         s == SIGNAL_NONE ? "none" : otlp_signal_name((enum otlp_signal)s), outcome_name(o));
 				metrics_value(m, labels, (double)c->requests[p][s][o]);
 			}
 		}
@@ -160,7 +160,7 @@ static void records_metric(const struct counts *c, struct metrics_out *m) {
 		for (int r = 0; r < OTLP_REASONS; r++) {
 			if (!c->rejected[s][r]) continue;
 			snprintf(labels, sizeof labels, "signal=\"%s\",reason=\"%s\"", otlp_signal_name((enum otlp_signal)s),
-					 otlp_reason_name((enum otlp_reason)r));
+			         otlp_reason_name((enum otlp_reason)r));
 			metrics_value(m, labels, (double)c->rejected[s][r]);
 		}
 		if (!c->lost[s]) continue;
@@ -179,13 +179,13 @@ void ingest_metrics(const struct ingest *in, struct metrics_out *m) {
 	metrics_one(m, "flyball_ingest_batch_bytes", "counter", "Bytes of batches handed on.", (double)c->batch_bytes);
 	metrics_one(m, "flyball_ingest_log_bodies_cut", "counter", "Log texts cut at 64 KiB.", (double)c->bodies_cut);
 	metrics_one(m, "flyball_ingest_unweighted_spans", "counter",
-				"Spans whose sampling is not known: they do not count.", (double)c->unweighted);
+	            "Spans whose sampling is not known: they do not count.", (double)c->unweighted);
 	metrics_one(m, "flyball_ingest_inconsistent_spans", "counter",
-				"Spans that their own sampling threshold would have dropped.", (double)c->inconsistent);
+	            "Spans that their own sampling threshold would have dropped.", (double)c->inconsistent);
 	metrics_one(m, "flyball_ingest_requests_in_progress", "gauge", "Requests in progress.", (double)c->requests_now);
 	metrics_one(m, "flyball_ingest_requests_in_progress_max", "gauge", "Most requests ever in progress at once.",
-				(double)c->requests_high);
+	            (double)c->requests_high);
 	metrics_one(m, "flyball_ingest_memory_bytes", "gauge", "Memory of requests in progress.", (double)c->memory_now);
 	metrics_one(m, "flyball_ingest_memory_max_bytes", "gauge", "Most memory requests ever held.",
-				(double)c->memory_high);
+	            (double)c->memory_high);
 }

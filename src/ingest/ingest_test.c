@@ -117,7 +117,7 @@ TEST(what_is_not_spoken_here_is_refused_by_name) {
 
 TEST(media_types_are_read_with_their_parameters_and_in_any_case) {
 	static const char *const fine[] = { "content-type: Application/X-Protobuf; charset=utf-8\n",
-										PROTO "content-encoding: identity\n", PROTO "content-encoding: none\n" };
+		                                PROTO "content-encoding: identity\n", PROTO "content-encoding: none\n" };
 	struct door *d = opened(t);
 	for (size_t i = 0; i < 3; i++) {
 		struct test_exchange *x = test_http_post(&d->http, false, "/v1/logs?a=b", fine[i], body(t, OTLP_LOGS, 1), 100);
@@ -125,7 +125,7 @@ TEST(media_types_are_read_with_their_parameters_and_in_any_case) {
 		expect_accepted(t, x, false);
 	}
 	struct test_exchange *x = test_http_post(&d->http, true, grpc_paths[1], "content-type: application/grpc+proto\n",
-											 framed(t, 0, body(t, OTLP_LOGS, 1)), 3);
+	                                         framed(t, 0, body(t, OTLP_LOGS, 1)), 3);
 	steps(d);
 	expect_accepted(t, x, true);
 	closed(t, d);
@@ -226,8 +226,8 @@ TEST(a_port_can_be_off_and_options_are_checked) {
 }
 
 RUN(each_signal_is_taken_on_both_ports_plain_and_compressed, an_empty_request_is_a_success_and_no_batch,
-	what_cannot_be_taken_is_told_and_the_rest_is_kept, a_malformed_request_is_refused_whole_with_the_reason,
-	what_is_not_spoken_here_is_refused_by_name, media_types_are_read_with_their_parameters_and_in_any_case,
-	a_bomb_is_stopped_while_it_inflates, a_body_over_the_limit_is_refused_at_its_head_or_when_it_passes_it,
-	broken_framing_and_broken_gzip_are_told, a_port_in_use_is_named_and_nothing_stays_open,
-	a_port_can_be_off_and_options_are_checked)
+    what_cannot_be_taken_is_told_and_the_rest_is_kept, a_malformed_request_is_refused_whole_with_the_reason,
+    what_is_not_spoken_here_is_refused_by_name, media_types_are_read_with_their_parameters_and_in_any_case,
+    a_bomb_is_stopped_while_it_inflates, a_body_over_the_limit_is_refused_at_its_head_or_when_it_passes_it,
+    broken_framing_and_broken_gzip_are_told, a_port_in_use_is_named_and_nothing_stays_open,
+    a_port_can_be_off_and_options_are_checked)

@@ -198,7 +198,7 @@ static void request(struct otlp *o, enum otlp_signal s, struct str body) {
 }
 
 enum err otlp_decode(struct otlp *o, enum otlp_signal s, struct str body, struct wall received, struct pack *pack,
-					 struct otlp_result *out, struct why *why) {
+                     struct otlp_result *out, struct why *why) {
 	*out = (struct otlp_result){ 0 };
 	o->pack = pack;
 	o->result = out;

@@ -60,4 +60,4 @@ void otlp_free(struct otlp *o); /* takes NULL */
 /* Reads one request into `pack`, begun anew. ERR_INVALID: malformed, *why names what and at which
  * byte; ERR_TOO_LARGE: its batches pass batch_bytes_max; ERR_NOMEM. On an error nothing of `pack` counts. */
 MUST_USE enum err otlp_decode(struct otlp *o, enum otlp_signal s, struct str body, struct wall received,
-							  struct pack *pack, struct otlp_result *out, struct why *why);
+                              struct pack *pack, struct otlp_result *out, struct why *why);

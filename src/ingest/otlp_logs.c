@@ -56,8 +56,8 @@ static uint8_t severity(const struct line *l) {
 		const char *word;
 		uint8_t number;
 	} words[] = { { "TRACE", 1 },  { "DEBUG", 5 },    { "INFO", 9 },      { "INFORMATION", 9 }, { "NOTICE", 10 },
-				  { "WARN", 13 },  { "WARNING", 13 }, { "ERROR", 17 },    { "ERR", 17 },        { "CRITICAL", 18 },
-				  { "ALERT", 19 }, { "FATAL", 21 },   { "EMERGENCY", 21 } };
+		          { "WARN", 13 },  { "WARNING", 13 }, { "ERROR", 17 },    { "ERR", 17 },        { "CRITICAL", 18 },
+		          { "ALERT", 19 }, { "FATAL", 21 },   { "EMERGENCY", 21 } };
 	if (l->severity >= 1 && l->severity <= 24) return (uint8_t)l->severity;
 	for (size_t i = 0; i < sizeof words / sizeof *words; i++) {
 		if (same_word(l->severity_text, words[i].word)) return words[i].number;

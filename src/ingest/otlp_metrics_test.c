@@ -42,10 +42,10 @@ TEST(values_are_read_as_they_were_meant) {
 	point(o, 0, 4, -0.5);
 	end_metric(o);
 	EXPECT_LINES(r, OTLP_METRICS,
-				 "point gauge \"m\" \"\" r{} a{} 0 1 -7\n"
-				 "point gauge \"m\" \"\" r{} a{} 0 2 none\n"
-				 "point gauge \"m\" \"\" r{} a{} 0 3 none\n"
-				 "point gauge \"m\" \"\" r{} a{} 0 4 -0.5\n");
+	             "point gauge \"m\" \"\" r{} a{} 0 1 -7\n"
+	             "point gauge \"m\" \"\" r{} a{} 0 2 none\n"
+	             "point gauge \"m\" \"\" r{} a{} 0 3 none\n"
+	             "point gauge \"m\" \"\" r{} a{} 0 4 -0.5\n");
 	EXPECT(r->result.accepted == 4 && otlp_rejected(&r->result) == 0);
 	done(r);
 }
@@ -83,13 +83,13 @@ TEST(histograms_are_read_packed_or_not) {
 		request_varint(o, 2, packed ? 1 : 2);
 		end_metric(o);
 		EXPECT_LINES(r, OTLP_METRICS,
-					 packed
-						 ? "histogram histogram_delta \"h\" \"\" r{} a{} 5 6 7 12.25 [ -1 0.5 10 ] [ 1 0 4 2 ]\n"
-						   "histogram histogram_delta \"h\" \"\" r{} a{} 5 6 9 none [ ] [ 9 ]\n"
-						   "histogram histogram_delta \"h\" \"\" r{} a{} 5 6 none\n"
-						 : "histogram histogram_cumulative \"h\" \"\" r{} a{} 5 6 7 12.25 [ -1 0.5 10 ] [ 1 0 4 2 ]\n"
-						   "histogram histogram_cumulative \"h\" \"\" r{} a{} 5 6 9 none [ ] [ 9 ]\n"
-						   "histogram histogram_cumulative \"h\" \"\" r{} a{} 5 6 none\n");
+		             packed
+		                 ? "histogram histogram_delta \"h\" \"\" r{} a{} 5 6 7 12.25 [ -1 0.5 10 ] [ 1 0 4 2 ]\n"
+		                   "histogram histogram_delta \"h\" \"\" r{} a{} 5 6 9 none [ ] [ 9 ]\n"
+		                   "histogram histogram_delta \"h\" \"\" r{} a{} 5 6 none\n"
+		                 : "histogram histogram_cumulative \"h\" \"\" r{} a{} 5 6 7 12.25 [ -1 0.5 10 ] [ 1 0 4 2 ]\n"
+		                   "histogram histogram_cumulative \"h\" \"\" r{} a{} 5 6 9 none [ ] [ 9 ]\n"
+		                   "histogram histogram_cumulative \"h\" \"\" r{} a{} 5 6 none\n");
 	}
 	done(r);
 }
@@ -118,7 +118,7 @@ TEST(the_last_of_equal_keys_stays_and_the_scope_is_part_of_a_series) {
 	request_end(o);
 	request_end(o);
 	EXPECT_LINES(r, OTLP_METRICS,
-				 "point gauge \"m\" \"\" r{} a{\"a\"=\"2\",\"b\"=\"3\",\"otel.scope.name\"=\"lib\"} 0 1 1\n");
+	             "point gauge \"m\" \"\" r{} a{\"a\"=\"2\",\"b\"=\"3\",\"otel.scope.name\"=\"lib\"} 0 1 1\n");
 	done(r);
 }
 
@@ -217,7 +217,7 @@ TEST(histograms_that_contradict_themselves_are_left_out) {
 		end_metric(o);
 		lines(t, r, OTLP_METRICS);
 		EXPECT(r->result.accepted == (n == BATCH_BOUNDS_MAX) &&
-			   r->result.rejected[OTLP_BUCKETS] == (n > BATCH_BOUNDS_MAX));
+		       r->result.rejected[OTLP_BUCKETS] == (n > BATCH_BOUNDS_MAX));
 	}
 	done(r);
 }
@@ -238,12 +238,12 @@ TEST(the_last_kind_of_a_metric_counts_and_its_parts_are_joined) {
 	}
 	for (int i = 0; i < 3; i++) request_end(o);
 	EXPECT_LINES(r, OTLP_METRICS,
-				 "point gauge \"m\" \"\" r{} a{} 0 3 2\n"
-				 "point gauge \"m\" \"\" r{} a{} 0 4 3\n");
+	             "point gauge \"m\" \"\" r{} a{} 0 3 2\n"
+	             "point gauge \"m\" \"\" r{} a{} 0 4 3\n");
 	done(r);
 }
 
 RUN(each_kind_of_sum_is_the_series_kind_that_it_is, values_are_read_as_they_were_meant,
-	histograms_are_read_packed_or_not, the_last_of_equal_keys_stays_and_the_scope_is_part_of_a_series,
-	points_that_cannot_be_taken_are_counted_by_reason, histograms_that_contradict_themselves_are_left_out,
-	the_last_kind_of_a_metric_counts_and_its_parts_are_joined)
+    histograms_are_read_packed_or_not, the_last_of_equal_keys_stays_and_the_scope_is_part_of_a_series,
+    points_that_cannot_be_taken_are_counted_by_reason, histograms_that_contradict_themselves_are_left_out,
+    the_last_kind_of_a_metric_counts_and_its_parts_are_joined)

@@ -2,7 +2,7 @@
 #include "ingest/test_reading.h"
 
 static void span(struct request_out *o, struct str trace, struct str id, struct str parent, uint64_t start,
-				 uint64_t end) {
+                 uint64_t end) {
 	request_begin(o, 2);
 	request_text(o, 1, trace);
 	request_text(o, 2, id);
@@ -44,8 +44,8 @@ TEST(spans_without_ids_or_times_are_left_out) {
 	request_end(o);
 	request_end(o);
 	EXPECT_LINES(r, OTLP_TRACES,
-				 "span r{} 30313233343536373839616263646566 3031323334353637 0000000000000000 1 0 1 1 0 \"\" a{}\n"
-				 "span r{} 30313233343536373839616263646566 3031323334353637 6162636465666768 1 0 1 2 0 \"\" a{}\n");
+	             "span r{} 30313233343536373839616263646566 3031323334353637 0000000000000000 1 0 1 1 0 \"\" a{}\n"
+	             "span r{} 30313233343536373839616263646566 3031323334353637 6162636465666768 1 0 1 2 0 \"\" a{}\n");
 	EXPECT(r->result.unweighted == 2);
 	done(r);
 }
@@ -90,9 +90,9 @@ TEST(logs_have_a_time_and_a_severity_wherever_they_come_from) {
 	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
 		log_of(&r->out, cases[i].at, cases[i].observed, cases[i].severity, cases[i].text, STR("text"));
 		struct str want = str_printf(t->arena,
-									 "log r{}%s00000000000000000000000000000000 0000000000000000 \"text\" "
-									 "a{\"event.name\"=\"device.app\"}\n",
-									 cases[i].line);
+		                             "log r{}%s00000000000000000000000000000000 0000000000000000 \"text\" "
+		                             "a{\"event.name\"=\"device.app\"}\n",
+		                             cases[i].line);
 		EXPECT_LINES(r, OTLP_LOGS, want.p);
 	}
 	log_of(&r->out, UINT64_MAX, 0, 0, "", STR("x"));
@@ -127,4 +127,4 @@ TEST(a_long_text_is_cut_between_two_characters, .seeds = 20) {
 }
 
 RUN(spans_without_ids_or_times_are_left_out, a_span_counts_by_its_threshold_else_by_the_operators_word,
-	logs_have_a_time_and_a_severity_wherever_they_come_from, a_long_text_is_cut_between_two_characters)
+    logs_have_a_time_and_a_severity_wherever_they_come_from, a_long_text_is_cut_between_two_characters)

@@ -48,10 +48,10 @@ TEST(every_kind_of_value_has_a_text) {
 	request_end(o);
 	request_end(o);
 	EXPECT_LINES(r, OTLP_LOGS,
-				 "log r{\"k0\"=\"text\",\"k1\"=\"true\",\"k2\"=\"-5\",\"k3\"=\"0.1\",\"k4\"=\"[[true]]\","
-				 "\"k5\"=\"{\\x22key\\x22:{\\x22key\\x22:true}}\",\"k6\"=\"AP8=\",\"k7\"=\"\",\"k8\"=\"-Infinity\","
-				 "\"k9\"=\"3\"} "
-				 "1 0 00000000000000000000000000000000 0000000000000000 \"\" a{}\n");
+	             "log r{\"k0\"=\"text\",\"k1\"=\"true\",\"k2\"=\"-5\",\"k3\"=\"0.1\",\"k4\"=\"[[true]]\","
+	             "\"k5\"=\"{\\x22key\\x22:{\\x22key\\x22:true}}\",\"k6\"=\"AP8=\",\"k7\"=\"\",\"k8\"=\"-Infinity\","
+	             "\"k9\"=\"3\"} "
+	             "1 0 00000000000000000000000000000000 0000000000000000 \"\" a{}\n");
 	done(r);
 }
 
@@ -231,22 +231,22 @@ static void unknown(struct t *t, struct buf *out) {
 	switch (rng_below(&t->rng, 4)) {
 	case 0:
 		buf_add(out,
-				"\xa2\x1f\x03"
-				"abc",
-				6);
+		        "\xa2\x1f\x03"
+		        "abc",
+		        6);
 		break;                                          /* 500: bytes */
 	case 1: buf_add(out, "\xa0\x1f\xff\x01", 4); break; /* 500: varint */
 	case 2:
 		buf_add(out,
-				"\xa1\x1f"
-				"12345678",
-				10);
+		        "\xa1\x1f"
+		        "12345678",
+		        10);
 		break; /* 500: fixed64 */
 	case 3:
 		buf_add(out,
-				"\xa5\x1f"
-				"1234",
-				6);
+		        "\xa5\x1f"
+		        "1234",
+		        6);
 		break; /* 500: fixed32 */
 	}
 }
@@ -312,7 +312,7 @@ static struct str mixed(struct t *t, enum otlp_signal s, struct str message, int
 
 static struct str word(struct t *t) {
 	static const char *const words[] = { "cart", "payment", "http.route",  "GET",         "größe",
-										 "日本", "",        "k8s.pod.uid", "db.namespace" };
+		                                 "日本", "",        "k8s.pod.uid", "db.namespace" };
 	return str_of(words[rng_below(&t->rng, 9)]);
 }
 
@@ -409,6 +409,6 @@ TEST(what_grows_beyond_its_bound_is_refused) {
 }
 
 RUN(every_kind_of_value_has_a_text, values_nested_too_deeply_are_malformed,
-	attributes_are_bounded_and_the_records_counted, strings_that_are_not_utf8_are_malformed_wherever_they_are_read,
-	a_known_field_of_another_wire_type_is_malformed, fields_in_any_order_with_unknown_ones_between_say_the_same,
-	bytes_of_any_kind_are_read_or_refused, what_grows_beyond_its_bound_is_refused)
+    attributes_are_bounded_and_the_records_counted, strings_that_are_not_utf8_are_malformed_wherever_they_are_read,
+    a_known_field_of_another_wire_type_is_malformed, fields_in_any_order_with_unknown_ones_between_say_the_same,
+    bytes_of_any_kind_are_read_or_refused, what_grows_beyond_its_bound_is_refused)

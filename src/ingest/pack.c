@@ -296,7 +296,7 @@ enum err pack_point(struct pack *p, const struct pack_metric *m, struct attrs at
 }
 
 enum err pack_histogram(struct pack *p, const struct pack_metric *m, struct attrs attrs, struct batch_histogram *v,
-						const double *bounds, const uint64_t *counts) {
+                        const double *bounds, const uint64_t *counts) {
 	return put(
 		p,
 		&(struct record){

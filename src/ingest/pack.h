@@ -34,7 +34,7 @@ struct pack_metric {
  * limit, nothing of it was kept, others may follow. ERR_FULL: over `bytes_max`. ERR_NOMEM. */
 MUST_USE enum err pack_point(struct pack *p, const struct pack_metric *m, struct attrs attrs, struct batch_point *v);
 MUST_USE enum err pack_histogram(struct pack *p, const struct pack_metric *m, struct attrs attrs,
-								 struct batch_histogram *v, const double *bounds, const uint64_t *counts);
+                                 struct batch_histogram *v, const double *bounds, const uint64_t *counts);
 MUST_USE enum err pack_span(struct pack *p, struct batch_span *v);
 MUST_USE enum err pack_log(struct pack *p, struct batch_log *v);
 

@@ -59,7 +59,7 @@ TEST(a_resource_or_series_is_written_once_a_batch) {
 	}
 	struct seen s = read_all(t, p);
 	EXPECT(s.batches == 1 && s.items[BATCH_RESOURCE] == 2 && s.items[BATCH_SERIES] == 10 &&
-		   s.items[BATCH_POINT] == 1000);
+	       s.items[BATCH_POINT] == 1000);
 	buf_done(&s.lines);
 	pack_free(p);
 }
@@ -89,7 +89,7 @@ TEST(what_does_not_fit_goes_into_another_batch_and_nothing_is_lost, .seeds = 4) 
 	memset(big, 'x', BATCH_BYTES_MAX);
 	for (int i = 0; i < 60; i++) {
 		pack_resource(p, one_attr(t, "service.name", number(t, rng_below(&t->rng, 3))),
-					  (uint64_t)rng_below(&t->rng, 2));
+		              (uint64_t)rng_below(&t->rng, 2));
 		struct batch_log l = { .at = { i }, .body = { big, (size_t)rng_below(&t->rng, 1 << 20) } };
 		struct batch_point v = { .at = { i }, .value = i };
 		EXPECT_OK(rng_below(&t->rng, 2) ? pack_log(p, &l) : pack_point(p, &metric, one_attr(t, "k", l.body), &v));
@@ -175,5 +175,5 @@ TEST(a_request_of_nothing_makes_no_batch) {
 }
 
 RUN(a_resource_or_series_is_written_once_a_batch, a_series_that_changes_its_kind_is_written_again,
-	what_does_not_fit_goes_into_another_batch_and_nothing_is_lost, a_record_too_large_for_any_batch_is_refused_alone,
-	batches_of_a_request_are_bounded, many_series_in_a_request_are_told_apart, a_request_of_nothing_makes_no_batch)
+    what_does_not_fit_goes_into_another_batch_and_nothing_is_lost, a_record_too_large_for_any_batch_is_refused_alone,
+    batches_of_a_request_are_bounded, many_series_in_a_request_are_told_apart, a_request_of_nothing_makes_no_batch)

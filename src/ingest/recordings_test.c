@@ -9,7 +9,7 @@
 /* The files' bytes, put into this object by the assembler: a test needs no file to be there. */
 #define FILE_BYTES(name, file)                                                                \
 	__asm__(".section .rodata\n" #name "_begin: .incbin \"" CORPUS "/otlp/" file "\"\n" #name \
-			"_end: .byte 0\n.previous\n");                                                    \
+	        "_end: .byte 0\n.previous\n");                                                    \
 	extern const char name##_begin[], name##_end[]
 
 #define RECORDING(name, file)            \

@@ -39,7 +39,7 @@ static void say(struct ingest *in, int outcome, const char *protocol, const char
 	if (last->ns && now.ns - last->ns < LOG_EVERY) return;
 	last->ns = now.ns ? now.ns : 1;
 	log_event(in->opts.log, LOG_WARN, "ingest.refused", "reason=%s protocol=%s peer=%s why=%s",
-			  refusal_name((enum refusal)outcome), protocol, peer, why);
+	          refusal_name((enum refusal)outcome), protocol, peer, why);
 }
 
 static void count_outcome(struct ingest *in, const struct request *r, int outcome) {
@@ -82,7 +82,7 @@ static void accept(struct ingest *in, struct request *r) {
 	otlp_explain(r->signal, &r->result, &message);
 	if (r->lost) {
 		buf_printf(&message, "%s%lld %s that found no room in time", message.n ? "; " : "", (long long)r->lost,
-				   otlp_record_name(r->signal));
+		           otlp_record_name(r->signal));
 	}
 	book(in, r);
 	count_outcome(in, r, rejected ? OUTCOME_PARTIAL : OUTCOME_OK);
@@ -95,7 +95,7 @@ static void accept(struct ingest *in, struct request *r) {
 /* ---- head and body ---- */
 
 static struct request *request_new(struct ingest *in, int protocol, const struct http_event *e,
-								   const struct route *to) {
+                                   const struct route *to) {
 	struct request *r = calloc(1, sizeof *r);
 	if (!r) return NULL;
 	r->server = in->servers[protocol];
@@ -113,7 +113,7 @@ static struct request *request_new(struct ingest *in, int protocol, const struct
 
 /* A refusal before there is a request. */
 static void turn_away(struct ingest *in, int protocol, int signal, const struct http_event *e, enum refusal r,
-					  const char *why) {
+                      const char *why) {
 	char peer[PEER_MAX] = "";
 	if (e->peer.n) memcpy(peer, e->peer.p, e->peer.n < PEER_MAX - 1 ? e->peer.n : PEER_MAX - 1);
 	in->counts.requests[protocol][signal][r]++;
@@ -180,7 +180,7 @@ static enum err put_batches(struct ingest *in, struct request *r) {
 		if (e == ERR_AGAIN) return e;
 		if (e) {
 			log_event(in->opts.log, LOG_ERROR, "ingest.put_failed", "err=%s records=%lld", err_name(e),
-					  (long long)b->records);
+			          (long long)b->records);
 			r->lost += b->records;
 		} else {
 			r->open++;
@@ -227,7 +227,7 @@ void request_whole(struct ingest *in, struct request *r) {
 	}
 	in->counts.bytes_read += (int64_t)r->body.bytes.n;
 	e = otlp_decode(in->otlp, r->signal, buf_get(&r->body.bytes), clock_wall(in->opts.clock), in->pack, &r->result,
-					&why);
+	                &why);
 	body_done(&r->body);
 	hold(in, r, 0);
 	if (!e) e = take_batches(in, r);

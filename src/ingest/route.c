@@ -64,7 +64,7 @@ bool route_of(const struct http_event *e, bool grpc, struct route *out, int *sig
 		*r = REFUSE_MEDIA;
 	} else if (!path_of(e->target, grpc, &out->signal)) {
 		why_set(why, ERR_NOT_FOUND, "telemetry is not taken there; the paths are %s, %s and %s", paths[0].path[grpc],
-				paths[1].path[grpc], paths[2].path[grpc]);
+		        paths[1].path[grpc], paths[2].path[grpc]);
 		*r = REFUSE_NOT_FOUND;
 	} else if (*signal = (int)out->signal, !str_is(e->method, "POST")) {
 		why_set(why, ERR_UNSUPPORTED, "telemetry is sent by POST");

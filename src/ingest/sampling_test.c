@@ -72,12 +72,12 @@ TEST(without_a_threshold_the_weight_is_not_known) {
 
 TEST(the_entry_is_found_among_others) {
 	static const char *const states[] = { "ot=th:c",
-										  "a=b,ot=th:c",
-										  "a=b , ot=th:c ,c=d",
-										  "ot=rv:ffffffffffffff;th:c",
-										  "ot=th:c;rv:ffffffffffffff",
-										  "a=th:8;ot=x,ot=th:c",
-										  "tenant@vendor=1,ot=x:1;th:c00" };
+		                                  "a=b,ot=th:c",
+		                                  "a=b , ot=th:c ,c=d",
+		                                  "ot=rv:ffffffffffffff;th:c",
+		                                  "ot=th:c;rv:ffffffffffffff",
+		                                  "a=th:8;ot=x,ot=th:c",
+		                                  "tenant@vendor=1,ot=x:1;th:c00" };
 	for (size_t i = 0; i < sizeof states / sizeof *states; i++) {
 		double weight;
 		EXPECT(sampling_weight(str_of(states[i]), most, &weight) == SAMPLING_KNOWN && weight == 4);
@@ -95,8 +95,8 @@ TEST(a_span_that_its_threshold_would_have_dropped_has_no_weight) {
 	EXPECT(sampling_weight(STR("ot=th:c;rv:c0000000000000"), trace, &weight) == SAMPLING_KNOWN);
 	EXPECT(sampling_weight(STR("ot=th:c;rv:bfffffffffffff"), most, &weight) == SAMPLING_INCONSISTENT);
 	EXPECT(sampling_weight(STR("ot=th:c;rv:ff"), trace, &weight) ==
-		   SAMPLING_INCONSISTENT); /* no rv: 14 digits are wanted */
+	       SAMPLING_INCONSISTENT); /* no rv: 14 digits are wanted */
 }
 
 RUN(weights_are_those_of_the_specification, without_a_threshold_the_weight_is_not_known,
-	the_entry_is_found_among_others, a_span_that_its_threshold_would_have_dropped_has_no_weight)
+    the_entry_is_found_among_others, a_span_that_its_threshold_would_have_dropped_has_no_weight)

@@ -61,15 +61,15 @@ static inline struct ingest_opts door_opts(struct t *t, struct door *d) {
 	*d->sink = (struct test_sink){ .sink = { &sink_ops }, .room = PUTS_MAX, .ends = PUTS_MAX, .a = t->arena };
 	fake_clock_init(&d->clock, (struct wall){ INT64_C(1767607200000000000) });
 	return (struct ingest_opts){ .servers = &d->http.host,
-								 .next = &d->sink->sink,
-								 .clock = &d->clock.clock,
-								 .address = STR("127.0.0.1"),
-								 .grpc_port = 4317,
-								 .http_port = 4318,
-								 .body_max = 1 << 20,
-								 .requests_max = 16,
-								 .connections_max = 10,
-								 .memory_max = 8 << 20 };
+		                         .next = &d->sink->sink,
+		                         .clock = &d->clock.clock,
+		                         .address = STR("127.0.0.1"),
+		                         .grpc_port = 4317,
+		                         .http_port = 4318,
+		                         .body_max = 1 << 20,
+		                         .requests_max = 16,
+		                         .connections_max = 10,
+		                         .memory_max = 8 << 20 };
 }
 
 static inline struct door *opened(struct t *t) {
@@ -116,8 +116,8 @@ static inline void closed(struct t *t, struct door *d) {
 #define POINTS 100
 static const char *const http_paths[] = { "/v1/metrics", "/v1/logs", "/v1/traces" };
 static const char *const grpc_paths[] = { "/opentelemetry.proto.collector.metrics.v1.MetricsService/Export",
-										  "/opentelemetry.proto.collector.logs.v1.LogsService/Export",
-										  "/opentelemetry.proto.collector.trace.v1.TraceService/Export" };
+	                                      "/opentelemetry.proto.collector.logs.v1.LogsService/Export",
+	                                      "/opentelemetry.proto.collector.trace.v1.TraceService/Export" };
 #define PROTO "content-type: application/x-protobuf\n"
 #define GRPC  "content-type: application/grpc\nte: trailers\n"
 
@@ -183,12 +183,12 @@ static inline struct str framed(struct t *t, unsigned char flag, struct str mess
 }
 
 static inline struct test_exchange *send(struct t *t, struct door *d, bool grpc, enum otlp_signal s, bool gzip,
-										 struct str b) {
+                                         struct str b) {
 	if (gzip) b = gzipped(t, b);
 	if (grpc) b = framed(t, gzip, b);
 	const char *headers = grpc   ? gzip ? GRPC "grpc-encoding: gzip\n" : GRPC
-						  : gzip ? PROTO "content-encoding: gzip\n"
-								 : PROTO;
+	                      : gzip ? PROTO "content-encoding: gzip\n"
+	                             : PROTO;
 	size_t piece = 1 + (size_t)rng_below(&t->rng, HTTP_PIECE_MAX);
 	return test_http_post(&d->http, grpc, grpc ? grpc_paths[s] : http_paths[s], headers, b, piece);
 }
@@ -248,7 +248,7 @@ static inline struct parts expect_partial(struct t *t, const struct test_exchang
 }
 
 static inline struct parts expect_refused(struct t *t, const struct test_exchange *x, bool grpc, int status,
-										  const char *code) {
+                                          const char *code) {
 	EXPECT(x->reply.times == 1);
 	if (!grpc) {
 		EXPECT(x->reply.status == status && str_is(header(x, "content-type"), "application/x-protobuf"));

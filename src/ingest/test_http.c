@@ -61,7 +61,7 @@ static void server_close(struct http_server *s) {
 static const struct http_server_ops server_ops = { server_poll, server_reply, server_send, server_port, server_close };
 
 static enum err host_listen(struct http_host *host, const struct http_listen *l, struct http_server **out,
-							struct why *why) {
+                            struct why *why) {
 	struct test_http *h = container_of(host, struct test_http, host);
 	if (l->port && l->port == h->busy_port) return why_set(why, ERR_BUSY, "port %d is in use", l->port);
 	struct test_server *s = &h->servers[l->http2];
@@ -84,7 +84,7 @@ static struct http_event *push(struct test_http *h, bool http2, struct test_exch
 }
 
 struct test_exchange *test_http_head(struct test_http *h, bool http2, const char *method, const char *target,
-									 const char *headers) {
+                                     const char *headers) {
 	struct test_exchange *x = arena_new(h->a, struct test_exchange);
 	x->id = ++h->last_id;
 	list_push(&h->exchanges, &x->node);
@@ -121,7 +121,7 @@ void test_http_fail(struct test_http *h, bool http2, struct test_exchange *x) {
 }
 
 struct test_exchange *test_http_post(struct test_http *h, bool http2, const char *target, const char *headers,
-									 struct str body, size_t piece) {
+                                     struct str body, size_t piece) {
 	struct test_exchange *x = test_http_head(h, http2, "POST", target, headers);
 	for (size_t at = 0; at < body.n; at += piece) {
 		size_t n = body.n - at < piece ? body.n - at : piece;

@@ -46,12 +46,12 @@ struct test_http {
 void test_http_init(struct test_http *h, struct arena *a);
 /* The head of a request; headers are "name: value" lines. */
 struct test_exchange *test_http_head(struct test_http *h, bool http2, const char *method, const char *target,
-									 const char *headers);
+                                     const char *headers);
 void test_http_body(struct test_http *h, bool http2, struct test_exchange *x, struct str piece);
 void test_http_end(struct test_http *h, bool http2, struct test_exchange *x);
 void test_http_fail(struct test_http *h, bool http2, struct test_exchange *x); /* the peer goes away */
 /* Head, body in pieces of `piece` bytes, end. */
 struct test_exchange *test_http_post(struct test_http *h, bool http2, const char *target, const char *headers,
-									 struct str body, size_t piece);
+                                     struct str body, size_t piece);
 /* The value in a reply's headers or trailers; {NULL,0}: absent. */
 struct str test_header(const struct http_header *headers, size_t n, const char *name);

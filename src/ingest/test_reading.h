@@ -105,7 +105,7 @@ static inline void weighted(struct request_out *o, const char *state) {
 }
 
 static inline void log_of(struct request_out *o, uint64_t at, uint64_t observed, uint64_t severity, const char *text,
-						  struct str body) {
+                          struct str body) {
 	request_begin(o, 1);
 	request_begin(o, 2);
 	request_begin(o, 2);
@@ -122,14 +122,14 @@ static inline void log_of(struct request_out *o, uint64_t at, uint64_t observed,
 }
 
 static inline void reject_one(struct t *t, struct reading *r, enum otlp_signal s, enum otlp_reason reason,
-							  int64_t count) {
+                              int64_t count) {
 	struct str got = lines(t, r, s);
 	struct buf words;
 	buf_init(&words, 0);
 	otlp_explain(s, &r->result, &words);
 	if (r->result.rejected[reason] != count) {
 		fprintf(stderr, "%s: %lld; " STR_FMT "\n", otlp_reason_name(reason), (long long)r->result.rejected[reason],
-				STR_ARG(buf_get(&words)));
+		        STR_ARG(buf_get(&words)));
 	}
 	EXPECT(r->result.rejected[reason] == count && otlp_rejected(&r->result) == count);
 	EXPECT(got.n == 0 && r->batches == 0 && words.n > 20);

@@ -42,15 +42,15 @@ TEST(each_kind_of_damage_is_named) {
 	EXPECT(str_is(STR("a varint that is cut short"), wrong_of(BYTES("\x08"))));
 	EXPECT(str_is(STR("a varint that is cut short"), wrong_of(BYTES("\x08\xff\xff"))));
 	EXPECT(str_is(STR("a varint of more than ten bytes"),
-				  wrong_of(BYTES("\x08\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01"))));
+	              wrong_of(BYTES("\x08\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01"))));
 	EXPECT(str_is(STR("a field number out of range"), wrong_of(BYTES("\x00\x01"))));
 	EXPECT(str_is(STR("a field number out of range"), wrong_of(BYTES("\x80\x80\x80\x80\x10\x01"))));
 	EXPECT(str_is(STR("a length past the end"), wrong_of(BYTES("\x0a\x02x"))));
 	EXPECT(str_is(STR("a length past the end"), wrong_of(BYTES("\x0a\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01x"))));
 	EXPECT(str_is(STR("a number that is cut short"), wrong_of(BYTES("\x09"
-																	"1234567"))));
+	                                                                "1234567"))));
 	EXPECT(str_is(STR("a number that is cut short"), wrong_of(BYTES("\x0d"
-																	"123"))));
+	                                                                "123"))));
 	EXPECT(str_is(STR("a wire type that proto3 does not have"), wrong_of(BYTES("\x0b"))));
 	EXPECT(str_is(STR("a wire type that proto3 does not have"), wrong_of(BYTES("\x0f"))));
 	EXPECT(str_is(STR(""), wrong_of(BYTES(""))) && str_is(STR(""), wrong_of((struct str){ NULL, 0 })));
@@ -58,8 +58,8 @@ TEST(each_kind_of_damage_is_named) {
 
 TEST(the_largest_numbers_are_read_exactly) {
 	struct wire w = wire_of(BYTES("\x08\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01"
-								  "\x10\x80\x00"
-								  "\xf8\xff\xff\xff\x0f\x01"));
+	                              "\x10\x80\x00"
+	                              "\xf8\xff\xff\xff\x0f\x01"));
 	struct wire_field f;
 	EXPECT(wire_next(&w, &f) && f.number == 1 && f.value == UINT64_MAX);
 	EXPECT(wire_next(&w, &f) && f.number == 2 && f.value == 0); /* longer than it need be */
@@ -95,4 +95,4 @@ TEST(any_bytes_come_to_an_end, .seeds = 2000) {
 }
 
 RUN(what_was_written_is_read, each_kind_of_damage_is_named, the_largest_numbers_are_read_exactly,
-	the_first_damage_stays_on_record, any_bytes_come_to_an_end)
+    the_first_damage_stays_on_record, any_bytes_come_to_an_end)

@@ -111,10 +111,10 @@ struct executor_ops {
 	/* Dry run on the server first, then the effect, carrying the key; repeating it with the same key
 	 * changes nothing. */
 	enum err (*apply)(struct executor *, enum action_kind, const struct plan *, const struct action_key *,
-					  uint64_t tag);
+	                  uint64_t tag);
 	/* Answers when the rollout has ended (or failed: ERR_TIMEOUT). */
 	enum err (*settle)(struct executor *, enum action_kind, const struct plan *, const struct action_key *,
-					   uint64_t tag);
+	                   uint64_t tag);
 	enum err (*undo)(struct executor *, enum action_kind, const struct plan *, const struct action_key *, uint64_t tag);
 	bool (*poll)(struct executor *, struct exec_done *out);
 	/* Is what the executor knows fresh enough to act on? False with a sentence. */

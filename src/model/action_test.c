@@ -82,4 +82,4 @@ TEST(the_states_that_end_an_action) {
 }
 
 RUN(the_key_is_the_documented_hash, each_part_moves_the_key, a_part_cannot_borrow_from_its_neighbour, names_read_back,
-	the_states_that_end_an_action)
+    the_states_that_end_an_action)

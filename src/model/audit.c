@@ -118,10 +118,10 @@ static enum err canonical(const struct json *v, struct buf *out, struct why *why
 static enum err follows(struct audit_verifier *v, uint64_t seq, const struct sha256 *prev, struct why *why) {
 	if (seq != v->at.seq + 1)
 		return why_set(why, ERR_CORRUPT, "entry %" PRIu64 " is missing: after %" PRIu64 " comes %" PRIu64,
-					   v->at.seq + 1, v->at.seq, seq);
+		               v->at.seq + 1, v->at.seq, seq);
 	if (memcmp(prev, &v->at.hash, sizeof *prev) != 0)
 		return why_set(why, ERR_CORRUPT,
-					   "entry %" PRIu64 " does not follow entry %" PRIu64 ": its prev is another hash", seq, v->at.seq);
+		               "entry %" PRIu64 " does not follow entry %" PRIu64 ": its prev is another hash", seq, v->at.seq);
 	return OK;
 }
 
@@ -149,8 +149,8 @@ enum err audit_verify_next(struct audit_verifier *v, struct arena *scratch, stru
 		return why_set(why, ERR_CORRUPT, "entry %" PRIu64 " was changed: its hash is not that of its content", now.seq);
 	if (now.seq == v->published.seq && memcmp(&hash, &v->published.hash, sizeof hash) != 0)
 		return why_set(why, ERR_CORRUPT,
-					   "entry %" PRIu64 " has another hash than the head published then: the log was rewritten",
-					   now.seq);
+		               "entry %" PRIu64 " has another hash than the head published then: the log was rewritten",
+		               now.seq);
 	v->met = v->met || now.seq == v->published.seq;
 	v->at = now;
 	return OK;
@@ -159,11 +159,11 @@ enum err audit_verify_next(struct audit_verifier *v, struct arena *scratch, stru
 enum err audit_verify_end(const struct audit_verifier *v, const struct audit_head *stored, struct why *why) {
 	if (!v->met)
 		return why_set(why, ERR_CORRUPT,
-					   "the log ends at entry %" PRIu64 ", but head %" PRIu64 " was published: the tail was cut",
-					   v->at.seq, v->published.seq);
+		               "the log ends at entry %" PRIu64 ", but head %" PRIu64 " was published: the tail was cut",
+		               v->at.seq, v->published.seq);
 	if (stored && (stored->seq != v->at.seq || memcmp(&stored->hash, &v->at.hash, sizeof stored->hash) != 0))
 		return why_set(why, ERR_CORRUPT,
-					   "the log ends at entry %" PRIu64 ", but its stored head is %" PRIu64 ": entries are missing",
-					   v->at.seq, stored->seq);
+		               "the log ends at entry %" PRIu64 ", but its stored head is %" PRIu64 ": entries are missing",
+		               v->at.seq, stored->seq);
 	return OK;
 }

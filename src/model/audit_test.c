@@ -19,11 +19,11 @@ static void write_entry(struct t *t, struct log_kept *k, const char *body) {
 	buf_init(&buf, 0);
 	struct audit_head head = k->heads[k->count];
 	struct audit_entry e = { .seq = head.seq + 1,
-							 .at = { (int64_t)head.seq * NS_PER_SEC },
-							 .kind = str_of(kinds[rng_below(&t->rng, 4)]),
-							 .by = STR("flyball"),
-							 .incident = STR("01KE0000000000000000000001"),
-							 .body = str_of(body) };
+		                     .at = { (int64_t)head.seq * NS_PER_SEC },
+		                     .kind = str_of(kinds[rng_below(&t->rng, 4)]),
+		                     .by = STR("flyball"),
+		                     .incident = STR("01KE0000000000000000000001"),
+		                     .body = str_of(body) };
 	audit_append(&head, &e, &buf);
 	EXPECT(!buf.err);
 	k->count++;
@@ -36,9 +36,9 @@ static struct log_kept *make(struct t *t, size_t n) {
 	struct log_kept *k = arena_new(t->arena, struct log_kept);
 	while (k->count < n)
 		write_entry(t, k,
-					str_printf(t->arena, "{\"n\":%lld,\"x\":1.50,\"words\":\"a \\\"b\\\" \xc3\xa9\"}",
-							   (long long)rng_below(&t->rng, 1000))
-						.p);
+		            str_printf(t->arena, "{\"n\":%lld,\"x\":1.50,\"words\":\"a \\\"b\\\" \xc3\xa9\"}",
+		                       (long long)rng_below(&t->rng, 1000))
+		                .p);
 	return k;
 }
 
@@ -169,8 +169,8 @@ TEST(the_rule_is_this_one) {
 	struct audit_entry e = { .seq = 1, .kind = STR("move"), .by = STR("anna"), .action = STR("A"), .body = STR("{}") };
 	audit_append(&head, &e, &b);
 	struct str canonical = STR("{\"seq\":1,\"at\":\"1970-01-01T00:00:00.000Z\",\"prev\":\""
-							   "0000000000000000000000000000000000000000000000000000000000000000"
-							   "\",\"kind\":\"move\",\"by\":\"anna\",\"action\":\"A\",\"incident\":null,\"body\":{}}");
+	                           "0000000000000000000000000000000000000000000000000000000000000000"
+	                           "\",\"kind\":\"move\",\"by\":\"anna\",\"action\":\"A\",\"incident\":null,\"body\":{}}");
 	char joined[512] = { 0 };
 	memcpy(joined + 32, canonical.p, canonical.n);
 	struct sha256 want = sha256((struct str){ joined, 32 + canonical.n });
@@ -180,5 +180,5 @@ TEST(the_rule_is_this_one) {
 }
 
 RUN(a_whole_log_is_whole, a_changed_entry_is_found, a_reordered_removed_or_inserted_entry_is_found,
-	a_cut_tail_is_found_by_the_head, a_rewritten_log_is_found_by_a_head_published_before, white_space_does_not_matter,
-	a_head_is_read_as_it_is_written, the_rule_is_this_one)
+    a_cut_tail_is_found_by_the_head, a_rewritten_log_is_found_by_a_head_published_before, white_space_does_not_matter,
+    a_head_is_read_as_it_is_written, the_rule_is_this_one)

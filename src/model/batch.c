@@ -110,7 +110,7 @@ void batch_put_point(struct batch_writer *w, const struct batch_point *v) {
 }
 
 void batch_put_histogram(struct batch_writer *w, const struct batch_histogram *h, const double *bounds,
-						 const uint64_t *counts) {
+                         const uint64_t *counts) {
 	assert(h->series < w->series && h->bound_count <= BATCH_BOUNDS_MAX && !isinf(h->sum));
 	assert(!h->no_value || (h->count == 0 && h->bound_count == 0));
 	size_t n = h->bound_count;

@@ -107,7 +107,7 @@ uint32_t batch_put_series_canonical(struct batch_writer *w, const struct batch_s
 void batch_put_point(struct batch_writer *w, const struct batch_point *p);
 /* bounds and counts as host arrays. */
 void batch_put_histogram(struct batch_writer *w, const struct batch_histogram *h, const double *bounds,
-						 const uint64_t *counts);
+                         const uint64_t *counts);
 void batch_put_span(struct batch_writer *w, const struct batch_span *s);
 void batch_put_log(struct batch_writer *w, const struct batch_log *l);
 void batch_put_pod(struct batch_writer *w, const struct batch_pod *p);

@@ -150,14 +150,14 @@ static void pod_of(struct dec *d, struct batch_pod *out) {
 	out->restarts = dec_u32(d);
 	out->wanted = dec_u32(d);
 	struct str *const to[] = { &out->namespace_,    &out->name,     &out->uid,   &out->node,
-							   &out->workload_kind, &out->workload, &out->reason };
+		                       &out->workload_kind, &out->workload, &out->reason };
 	for (size_t i = 0; i < 7; i++) *to[i] = dec_str(d);
 }
 
 static void change_of(struct dec *d, struct batch_change *out) {
 	*out = (struct batch_change){ .at = wall_of(d) };
 	struct str *const to[] = { &out->namespace_, &out->workload_kind, &out->workload, &out->kind,
-							   &out->by,         &out->revision };
+		                       &out->by,         &out->revision };
 	for (size_t i = 0; i < 6; i++) *to[i] = dec_str(d);
 }
 

@@ -112,7 +112,7 @@ static void put_some(struct t *t, struct batch_writer *w, struct put *p) {
 	} else if (choice == 6) {
 		r->type = BATCH_POD;
 		r->pod = (struct batch_pod){ instant(t), word(t),     word(t),     word(t),     word(t),     word(t),
-									 word(t),    below(t, 2), below(t, 2), below(t, 9), below(t, 9), word(t) };
+			                         word(t),    below(t, 2), below(t, 2), below(t, 9), below(t, 9), word(t) };
 		batch_put_pod(w, &r->pod);
 	} else {
 		r->type = BATCH_CHANGE;
@@ -140,22 +140,22 @@ static bool same_histogram(const struct put *p, const struct batch_histogram *b)
 
 static bool same_span(const struct batch_span *a, const struct batch_span *b) {
 	return a->resource == b->resource && memcmp(a->trace, b->trace, 16) == 0 && memcmp(a->id, b->id, 8) == 0 &&
-		   memcmp(a->parent, b->parent, 8) == 0 && a->kind == b->kind && a->status == b->status &&
-		   a->start.ns == b->start.ns && a->end.ns == b->end.ns && a->weight == b->weight && str_eq(a->name, b->name) &&
-		   same_attrs(a->attrs, b->attrs);
+	       memcmp(a->parent, b->parent, 8) == 0 && a->kind == b->kind && a->status == b->status &&
+	       a->start.ns == b->start.ns && a->end.ns == b->end.ns && a->weight == b->weight && str_eq(a->name, b->name) &&
+	       same_attrs(a->attrs, b->attrs);
 }
 
 static bool same_pod(const struct batch_pod *a, const struct batch_pod *b) {
 	return a->at.ns == b->at.ns && str_eq(a->namespace_, b->namespace_) && str_eq(a->name, b->name) &&
-		   str_eq(a->uid, b->uid) && str_eq(a->node, b->node) && str_eq(a->workload_kind, b->workload_kind) &&
-		   str_eq(a->workload, b->workload) && a->ready == b->ready && a->gone == b->gone &&
-		   a->restarts == b->restarts && a->wanted == b->wanted && str_eq(a->reason, b->reason);
+	       str_eq(a->uid, b->uid) && str_eq(a->node, b->node) && str_eq(a->workload_kind, b->workload_kind) &&
+	       str_eq(a->workload, b->workload) && a->ready == b->ready && a->gone == b->gone &&
+	       a->restarts == b->restarts && a->wanted == b->wanted && str_eq(a->reason, b->reason);
 }
 
 static bool same_change(const struct batch_change *a, const struct batch_change *b) {
 	return a->at.ns == b->at.ns && str_eq(a->namespace_, b->namespace_) && str_eq(a->workload_kind, b->workload_kind) &&
-		   str_eq(a->workload, b->workload) && str_eq(a->kind, b->kind) && str_eq(a->by, b->by) &&
-		   str_eq(a->revision, b->revision);
+	       str_eq(a->workload, b->workload) && str_eq(a->kind, b->kind) && str_eq(a->by, b->by) &&
+	       str_eq(a->revision, b->revision);
 }
 
 static bool same(const struct put *p, const struct batch_record *b) {
@@ -166,20 +166,20 @@ static bool same(const struct put *p, const struct batch_record *b) {
 		return a->resource.index == b->resource.index && same_attrs(a->resource.attrs, b->resource.attrs);
 	case BATCH_SERIES:
 		return a->series.index == b->series.index && a->series.resource == b->series.resource &&
-			   series_id_eq(a->series.id, b->series.id) && a->series.kind == b->series.kind &&
-			   str_eq(a->series.name, b->series.name) && str_eq(a->series.unit, b->series.unit) &&
-			   same_attrs(a->series.attrs, b->series.attrs);
+		       series_id_eq(a->series.id, b->series.id) && a->series.kind == b->series.kind &&
+		       str_eq(a->series.name, b->series.name) && str_eq(a->series.unit, b->series.unit) &&
+		       same_attrs(a->series.attrs, b->series.attrs);
 	case BATCH_POINT:
 		return a->point.series == b->point.series && a->point.start.ns == b->point.start.ns &&
-			   a->point.at.ns == b->point.at.ns && a->point.value == b->point.value &&
-			   a->point.no_value == b->point.no_value;
+		       a->point.at.ns == b->point.at.ns && a->point.value == b->point.value &&
+		       a->point.no_value == b->point.no_value;
 	case BATCH_HISTOGRAM: return same_histogram(p, &b->histogram);
 	case BATCH_SPAN: return same_span(&a->span, &b->span);
 	case BATCH_LOG:
 		return a->log.resource == b->log.resource && a->log.at.ns == b->log.at.ns &&
-			   a->log.severity == b->log.severity && str_eq(a->log.body, b->log.body) &&
-			   memcmp(a->log.trace, b->log.trace, 16) == 0 && memcmp(a->log.span, b->log.span, 8) == 0 &&
-			   same_attrs(a->log.attrs, b->log.attrs);
+		       a->log.severity == b->log.severity && str_eq(a->log.body, b->log.body) &&
+		       memcmp(a->log.trace, b->log.trace, 16) == 0 && memcmp(a->log.span, b->log.span, 8) == 0 &&
+		       same_attrs(a->log.attrs, b->log.attrs);
 	case BATCH_POD: return same_pod(&a->pod, &b->pod);
 	case BATCH_CHANGE: return same_change(&a->change, &b->change);
 	}
@@ -318,58 +318,58 @@ static const struct {
 	BODY(BATCH_RESOURCE, "\x01\0\0\0\x05\0\0\0ab"), /* a key past the end */
 	BODY(BATCH_RESOURCE, "\0\0\0\0\0"),             /* a byte too many */
 	BODY(BATCH_SERIES, "\x01\0\0\0\0"
-					   "0123456789abcdef"
-					   "\0\0\0\0"
-					   "\0\0\0\0"
-					   "\0\0\0\0"), /* no such resource */
+	                   "0123456789abcdef"
+	                   "\0\0\0\0"
+	                   "\0\0\0\0"
+	                   "\0\0\0\0"), /* no such resource */
 	BODY(BATCH_SERIES, "\0\0\0\0\x06"
-					   "0123456789abcdef"
-					   "\0\0\0\0"
-					   "\0\0\0\0"
-					   "\0\0\0\0"), /* no such kind */
+	                   "0123456789abcdef"
+	                   "\0\0\0\0"
+	                   "\0\0\0\0"
+	                   "\0\0\0\0"), /* no such kind */
 	BODY(BATCH_POINT, "\x01\0\0\0"
-					  "12345678"
-					  "12345678"
-					  "\0\0\0\0\0\0\0\0"
-					  "\0"), /* no such series */
+	                  "12345678"
+	                  "12345678"
+	                  "\0\0\0\0\0\0\0\0"
+	                  "\0"), /* no such series */
 	BODY(BATCH_POINT, "\0\0\0\0"
-					  "12345678"
-					  "12345678"
-					  "\0\0\0\0\0\0\0\0"
-					  "\x02"), /* no such flag */
+	                  "12345678"
+	                  "12345678"
+	                  "\0\0\0\0\0\0\0\0"
+	                  "\x02"), /* no such flag */
 	BODY(BATCH_POINT, "\0\0\0\0"
-					  "12345678"
-					  "12345678"
-					  "\0\0\0\0\0\0\xf0\x7f"
-					  "\0"), /* infinite */
+	                  "12345678"
+	                  "12345678"
+	                  "\0\0\0\0\0\0\xf0\x7f"
+	                  "\0"), /* infinite */
 	BODY(BATCH_POINT, "\0\0\0\0"
-					  "12345678"
-					  "12345678"
-					  "\0\0\0\0\0\0\xf0\x3f"
-					  "\x01"), /* a value and none */
+	                  "12345678"
+	                  "12345678"
+	                  "\0\0\0\0\0\0\xf0\x3f"
+	                  "\x01"), /* a value and none */
 	BODY(BATCH_HISTOGRAM, "\0\0\0\0"
-						  "12345678"
-						  "12345678"
-						  "\x02\0\0\0\0\0\0\0"
-						  "\0\0\0\0\0\0\0\0"
-						  "\0"
-						  "\0\0\0\0"
-						  "\x01\0\0\0\0\0\0\0"), /* 2 in all, 1 in the bucket */
+	                      "12345678"
+	                      "12345678"
+	                      "\x02\0\0\0\0\0\0\0"
+	                      "\0\0\0\0\0\0\0\0"
+	                      "\0"
+	                      "\0\0\0\0"
+	                      "\x01\0\0\0\0\0\0\0"), /* 2 in all, 1 in the bucket */
 	BODY(BATCH_HISTOGRAM, "\0\0\0\0"
-						  "12345678"
-						  "12345678"
-						  "\0\0\0\0\0\0\0\0"
-						  "\0\0\0\0\0\0\0\0"
-						  "\0"
-						  "\x02\0\0\0"
-						  "\0\0\0\0\0\0\0\0"
-						  "\0\0\0\0\0\0\0\0"
-						  "\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0"), /* bounds that do not rise */
+	                      "12345678"
+	                      "12345678"
+	                      "\0\0\0\0\0\0\0\0"
+	                      "\0\0\0\0\0\0\0\0"
+	                      "\0"
+	                      "\x02\0\0\0"
+	                      "\0\0\0\0\0\0\0\0"
+	                      "\0\0\0\0\0\0\0\0"
+	                      "\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0"), /* bounds that do not rise */
 	BODY(BATCH_POD, "12345678"
-					"\x04"
-					"\0\0\0\0"
-					"\0\0\0\0"
-					"\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0"),
+	                "\x04"
+	                "\0\0\0\0"
+	                "\0\0\0\0"
+	                "\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0"),
 #undef BODY
 };
 
@@ -383,11 +383,11 @@ TEST(each_check_of_the_reader_refuses) {
 		enc_str(&e, (struct str){ "\0\0\0\0", 4 });
 		enc_u8(&e, BATCH_SERIES);
 		enc_str(&e, (struct str){ "\0\0\0\0\0"
-								  "0123456789abcdef"
-								  "\0\0\0\0"
-								  "\0\0\0\0"
-								  "\0\0\0\0",
-								  33 });
+		                          "0123456789abcdef"
+		                          "\0\0\0\0"
+		                          "\0\0\0\0"
+		                          "\0\0\0\0",
+		                          33 });
 		enc_u8(&e, bad[i].type);
 		enc_str(&e, (struct str){ bad[i].body, bad[i].n });
 		struct buf b = framed(buf_get(&p));
@@ -456,31 +456,31 @@ TEST(the_format_is_what_it_was) {
 	char hex[400];
 	hex_encode(b.p + CODEC_HEADER, b.n - CODEC_HEADER, hex);
 	EXPECT(strcmp(hex, "0807060504030201"
-					   "011c000000"
-					   "01000000"
-					   "0c000000"
-					   "736572766963652e6e616d65"
-					   "04000000"
-					   "63617274"
-					   "0224000000"
-					   "00000000"
-					   "02"
-					   "30313233343536373839616263646566"
-					   "02000000"
-					   "4279"
-					   "01000000"
-					   "6d"
-					   "00000000"
-					   "031d000000"
-					   "00000000"
-					   "0100000000000000"
-					   "0200000000000000"
-					   "000000000000f83f"
-					   "00") == 0);
+	                   "011c000000"
+	                   "01000000"
+	                   "0c000000"
+	                   "736572766963652e6e616d65"
+	                   "04000000"
+	                   "63617274"
+	                   "0224000000"
+	                   "00000000"
+	                   "02"
+	                   "30313233343536373839616263646566"
+	                   "02000000"
+	                   "4279"
+	                   "01000000"
+	                   "6d"
+	                   "00000000"
+	                   "031d000000"
+	                   "00000000"
+	                   "0100000000000000"
+	                   "0200000000000000"
+	                   "000000000000f83f"
+	                   "00") == 0);
 	buf_done(&b);
 }
 
 RUN(what_was_put_is_what_is_read, a_batch_that_is_cut_or_has_a_flipped_bit_is_refused,
-	a_damaged_payload_never_leads_out_of_range, an_item_of_a_later_kind_is_stepped_over_and_counted,
-	each_check_of_the_reader_refuses, what_does_not_fit_can_be_taken_back, no_batch_is_over_the_limit,
-	the_format_is_what_it_was)
+    a_damaged_payload_never_leads_out_of_range, an_item_of_a_later_kind_is_stepped_over_and_counted,
+    each_check_of_the_reader_refuses, what_does_not_fit_can_be_taken_back, no_batch_is_over_the_limit,
+    the_format_is_what_it_was)

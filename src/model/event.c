@@ -18,7 +18,7 @@ enum event_type event_type_of(struct str type) {
 const char *event_type_name(enum event_type t) {
 	static const char *const names[EVENT_TYPES] = { "OTHER",
 #define X(name) #name,
-													EVENT_TYPE_TABLE(X)
+		                                            EVENT_TYPE_TABLE(X)
 #undef X
 	};
 	assert((unsigned)t < EVENT_TYPES);

@@ -59,8 +59,8 @@ TEST(line_breaks_in_data_are_left_out) {
 	struct event e = { .id = STR("1"), .source = STR("/s"), .type = STR("T"), .severity = (double)NAN };
 	e.data = STR("{\r\n  \"a\": \"b\\nc\",\n  \"d\": [1,\n2]\n}");
 	EXPECT(str_is(written(t, &e), "{\"specversion\":\"1.0\",\"id\":\"1\",\"source\":\"/s\",\"type\":\"T\","
-								  "\"datacontenttype\":\"application/json\","
-								  "\"data\":{  \"a\": \"b\\nc\",  \"d\": [1,2]}}"));
+	                              "\"datacontenttype\":\"application/json\","
+	                              "\"data\":{  \"a\": \"b\\nc\",  \"d\": [1,2]}}"));
 }
 
 #define OPENING "{\"specversion\":\"1.0\",\"id\":\"1\",\"source\":\"/s\",\"type\":\"T\""
@@ -70,9 +70,9 @@ TEST(what_others_send_is_read) {
 	EXPECT_OK(event_parse(t->arena, STR(OPENING "}"), &e, NULL));
 	EXPECT(isnan(e.severity) && !e.time.ns && !e.data.n && !e.subject.n);
 	EXPECT_OK(event_parse(t->arena,
-						  STR(OPENING ",\"comexample\":1,\"datacontenttype\":\"application/json; charset=utf-8\","
-									  "\"time\":\"2026-01-05T11:03:12.25+01:00\",\"data\": \"x\\u0041\" }"),
-						  &e, NULL));
+	                      STR(OPENING ",\"comexample\":1,\"datacontenttype\":\"application/json; charset=utf-8\","
+	                                  "\"time\":\"2026-01-05T11:03:12.25+01:00\",\"data\": \"x\\u0041\" }"),
+	                      &e, NULL));
 	EXPECT(e.time.ns == INT64_C(1767607392250000000));
 	EXPECT(str_is(e.data, "\"x\\u0041\""));
 	EXPECT_OK(event_parse(t->arena, STR(OPENING ",\"datacontenttype\":\"application/cloudevents+json\"}"), &e, NULL));
@@ -141,5 +141,5 @@ TEST(ulids_sort_by_time_and_differ, .seeds = 200) {
 }
 
 RUN(an_event_reads_back_as_it_was_written, line_breaks_in_data_are_left_out, what_others_send_is_read,
-	what_is_no_event_is_refused_by_field, an_event_over_the_limit_is_refused, a_type_and_its_name_are_one_to_one,
-	ulids_sort_by_time_and_differ)
+    what_is_no_event_is_refused_by_field, an_event_over_the_limit_is_refused, a_type_and_its_name_are_one_to_one,
+    ulids_sort_by_time_and_differ)

@@ -23,10 +23,10 @@ static enum err bad(struct checker *c, const char *what, struct str detail) {
 
 /* One step down and, after it, up again. */
 static enum err check_at(struct checker *c, const struct json *schema, const struct json *v, const char *sep,
-						 struct str name) {
+                         struct str name) {
 	size_t n = strlen(c->path);
 	snprintf(c->path + n, sizeof c->path - n, "%s" STR_FMT "%s", n || *sep == '[' ? sep : "", STR_ARG(name),
-			 *sep == '[' ? "]" : "");
+	         *sep == '[' ? "]" : "");
 	enum err e = check(c, schema, v);
 	c->path[n] = '\0';
 	return e;

@@ -53,8 +53,8 @@ TEST(each_keyword_passes_and_refuses) {
 /* What cannot be checked is never taken for checked. */
 TEST(a_schema_that_asks_more_is_refused) {
 	static const char *const schemas[] = { "{\"pattern\":\"a\"}", "{\"format\":\"ipv4\"}", "{\"$ref\":\"other.json\"}",
-										   "{\"$ref\":\"#/$defs/none\"}",
-										   "{\"$ref\":\"#/$defs/a\",\"$defs\":{\"a\":{\"$ref\":\"#/$defs/a\"}}}" };
+		                                   "{\"$ref\":\"#/$defs/none\"}",
+		                                   "{\"$ref\":\"#/$defs/a\",\"$defs\":{\"a\":{\"$ref\":\"#/$defs/a\"}}}" };
 	for (size_t i = 0; i < sizeof schemas / sizeof *schemas; i++) {
 		struct why why = { "" };
 		EXPECT_ERR(check(t, schemas[i], "\"x\"", &why), ERR_INVALID);
@@ -65,8 +65,8 @@ TEST(a_schema_that_asks_more_is_refused) {
 TEST(the_place_of_an_error_is_told) {
 	struct why why = { "" };
 	EXPECT_ERR(check(t, "{\"properties\":{\"a\":{\"items\":{\"properties\":{\"b\":{\"type\":\"string\"}}}}}}",
-					 "{\"a\":[{\"b\":\"x\"},{\"b\":1}]}", &why),
-			   ERR_INVALID);
+	                 "{\"a\":[{\"b\":\"x\"},{\"b\":1}]}", &why),
+	           ERR_INVALID);
 	EXPECT(strcmp(why.text, "a[1].b: is not of type string") == 0);
 	EXPECT_ERR(
 		check(t, "{\"properties\":{\"a\":{\"anyOf\":[{\"maximum\":1},{\"type\":\"null\"}]}}}", "{\"a\":2}", &why),
@@ -99,39 +99,39 @@ static const struct {
 	{ "ANOMALY_DETECTED", ENVELOPE("ANOMALY_DETECTED") "{" SIGNAL_BODY ",\"engine\":\"seasonal\",\"severity\":0.9}}" },
 	{ "INCIDENT_OPENED",
 	  ENVELOPE("INCIDENT_OPENED") "{\"incident\":" ULID ",\"opened\":" TIME ",\"onset\":null,\"delivered\":" TIME
-								  ",\"severity\":0.9,\"entities\":[\"service/payment\"],\"signals\":[{" SIGNAL_BODY
-								  "}],\"engine\":\"fused\"}}" },
+	                              ",\"severity\":0.9,\"entities\":[\"service/payment\"],\"signals\":[{" SIGNAL_BODY
+	                              "}],\"engine\":\"fused\"}}" },
 	{ "RCA_REPORT",
 	  ENVELOPE(
 		  "RCA_REPORT") "{\"incident\":" ULID ",\"root_causes\":[" CAUSE
-						"],\"none\":false,\"reason\":null,\"timeline\":[{\"at\":" TIME
-						",\"entity\":\"service/payment\",\"what\":\"duration left its band\"}],\"change_point\":" TIME
-						",\"traces\":[\"4bf92f3577b34da6a3ce929d0e0e4736\"],\"data_quality\":{\"signals\":9,"
-						"\"with_value\":8,\"stale\":1,\"absent\":0,\"oldest_s\":12.5}}}" },
+	                    "],\"none\":false,\"reason\":null,\"timeline\":[{\"at\":" TIME
+	                    ",\"entity\":\"service/payment\",\"what\":\"duration left its band\"}],\"change_point\":" TIME
+	                    ",\"traces\":[\"4bf92f3577b34da6a3ce929d0e0e4736\"],\"data_quality\":{\"signals\":9,"
+	                    "\"with_value\":8,\"stale\":1,\"absent\":0,\"oldest_s\":12.5}}}" },
 	{ "INCIDENT_RESOLVED",
 	  ENVELOPE("INCIDENT_RESOLVED") "{\"incident\":" ULID ",\"resolved\":" TIME
-									",\"in_band_since\":null,\"how\":\"no_data\",\"signals\":[]}}" },
+	                                ",\"in_band_since\":null,\"how\":\"no_data\",\"signals\":[]}}" },
 	{ "DATA_STALE", ENVELOPE("DATA_STALE") "{\"entity\":\"service/payment\",\"signals\":[\"rate\"],\"state\":\"stale\","
-										   "\"last\":null,\"interval_s\":60}}" },
+	                                       "\"last\":null,\"interval_s\":60}}" },
 	{ "MODEL_STATE",
 	  ENVELOPE("MODEL_STATE") "{\"model\":\"seasonal\",\"version\":\"3\",\"state\":\"learning\",\"reason\":"
-							  "null,\"progress\":0.42,\"eta_s\":10800}}" },
+	                          "null,\"progress\":0.42,\"eta_s\":10800}}" },
 	{ "ACTION_PLANNED",
 	  ENVELOPE("ACTION_PLANNED") "{\"action\":" ULID ",\"incident\":" ULID
-								 ",\"handler\":\"restart\",\"step\":\"1\",\"kind\":\"rollout_restart\",\"target\":{"
-								 "\"service\":\"payment\",\"namespace\":\"shop\",\"kind\":\"Deployment\",\"name\":"
-								 "\"payment\",\"uid\":\"0d6b\",\"generation\":3,\"mapped_by\":\"k8s.deployment.name\"},"
-								 "\"cause\":" CAUSE ",\"mode\":\"auto\",\"decision\":\"do\",\"summary\":\"restart it\","
-								 "\"gates\":[{\"name\":\"pause\",\"verdict\":\"pass\",\"reason\":\"not paused\","
-								 "\"inputs\":{\"scope\":\"\"}}],\"key\":" KEY
-								 ",\"attempt\":1,\"undo\":{\"any\":[1]}}}" },
+	                             ",\"handler\":\"restart\",\"step\":\"1\",\"kind\":\"rollout_restart\",\"target\":{"
+	                             "\"service\":\"payment\",\"namespace\":\"shop\",\"kind\":\"Deployment\",\"name\":"
+	                             "\"payment\",\"uid\":\"0d6b\",\"generation\":3,\"mapped_by\":\"k8s.deployment.name\"},"
+	                             "\"cause\":" CAUSE ",\"mode\":\"auto\",\"decision\":\"do\",\"summary\":\"restart it\","
+	                             "\"gates\":[{\"name\":\"pause\",\"verdict\":\"pass\",\"reason\":\"not paused\","
+	                             "\"inputs\":{\"scope\":\"\"}}],\"key\":" KEY
+	                             ",\"attempt\":1,\"undo\":{\"any\":[1]}}}" },
 	{ "APPROVAL_REQUESTED",
 	  ENVELOPE("APPROVAL_REQUESTED") "{\"action\":" ULID ",\"incident\":" ULID
-									 ",\"summary\":\"restart it\",\"expires\":" TIME ",\"default\":\"reject\"}}" },
+	                                 ",\"summary\":\"restart it\",\"expires\":" TIME ",\"default\":\"reject\"}}" },
 	{ "ACTION_LOG", ENVELOPE("ACTION_LOG") "{\"action\":" ULID ",\"incident\":" ULID
-										   ",\"state\":\"verified\",\"previous\":\"verifying\",\"at\":" TIME
-										   ",\"why\":null,\"key\":" KEY ",\"attempt\":1,\"repeated\":false,"
-										   "\"verification\":{\"ok\":true,\"since\":" TIME ",\"signals\":[]}}}" },
+	                                       ",\"state\":\"verified\",\"previous\":\"verifying\",\"at\":" TIME
+	                                       ",\"why\":null,\"key\":" KEY ",\"attempt\":1,\"repeated\":false,"
+	                                       "\"verification\":{\"ok\":true,\"since\":" TIME ",\"signals\":[]}}}" },
 };
 #define EXAMPLES (sizeof examples / sizeof *examples)
 
@@ -288,5 +288,5 @@ TEST(the_schemas_know_the_names_of_the_code) {
 }
 
 RUN(each_keyword_passes_and_refuses, a_schema_that_asks_more_is_refused, the_place_of_an_error_is_told,
-	an_example_of_each_event_passes, a_member_less_or_more_is_refused, a_wrong_value_is_refused,
-	a_definition_is_the_same_in_every_schema, the_schemas_know_the_names_of_the_code)
+    an_example_of_each_event_passes, a_member_less_or_more_is_refused, a_wrong_value_is_refused,
+    a_definition_is_the_same_in_every_schema, the_schemas_know_the_names_of_the_code)

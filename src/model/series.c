@@ -119,7 +119,7 @@ static size_t attrs_bytes(struct attrs a) {
 }
 
 struct series_id series_identity(struct attr *resource, size_t resource_count, struct str metric, struct attr *point,
-								 size_t point_count) {
+                                 size_t point_count) {
 	struct attrs r = { resource, attrs_canonical(resource, resource_count) };
 	struct attrs a = { point, attrs_canonical(point, point_count) };
 	size_t n = PREFIX_BYTES + attrs_bytes(r) + 4 + metric.n + attrs_bytes(a);
@@ -156,7 +156,7 @@ void series_namer_resource(struct series_namer *n, struct attrs resource, struct
 }
 
 enum err series_namer_id(struct series_namer *n, struct str metric, struct attrs point, struct series_id *out,
-						 struct str *tail) {
+                         struct str *tail) {
 	if (n->bytes.err) return n->bytes.err;
 	n->bytes.n = n->resource_end;
 	size_t bytes = 4 + metric.n + attrs_bytes(point);

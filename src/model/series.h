@@ -30,7 +30,7 @@ size_t attrs_canonical(struct attr *v, size_t n);
 /* Sorts both lists in place (they are the caller's) and hashes. Duplicate keys: the last wins. Takes
  * memory only past 4 KiB of canonical bytes, and ends the program when there is none. */
 struct series_id series_identity(struct attr *resource, size_t resource_count, struct str metric, struct attr *point,
-								 size_t point_count);
+                                 size_t point_count);
 static inline bool series_id_eq(struct series_id a, struct series_id b) {
 	return __builtin_memcmp(&a, &b, sizeof a) == 0;
 }
@@ -48,7 +48,7 @@ void series_namer_done(struct series_namer *n);
 void series_namer_resource(struct series_namer *n, struct attrs resource, struct hash128 *out);
 /* `tail` (may be NULL): the canonical bytes of metric and attributes, until the next call. */
 MUST_USE enum err series_namer_id(struct series_namer *n, struct str metric, struct attrs point, struct series_id *out,
-								  struct str *tail);
+                                  struct str *tail);
 
 /* How a number's points relate to one another. Settled into increments at the door (stream/). */
 enum series_kind {

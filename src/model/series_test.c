@@ -23,10 +23,10 @@ TEST(identity_is_what_it_was_in_every_version) {
 	struct attr cart[] = { A("service.name", "cart") };
 	struct attr get[] = { A("http.response.status_code", "200"), A("http.request.method", "GET") };
 	EXPECT(hex_is(series_identity(cart, 1, STR("http.server.request.duration"), get, 2),
-				  "559433927bd604fd906f1216687faa98"));
+	              "559433927bd604fd906f1216687faa98"));
 
 	struct attr payment[] = { A("service.namespace", "shop"), A("service.name", "payment"), A("host.name", "n1"),
-							  A("k8s.pod.uid", "5f0c9a1e-0000-4000-8000-000000000001") };
+		                      A("k8s.pod.uid", "5f0c9a1e-0000-4000-8000-000000000001") };
 	EXPECT(
 		hex_is(series_identity(payment, 4, STR("process.memory.usage"), NULL, 0), "27a59da8bd3a94d5187e5bce9e61ab97"));
 
@@ -156,5 +156,5 @@ TEST(an_attribute_is_found_by_its_key) {
 }
 
 RUN(identity_is_what_it_was_in_every_version, identity_of_many_and_long_attributes_is_what_it_was,
-	what_is_key_value_or_name_makes_a_difference, identity_is_that_of_the_slow_twin_in_any_order,
-	canonical_lists_rise_and_the_last_of_equal_keys_stays, an_attribute_is_found_by_its_key)
+    what_is_key_value_or_name_makes_a_difference, identity_is_that_of_the_slow_twin_in_any_order,
+    canonical_lists_rise_and_the_last_of_equal_keys_stays, an_attribute_is_found_by_its_key)

@@ -80,14 +80,14 @@ static void node_parts(struct scene *s, struct rca_node *n, const struct entity 
 		if (trouble <= worst) continue;
 		worst = trouble;
 		n->worst = (struct rca_part){ .uid = i->pod ? i->uid : (struct str){ NULL, 0 },
-									  .name = i->name,
-									  .seen = (double)p.seen,
-									  .bad = (double)p.bad,
-									  .slow = (double)p.slow };
+			                          .name = i->name,
+			                          .seen = (double)p.seen,
+			                          .bad = (double)p.bad,
+			                          .slow = (double)p.slow };
 	}
 	double others_seen = seen - n->worst.seen, others = bad + slow - worst;
 	n->worst.sick = n->parts > 1 && worst >= 5 && worst >= SICK_SHARE * (bad + slow) && others_seen >= 5 &&
-					others < 0.1 * others_seen && worst > 0.3 * n->worst.seen;
+	                others < 0.1 * others_seen && worst > 0.3 * n->worst.seen;
 }
 
 static bool pod_lost(const struct instance *i, int64_t since_ns, int64_t now_ns) {
@@ -254,9 +254,9 @@ static void changes_fill(struct scene *s) {
 		uint32_t node = entity == NONE ? RCA_NONE : node_find(s, entity);
 		if (node == RCA_NONE || ours(c) || c->at.ns > s->in->opened_ns || str_is(c->kind, "scale")) continue;
 		struct str what = str_printf(&s->ob->arena, STR_FMT " of " STR_FMT " " STR_FMT "/" STR_FMT "%s" STR_FMT,
-									 STR_ARG(c->kind.n ? c->kind : STR("change")), STR_ARG(c->workload.kind),
-									 STR_ARG(c->workload.namespace_), STR_ARG(c->workload.name), c->by.n ? " by " : "",
-									 STR_ARG(c->by));
+		                             STR_ARG(c->kind.n ? c->kind : STR("change")), STR_ARG(c->workload.kind),
+		                             STR_ARG(c->workload.namespace_), STR_ARG(c->workload.name), c->by.n ? " by " : "",
+		                             STR_ARG(c->by));
 		s->changes[s->change_count] =
 			(struct rca_change){ .node = node, .at_ns = c->at.ns, .what = what, .to = c->revision };
 		if (s->nodes[node].change == RCA_NONE) s->nodes[node].change = s->change_count;
@@ -316,7 +316,7 @@ static bool better(const struct incident *in, const struct rca_report *r, uint32
 }
 
 static void report(struct observer *ob, struct incident *in, const struct rca_input *x, const struct rca_report *r,
-				   const uint32_t *entities) {
+                   const uint32_t *entities) {
 	uint32_t entity = r->none ? NONE : entities[r->causes[0].node];
 	if (!better(in, r, entity)) return;
 	in->reported_ns = ob->now_ns;

@@ -336,7 +336,7 @@ static void symptom_look(const struct observer *ob, struct symptom *s) {
 	int64_t since_ns = in_band_since(ob, w, s);
 	s->in_band_ns = since_ns;
 	s->back = since_ns && heard_until(ob, s, f) - since_ns >= hold_ns(ob, s) && values_since(ob, w, s, since_ns) &&
-			  convincing(ob, w, s, since_ns);
+	          convincing(ob, w, s, since_ns);
 }
 
 static void watch_release(struct observer *ob, struct watch *w) {

@@ -173,7 +173,7 @@ struct pods {
 
 static bool grave(struct str reason) {
 	return str_is(reason, "OOMKilled") || str_is(reason, "CrashLoopBackOff") || str_is(reason, "Error") ||
-		   str_is(reason, "Evicted") || str_is(reason, "ContainerCannotRun") || str_is(reason, "RunContainerError");
+	       str_is(reason, "Evicted") || str_is(reason, "ContainerCannotRun") || str_is(reason, "RunContainerError");
 }
 
 bool instance_replacing(const struct observer *ob, const struct entity *e) {
@@ -185,7 +185,7 @@ bool instance_replacing(const struct observer *ob, const struct entity *e) {
 	for (uint32_t n = e->first_instance; n != NONE;) {
 		const struct instance *i = catalog_instance(&ob->stream->catalog, n);
 		if (i->told && (ob->now_ns - i->gone_ns < ROLLOUT_NS ||
-						(!i->gone && ob->now_ns - i->first_ns < ROLLOUT_NS && i->first_ns - e->first_ns > ROLLOUT_NS)))
+		                (!i->gone && ob->now_ns - i->first_ns < ROLLOUT_NS && i->first_ns - e->first_ns > ROLLOUT_NS)))
 			return true;
 		n = i->next;
 	}
@@ -242,23 +242,23 @@ void instance_pass(struct observer *ob, struct watch *w) {
 	if (!p.told) return;
 	double wanted = p.wanted ? p.wanted : p.told;
 	struct verdict ready = { .score = p.down ? 1 + (double)p.down / wanted : 0,
-							 .value = (double)p.ready / wanted,
-							 .expected = 1,
-							 .low = 1,
-							 .high = 1,
-							 .onset_ns = p.since_ns,
-							 .delivered_ns = p.since_ns,
-							 .onset_sd_s = 1,
-							 .ready = true };
+		                     .value = (double)p.ready / wanted,
+		                     .expected = 1,
+		                     .low = 1,
+		                     .high = 1,
+		                     .onset_ns = p.since_ns,
+		                     .delivered_ns = p.since_ns,
+		                     .onset_sd_s = 1,
+		                     .ready = true };
 	struct verdict restarts = { .score = p.restarted ? 1 + (double)p.restarted / wanted : 0,
-								.value = p.restarted,
-								.expected = 0,
-								.low = 0,
-								.high = 0,
-								.onset_ns = p.since_ns,
-								.delivered_ns = p.since_ns,
-								.onset_sd_s = 1,
-								.ready = true };
+		                        .value = p.restarted,
+		                        .expected = 0,
+		                        .low = 0,
+		                        .high = 0,
+		                        .onset_ns = p.since_ns,
+		                        .delivered_ns = p.since_ns,
+		                        .onset_sd_s = 1,
+		                        .ready = true };
 	w->findings[SIGNAL_READY].data_ns = w->findings[SIGNAL_RESTARTS].data_ns = ob->now_ns;
 	if (p.restarted && !p.grave && !p.down) restarts.score = 0.99; /* one restart in good order is no news */
 	finding_set(ob, w, SIGNAL_READY, ready, p.sick);

@@ -84,7 +84,7 @@ enum err observer_open(const struct observer_opts *o, struct observer **out, str
 	ob->now_ns = clock_wall(o->clock).ns;
 	ob->saved_ns = ob->now_ns;
 	struct stream_opts so = { s->window_ns, s->lateness_ns, s->series_max, s->services_max,
-							  s->spans_max > 0 ? s->spans_max : 131072 };
+		                      s->spans_max > 0 ? s->spans_max : 131072 };
 	enum err e = stream_open(so, &ob->stream);
 	if (e) {
 		observer_close(ob);
@@ -137,7 +137,7 @@ static void batch_apply(struct observer *ob, const struct transport_batch *b) {
 	if (e) {
 		ob->counts.refused++;
 		log_event(ob->o.log, LOG_WARN, "observe.batch", "position=%llu why=%s", (unsigned long long)b->position,
-				  why.text);
+		          why.text);
 	}
 	clock_turn(ob);
 	watch_news(ob);

@@ -236,21 +236,21 @@ void tell_anomaly(struct observer *ob, const struct watch *w, enum signal_kind k
 void tell_opened(struct observer *ob, struct incident *in);
 void tell_resolved(struct observer *ob, struct incident *in, const char *how, int64_t since_ns);
 void tell_report(struct observer *ob, struct incident *in, const struct rca_input *x, const struct rca_report *r,
-				 const uint32_t *entities);
+                 const uint32_t *entities);
 void tell_stale(struct observer *ob, const struct entity *e, const enum signal_kind *signals, uint32_t n,
-				enum signal_state state, const struct pulse *p);
+                enum signal_state state, const struct pulse *p);
 void tell_model(struct observer *ob, struct str subject, const char *state, const char *reason, double progress,
-				double eta_s);
+                double eta_s);
 /* One signal as docs/events/README.md has it. */
 void tell_signal(const struct observer *ob, struct json_out *o, const struct entity *e, enum signal_kind k,
-				 const struct verdict *v, bool now);
+                 const struct verdict *v, bool now);
 enum signal_state tell_state(const struct observer *ob, const struct entity *e, enum signal_kind k);
 
 /* ---- publish.c ---- */
 /* A new event of the outbox, whose data the caller writes at once; NULL: full, counted. An event of an incident
  * (`in`) has an id that follows from it, so that making it twice makes one; others draw theirs. */
 struct out_event *publish_new(struct observer *ob, enum event_type type, struct str subject, double severity,
-							  struct incident *in);
+                              struct incident *in);
 bool publish_step(struct observer *ob);
 bool publish_done(struct observer *ob, uint64_t tag, enum err e); /* true: the tag was one of ours */
 void publish_free(struct observer *ob);

@@ -55,7 +55,7 @@ static bool named(const struct test_event *report, const char *entity, const cha
 
 /* Found within `detect_s` of the fault, its cause named within 5 s of that, rightly. */
 static const struct test_event *found(const struct run *r, const struct t *t, double detect_s, const char *entity,
-									  const char *kind) {
+                                      const char *kind) {
 	const struct test_event *e = event(r, "INCIDENT_OPENED"), *c = event(r, "RCA_REPORT");
 	EXPECT(e && e->at_ns - r->fault_ns <= S(detect_s));
 	EXPECT(c && c->at_ns - e->at_ns <= S(5));
@@ -401,9 +401,9 @@ TEST(views_are_json) {
 }
 
 RUN(an_error_burst_is_found_named_and_ended, a_slow_database_is_named_and_its_callers_are_not,
-	the_one_sick_pod_of_three_is_told, a_dead_pod_is_found_by_its_callers_and_named_a_crash,
-	a_leak_is_found_before_it_kills_and_ends_with_new_pods, failures_after_a_rollout_are_a_deployments,
-	ordinary_life_stays_quiet, telemetry_that_stops_is_stale_not_zero, metrics_alone_find_it_within_two_exports,
-	a_level_that_stays_is_adopted, from_a_checkpoint_it_decides_as_if_it_had_gone_on,
-	a_crash_in_the_midst_of_an_incident_tells_nothing_twice, a_bad_checkpoint_is_refused_by_name_and_relearned,
-	nothing_is_let_go_before_it_is_durable, without_a_store_incidents_are_told, views_are_json)
+    the_one_sick_pod_of_three_is_told, a_dead_pod_is_found_by_its_callers_and_named_a_crash,
+    a_leak_is_found_before_it_kills_and_ends_with_new_pods, failures_after_a_rollout_are_a_deployments,
+    ordinary_life_stays_quiet, telemetry_that_stops_is_stale_not_zero, metrics_alone_find_it_within_two_exports,
+    a_level_that_stays_is_adopted, from_a_checkpoint_it_decides_as_if_it_had_gone_on,
+    a_crash_in_the_midst_of_an_incident_tells_nothing_twice, a_bad_checkpoint_is_refused_by_name_and_relearned,
+    nothing_is_let_go_before_it_is_durable, without_a_store_incidents_are_told, views_are_json)

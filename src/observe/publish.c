@@ -49,7 +49,7 @@ static void id_make(struct observer *ob, struct out_event *e, struct incident *i
 }
 
 struct out_event *publish_new(struct observer *ob, enum event_type type, struct str subject, double severity,
-							  struct incident *in) {
+                              struct incident *in) {
 	if (!outbox_place(ob)) {
 		ob->counts.events_dropped++;
 		return NULL;

@@ -42,7 +42,7 @@ static void ready_tell(struct observer *ob, struct watch *w, const struct entity
 	if (!w->learning_told && v != VIAS) {
 		w->learning_told = true;
 		tell_model(ob, e->subject, "learning", "its requests were hardly seen yet; rules serve until they are", 0,
-				   DURATION_READY_S);
+		           DURATION_READY_S);
 	}
 	if (w->ready_told || v == VIAS || !w->durations[v]) return;
 	struct evidence_opts o = watch_opts(ob);

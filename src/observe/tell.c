@@ -47,7 +47,7 @@ static double interval_of(const struct observer *ob, const struct entity *e, enu
 }
 
 static void signal_fields(const struct observer *ob, struct json_out *o, const struct entity *e, enum signal_kind k,
-						  const struct verdict *v, bool now) {
+                          const struct verdict *v, bool now) {
 	enum signal_state state = now ? tell_state(ob, e, k) : v->value > 0 ? SIGNAL_VALUE : SIGNAL_ZERO;
 	bool known = state == SIGNAL_VALUE || state == SIGNAL_ZERO;
 	json_kv_str(o, "entity", e->subject);
@@ -65,7 +65,7 @@ static void signal_fields(const struct observer *ob, struct json_out *o, const s
 }
 
 void tell_signal(const struct observer *ob, struct json_out *o, const struct entity *e, enum signal_kind k,
-				 const struct verdict *v, bool now) {
+                 const struct verdict *v, bool now) {
 	json_begin_object(o);
 	signal_fields(ob, o, e, k, v, now);
 	json_end_object(o);
@@ -120,13 +120,13 @@ void tell_opened(struct observer *ob, struct incident *in) {
 	json_kv_c(&o, "engine", ENGINE);
 	json_end_object(&o);
 	log_event(ob->o.log, LOG_WARN, "incident.opened", "id=%s entity=%.*s severity=%.2f", in->id,
-			  STR_ARG(first_member(ob, in)->subject), in->severity);
+	          STR_ARG(first_member(ob, in)->subject), in->severity);
 }
 
 /* What was seen since it is back: the running verdict still remembers the fault for a while. A share of
  * failures can be told anew from the slots; its score is the share of the band that it fills. */
 static struct verdict verdict_since(const struct observer *ob, const struct symptom *s, const struct watch *w,
-									int64_t since_ns) {
+                                    int64_t since_ns) {
 	struct verdict v = w->findings[s->signal].v;
 	const struct entity *e = entity_of(ob, s->entity);
 	if (s->signal != SIGNAL_ERRORS || !e->red[s->via]) return v;
@@ -163,7 +163,7 @@ void tell_resolved(struct observer *ob, struct incident *in, const char *how, in
 /* ---- causes ---- */
 
 static void put_target(const struct observer *ob, struct json_out *o, const struct entity *e,
-					   const struct rca_cause *c) {
+                       const struct rca_cause *c) {
 	json_key(o, "target");
 	if (e->kind != ENTITY_SERVICE) {
 		json_put_null(o);
@@ -207,7 +207,7 @@ static void put_change(struct json_out *o, const struct rca_input *x, const stru
 }
 
 static void put_cause(const struct observer *ob, struct json_out *o, const struct rca_input *x,
-					  const struct rca_cause *c, const uint32_t *entities) {
+                      const struct rca_cause *c, const uint32_t *entities) {
 	const struct entity *e = entity_of(ob, entities[c->node]);
 	json_begin_object(o);
 	json_kv_str(o, "entity", e->subject);
@@ -242,7 +242,7 @@ static void moment_add(struct moment *m, uint32_t *n, int64_t at_ns, struct str 
 }
 
 static void put_timeline(const struct observer *ob, struct json_out *o, const struct incident *in,
-						 const struct rca_input *x) {
+                         const struct rca_input *x) {
 	struct moment m[MOMENTS_MAX];
 	uint32_t n = 0;
 	char text[160];
@@ -253,7 +253,7 @@ static void put_timeline(const struct observer *ob, struct json_out *o, const st
 	for (uint32_t i = 0; i < in->symptom_count; i++) {
 		const struct symptom *s = &in->symptoms[i];
 		snprintf(text, sizeof text, "%s leaves its band: %.4g, usually %.4g", signal_kind_name(s->signal),
-				 s->first.value, s->first.expected);
+		         s->first.value, s->first.expected);
 		moment_add(m, &n, s->first.onset_ns, entity_of(ob, s->entity)->subject, text);
 	}
 	moment_add(m, &n, in->opened_ns, first_member(ob, in)->subject, "incident opened");
@@ -322,7 +322,7 @@ static void put_quality(const struct observer *ob, struct json_out *o, const str
 }
 
 void tell_report(struct observer *ob, struct incident *in, const struct rca_input *x, const struct rca_report *r,
-				 const uint32_t *entities) {
+                 const uint32_t *entities) {
 	struct out_event *e = publish_new(ob, EVENT_RCA_REPORT, first_member(ob, in)->subject, in->severity, in);
 	if (!e) return;
 	struct json_out o = json_out(&e->data);
@@ -340,14 +340,14 @@ void tell_report(struct observer *ob, struct incident *in, const struct rca_inpu
 	put_quality(ob, &o, in);
 	json_end_object(&o);
 	log_event(ob->o.log, LOG_INFO, "incident.cause", "id=%s entity=%.*s kind=%s confidence=%.2f", in->id,
-			  STR_ARG(r->none ? STR("none") : x->nodes[r->causes[0].node].subject),
-			  r->none ? "unknown" : cause_kind_name(r->causes[0].kind), r->none ? 0 : r->causes[0].confidence);
+	          STR_ARG(r->none ? STR("none") : x->nodes[r->causes[0].node].subject),
+	          r->none ? "unknown" : cause_kind_name(r->causes[0].kind), r->none ? 0 : r->causes[0].confidence);
 }
 
 /* ---- data and models ---- */
 
 void tell_stale(struct observer *ob, const struct entity *e, const enum signal_kind *signals, uint32_t n,
-				enum signal_state state, const struct pulse *p) {
+                enum signal_state state, const struct pulse *p) {
 	struct out_event *x = publish_new(ob, EVENT_DATA_STALE, e->subject, state == SIGNAL_VALUE ? 0 : 0.2, NULL);
 	if (!x) return;
 	struct json_out o = json_out(&x->data);
@@ -364,7 +364,7 @@ void tell_stale(struct observer *ob, const struct entity *e, const enum signal_k
 }
 
 void tell_model(struct observer *ob, struct str subject, const char *state, const char *reason, double progress,
-				double eta_s) {
+                double eta_s) {
 	struct out_event *x = publish_new(ob, EVENT_MODEL_STATE, subject, NAN, NULL);
 	if (!x) return;
 	struct json_out o = json_out(&x->data);

@@ -16,13 +16,13 @@ static const double bounds[] = { 0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5
 
 static void add_service(struct shop *s, const char *name, const char *deploy, int pods, double self_ms, int db) {
 	s->services[s->count++] = (struct shop_service){ .name = name,
-													 .deploy = deploy,
-													 .pods = pods,
-													 .self_ms = self_ms,
-													 .db = db,
-													 .slow = 1,
-													 .sick_pod = -1,
-													 .dead_pod = -1 };
+		                                             .deploy = deploy,
+		                                             .pods = pods,
+		                                             .self_ms = self_ms,
+		                                             .db = db,
+		                                             .slow = 1,
+		                                             .sick_pod = -1,
+		                                             .dead_pod = -1 };
 }
 
 static void add_call(struct shop *s, int from, int to) {
@@ -37,7 +37,7 @@ static void pod_make(struct shop *s, int service, int pod) {
 	*p = (struct shop_pod){ .spans = spans, .span_cap = cap, .started_ns = s->at_ns, .hist_start_ns = s->at_ns };
 	uint64_t a = rng_next(&s->rng), b = rng_next(&s->rng);
 	snprintf(p->uid, sizeof p->uid, "%08x-%04x-%04x-%012llx", (unsigned)a, (unsigned)(a >> 32) & 0xffff,
-			 (unsigned)(a >> 48), (unsigned long long)b & 0xffffffffffff);
+	         (unsigned)(a >> 48), (unsigned long long)b & 0xffffffffffff);
 	snprintf(p->name, sizeof p->name, "%s-%x", s->services[service].deploy, (unsigned)b & 0xffffff);
 	if (s->spans_every_ns) p->next_spans_ns = s->at_ns + rng_below(&s->rng, s->spans_every_ns);
 	if (s->metrics_every_ns) p->next_metrics_ns = s->at_ns + rng_below(&s->rng, s->metrics_every_ns);
@@ -45,14 +45,14 @@ static void pod_make(struct shop *s, int service, int pod) {
 
 void shop_init(struct shop *s, struct test_world *w, double per_s) {
 	*s = (struct shop){ .w = w,
-						.rng = rng_fork(&w->t->rng, "shop"),
-						.per_s = per_s,
-						.weight = 1,
-						.tail = 0.01,
-						.fail = 0.0005,
-						.at_ns = w->clock.wall.ns,
-						.spans_every_ns = 5 * NS_PER_SEC,
-						.metrics_every_ns = 10 * NS_PER_SEC };
+		                .rng = rng_fork(&w->t->rng, "shop"),
+		                .per_s = per_s,
+		                .weight = 1,
+		                .tail = 0.01,
+		                .fail = 0.0005,
+		                .at_ns = w->clock.wall.ns,
+		                .spans_every_ns = 5 * NS_PER_SEC,
+		                .metrics_every_ns = 10 * NS_PER_SEC };
 	for (int i = 0; i < SHOP_DBS; i++) s->db_slow[i] = 1;
 	add_service(s, "frontend", "web", 3, 8, -1);
 	add_service(s, "cart", "cart", 2, 5, 0);
@@ -213,8 +213,8 @@ static void put_span(struct shop *s, struct batch_writer *b, uint32_t resource, 
 	static const char *const servers[SHOP_DBS] = { "carts-db", "ledger-db", "products-db", "x-db" };
 	struct attr_list l = { .n = 0 };
 	struct batch_span out = { .resource = resource,
-							  .kind = x->client ? SPAN_CLIENT : SPAN_SERVER,
-							  .weight = s->weight };
+		                      .kind = x->client ? SPAN_CLIENT : SPAN_SERVER,
+		                      .weight = s->weight };
 	memcpy(out.trace, x->trace, 16);
 	memcpy(out.id, x->id, 8);
 	memcpy(out.parent, x->parent, 8);
@@ -254,7 +254,7 @@ static void export_spans(struct shop *s, int service, int pod) {
 }
 
 static uint32_t put_series(struct batch_writer *b, uint32_t resource, const struct shop_pod *p, const char *name,
-						   const char *unit, enum series_kind kind, const char *status) {
+                           const char *unit, enum series_kind kind, const char *status) {
 	struct attr r[] = { { STR("uid"), str_of(p->uid) } };
 	struct attr a[] = { { STR("http.response.status_code"), str_of(status) } };
 	struct batch_series x = { .resource = resource, .kind = kind, .name = str_of(name), .unit = str_of(unit) };
@@ -264,18 +264,18 @@ static uint32_t put_series(struct batch_writer *b, uint32_t resource, const stru
 }
 
 static void put_gauge(struct shop *s, struct batch_writer *b, uint32_t resource, const struct shop_pod *p,
-					  const char *name, double value) {
+                      const char *name, double value) {
 	struct batch_point x = { .series = put_series(b, resource, p, name, "", SERIES_GAUGE, NULL), .value = value };
 	x.at = s->w->clock.wall;
 	batch_put_point(b, &x);
 }
 
 static void put_histogram(struct shop *s, struct batch_writer *b, uint32_t resource, const struct shop_pod *p,
-						  bool bad) {
+                          bool bad) {
 	struct batch_histogram h = { .bound_count = BOUNDS, .sum = bad ? p->sum_bad : p->sum };
 	const uint64_t *counts = bad ? p->hist_bad : p->hist;
 	h.series = put_series(b, resource, p, "http.server.request.duration", "s", SERIES_HISTOGRAM_CUMULATIVE,
-						  bad ? "500" : "200");
+	                      bad ? "500" : "200");
 	h.start.ns = p->hist_start_ns;
 	h.at = s->w->clock.wall;
 	for (size_t i = 0; i <= BOUNDS; i++) h.count += counts[i];
@@ -377,17 +377,17 @@ void shop_tell_pod(struct shop *s, int service, int pod, bool ready, bool gone, 
 	buf_init(&bytes, 0);
 	batch_begin(&b, &bytes, s->w->clock.wall);
 	struct batch_pod x = { .at = s->w->clock.wall,
-						   .namespace_ = STR("shop"),
-						   .name = str_of(p->name),
-						   .uid = str_of(p->uid),
-						   .node = STR("n1"),
-						   .workload_kind = STR("Deployment"),
-						   .workload = str_of(s->services[service].deploy),
-						   .ready = ready,
-						   .gone = gone,
-						   .restarts = p->restarts,
-						   .wanted = (uint32_t)s->services[service].pods,
-						   .reason = str_of(reason) };
+		                   .namespace_ = STR("shop"),
+		                   .name = str_of(p->name),
+		                   .uid = str_of(p->uid),
+		                   .node = STR("n1"),
+		                   .workload_kind = STR("Deployment"),
+		                   .workload = str_of(s->services[service].deploy),
+		                   .ready = ready,
+		                   .gone = gone,
+		                   .restarts = p->restarts,
+		                   .wanted = (uint32_t)s->services[service].pods,
+		                   .reason = str_of(reason) };
 	batch_put_pod(&b, &x);
 	put_batch(s, &b, &bytes);
 	test_world_run(s->w, s->w->clock.wall.ns);
@@ -399,12 +399,12 @@ void shop_tell_change(struct shop *s, int service, const char *by) {
 	buf_init(&bytes, 0);
 	batch_begin(&b, &bytes, s->w->clock.wall);
 	struct batch_change x = { .at = s->w->clock.wall,
-							  .namespace_ = STR("shop"),
-							  .workload_kind = STR("Deployment"),
-							  .workload = str_of(s->services[service].deploy),
-							  .kind = STR("rollout"),
-							  .by = str_of(by),
-							  .revision = STR("2") };
+		                      .namespace_ = STR("shop"),
+		                      .workload_kind = STR("Deployment"),
+		                      .workload = str_of(s->services[service].deploy),
+		                      .kind = STR("rollout"),
+		                      .by = str_of(by),
+		                      .revision = STR("2") };
 	batch_put_change(&b, &x);
 	put_batch(s, &b, &bytes);
 	test_world_run(s->w, s->w->clock.wall.ns);

@@ -121,7 +121,7 @@ static void event_keep(struct test_world *w, const struct event *x) {
 	if (json_parse(&w->arena, k->data, &k->json, &why)) test_fail(w->t, __FILE__, __LINE__, why.text);
 	if (w->verbose)
 		fprintf(stderr, "%8.2f %s %s " STR_FMT "\n", (double)(k->at_ns % NS_PER_DAY) / 1e9, k->type, k->subject,
-				STR_ARG(k->data));
+		        STR_ARG(k->data));
 	if (!w->check) return;
 	struct buf line;
 	buf_init(&line, 0);
@@ -241,11 +241,11 @@ void test_world_init(struct test_world *w, const struct t *t, int64_t start_ns) 
 	e->bus.ops = &bus_double;
 	e->state.ops = &state_double;
 	w->opts = (struct observer_opts){ .clock = &w->clock.clock,
-									  .transport = &e->transport,
-									  .bus = &e->bus,
-									  .state = &e->state,
-									  .rng = rng_seeded(t->seed),
-									  .region = STR("eu-1") };
+		                              .transport = &e->transport,
+		                              .bus = &e->bus,
+		                              .state = &e->state,
+		                              .rng = rng_seeded(t->seed),
+		                              .region = STR("eu-1") };
 	if (param_defaults(observer_params, &w->arena, &w->opts.settings, &why)) test_fail(t, __FILE__, __LINE__, why.text);
 	test_world_start(w);
 }

@@ -154,10 +154,10 @@ static void judge(const struct fault *f, struct test_world *w, int64_t on_ns, in
 	if (c && e) note(&r->cause, (double)(c->at_ns - e->at_ns) / 1e9);
 	if (end) note(&r->end, (double)(end->at_ns - off_ns) / 1e9);
 	printf("  %-16s detect %6.1f cause %4.1f " STR_FMT "/" STR_FMT " then " STR_FMT " end %5.1f opened %u\n", f->name,
-		   e ? (double)(e->at_ns - on_ns) / 1e9 : (double)NAN,
-		   c && e ? (double)(c->at_ns - e->at_ns) / 1e9 : (double)NAN, STR_ARG(entity),
-		   STR_ARG(c ? named(c, "kind") : STR("-")), STR_ARG(last ? named(last, "entity") : STR("-")),
-		   end ? (double)(end->at_ns - off_ns) / 1e9 : (double)NAN, extra + 1);
+	       e ? (double)(e->at_ns - on_ns) / 1e9 : (double)NAN,
+	       c && e ? (double)(c->at_ns - e->at_ns) / 1e9 : (double)NAN, STR_ARG(entity),
+	       STR_ARG(c ? named(c, "kind") : STR("-")), STR_ARG(last ? named(last, "entity") : STR("-")),
+	       end ? (double)(end->at_ns - off_ns) / 1e9 : (double)NAN, extra + 1);
 }
 
 static void run(const struct fault *f, uint64_t seed, struct result *r) {
@@ -201,8 +201,8 @@ static void quiet(uint64_t seed, double days, double per_s) {
 	s.request_metrics = true;
 	shop_run(&s, T0 + S(days * 86400));
 	printf("quiet seed %llu: %.1f days, %u incidents, %u anomalies, %lld spans\n", (unsigned long long)seed, days,
-		   test_world_count(&w, "INCIDENT_OPENED", 0), test_world_count(&w, "ANOMALY_DETECTED", 0),
-		   (long long)s.spans_made);
+	       test_world_count(&w, "INCIDENT_OPENED", 0), test_world_count(&w, "ANOMALY_DETECTED", 0),
+	       (long long)s.spans_made);
 	for (uint32_t i = 0; i < w.event_count; i++) {
 		const struct test_event *e = &w.events[i];
 		if (strcmp(e->type, "INCIDENT_OPENED") != 0 && !(getenv("VERBOSE") && strcmp(e->type, "ANOMALY_DETECTED") == 0))
@@ -210,9 +210,9 @@ static void quiet(uint64_t seed, double days, double per_s) {
 		const struct json *x = json_at(json_get(e->json, "signals"), 0);
 		if (!x) x = e->json;
 		printf("  %9.0f s %s %s " STR_FMT " value %.4g expected %.4g high %.4g score %.2f\n",
-			   (double)(e->at_ns - T0) / 1e9, e->type, e->subject, STR_ARG(json_str(json_get(x, "signal"))),
-			   json_double(json_get(x, "value"), NAN), json_double(json_get(x, "expected"), NAN),
-			   json_double(json_get(x, "high"), NAN), json_double(json_get(x, "score"), NAN));
+		       (double)(e->at_ns - T0) / 1e9, e->type, e->subject, STR_ARG(json_str(json_get(x, "signal"))),
+		       json_double(json_get(x, "value"), NAN), json_double(json_get(x, "expected"), NAN),
+		       json_double(json_get(x, "high"), NAN), json_double(json_get(x, "score"), NAN));
 	}
 	fflush(stdout);
 	shop_done(&s);
@@ -228,14 +228,14 @@ int main(int argc, char **argv) {
 		return 0;
 	}
 	printf("%-16s %5s %7s %7s %7s %7s %6s %6s %5s %6s %6s %6s\n", "fault", "found", "det50", "det90", "cause50",
-		   "cause90", "right", "kind", "none", "end50", "end90", "false");
+	       "cause90", "right", "kind", "none", "end50", "end90", "false");
 	for (size_t i = 0; i < sizeof faults / sizeof *faults; i++) {
 		struct result r = { 0 };
 		if (only && strcmp(only, faults[i].name) != 0) continue;
 		for (int k = 0; k < seeds; k++) run(&faults[i], (uint64_t)(first + k), &r);
 		printf("%-16s %2d/%2d %7.1f %7.1f %7.1f %7.1f %6d %6d %5d %6.1f %6.1f %3d+%d\n", faults[i].name, r.found,
-			   r.runs, at(&r.detect, 0.5), at(&r.detect, 0.9), at(&r.cause, 0.5), at(&r.cause, 0.9), r.right, r.kind,
-			   r.none, at(&r.end, 0.5), at(&r.end, 0.9), r.early, r.extra);
+		       r.runs, at(&r.detect, 0.5), at(&r.detect, 0.9), at(&r.cause, 0.5), at(&r.cause, 0.9), r.right, r.kind,
+		       r.none, at(&r.end, 0.5), at(&r.end, 0.9), r.early, r.extra);
 		fflush(stdout);
 	}
 	return 0;

@@ -27,7 +27,7 @@ struct usual_calls *usual_calls_of(struct observer *ob, uint32_t edge) {
 }
 
 static void learn_calls(struct observer *ob, const struct edge *g, const struct slot *caller, int64_t first,
-						int64_t last, double keep) {
+                        int64_t last, double keep) {
 	struct usual_calls *u = usual_calls_of(ob, g->index);
 	if (!u) return;
 	struct edge_slot s = edge_sum(g, first, last);

@@ -35,10 +35,10 @@ static void put_workload(struct json_out *o, const struct entity *e) {
 		json_end_object(o);
 	}
 	json_kv_c(o, "workload_missing",
-			  e->workload_differs ? "its telemetry names more than one workload"
-			  : e->workload.name.n
-				  ? NULL
-				  : "its telemetry names no workload (k8s.deployment.name and the like), and no pod of it is known");
+	          e->workload_differs ? "its telemetry names more than one workload"
+	          : e->workload.name.n
+	              ? NULL
+	              : "its telemetry names no workload (k8s.deployment.name and the like), and no pod of it is known");
 }
 
 static void put_sampling(struct json_out *o, const struct entity *e) {
@@ -190,9 +190,9 @@ static void stream_families(const struct stream_counts *n, struct metrics_out *m
 	metrics_one(m, "flyball_observe_logs", "counter", "Log lines read.", (double)n->logs);
 	metrics_one(m, "flyball_observe_late", "counter", "Samples too late for their window.", (double)n->late);
 	metrics_one(m, "flyball_observe_future", "counter", "Samples dated in the future, taken as of now.",
-				(double)n->future);
+	            (double)n->future);
 	metrics_one(m, "flyball_observe_duplicates", "counter", "Points and spans that had come before.",
-				(double)n->duplicates);
+	            (double)n->duplicates);
 	metrics_one(m, "flyball_observe_out_of_order", "counter", "Points older than one that had come.", (double)n->old);
 	metrics_one(m, "flyball_observe_resets", "counter", "Restarts of counters.", (double)n->resets);
 	metrics_one(m, "flyball_observe_bad_points", "counter", "Points that make no sense.", (double)n->bad);
@@ -215,14 +215,14 @@ void observer_metrics(const struct observer *ob, struct metrics_out *m) {
 	metrics_one(m, "flyball_observe_events_waiting", "gauge", "Events not yet durable.", (double)ob->out_count);
 	metrics_one(m, "flyball_observe_checkpoints", "counter", "Checkpoints written.", (double)n->checkpoints);
 	metrics_one(m, "flyball_observe_checkpoint_failures", "counter", "Checkpoints that failed.",
-				(double)n->checkpoint_failures);
+	            (double)n->checkpoint_failures);
 	metrics_one(m, "flyball_observe_checkpoint_bytes", "gauge", "Size of the newest checkpoint.",
-				(double)n->checkpoint_bytes);
+	            (double)n->checkpoint_bytes);
 	metrics_one(m, "flyball_observe_entities", "gauge", "Services and what they call.",
-				(double)ob->stream->catalog.entities.by_key.count);
+	            (double)ob->stream->catalog.entities.by_key.count);
 	metrics_one(m, "flyball_observe_refused", "counter", "Entities, instances, sources, edges that did not fit.",
-				(double)ob->stream->catalog.refused);
+	            (double)ob->stream->catalog.refused);
 	metrics_one(m, "flyball_observe_series", "gauge", "Series followed.", (double)ob->stream->series->by_id.count);
 	metrics_one(m, "flyball_observe_spans_forgotten", "counter", "Spans let go before their relatives came.",
-				(double)ob->stream->traces.forgotten);
+	            (double)ob->stream->traces.forgotten);
 }

@@ -260,7 +260,7 @@ static void lines_close(struct observer *ob, struct watch *w, struct entity *e) 
 		for (int64_t k = w->lines_ns / slot_ns; k < (w->lines_ns + window_ns) / slot_ns; k++)
 			if (k <= e->line_newest && k > e->line_newest - SLOTS) errors += (double)e->lines[k % SLOTS].errors;
 		count_feed(w->lines, &o, COUNT_SURGE, errors, w->lines_ns, w->lines_ns + window_ns, ob->now_ns,
-				   watch_quiet(ob, w));
+		           watch_quiet(ob, w));
 		w->findings[SIGNAL_LOGS].data_ns = w->lines_ns + window_ns;
 		struct verdict v = count_judge(w->lines, &o, COUNT_SURGE);
 		double window_s = (double)window_ns / 1e9;

@@ -55,11 +55,11 @@ int baseline_series(struct baseline *b, struct str service, const char *signal, 
 	}
 	if (b->count == BASELINE_SERIES_MAX) return -1;
 	b->series[b->count] = (struct series){ .service = must_copy(service.p, service.n),
-										   .signal = must_copy(signal, strlen(signal)),
-										   .low = low,
-										   .interval_ns = interval_ns,
-										   .value = NAN,
-										   .threshold = NAN };
+		                                   .signal = must_copy(signal, strlen(signal)),
+		                                   .low = low,
+		                                   .interval_ns = interval_ns,
+		                                   .value = NAN,
+		                                   .threshold = NAN };
 	return (int)b->count++;
 }
 

@@ -87,4 +87,4 @@ TEST(low_is_bad_for_levels_and_thresholds_outlive_a_save) {
 }
 
 RUN(an_alarm_comes_with_the_third_breach_in_a_row_and_once, a_slow_exporter_delays_alarms_and_silence_raises_none,
-	low_is_bad_for_levels_and_thresholds_outlive_a_save)
+    low_is_bad_for_levels_and_thresholds_outlive_a_save)

@@ -43,7 +43,7 @@ static void draw(struct play *p) {
 		do p->cast[i] = (size_t)rng_below(&rng, CASTS);
 		while (i && p->cast[i] == p->cast[i - 1]);
 		struct plan_step s = { .kind = casts[p->cast[i]].kind,
-							   .at_ns = p->length_ns + rng_below(&rng, 20 * NS_PER_SEC) };
+			                   .at_ns = p->length_ns + rng_below(&rng, 20 * NS_PER_SEC) };
 		s.magnitude = exp(rng_between(&rng, log(casts[p->cast[i]].least), log(casts[p->cast[i]].most)));
 		if (s.kind == PLAN_SLOW_DATABASE) s.for_ns = 4 * NS_PER_MIN; /* somebody else mends it */
 		p->onset_ns[i] = s.at_ns;
@@ -59,7 +59,7 @@ static enum err play_on(struct play *p, struct why *why) {
 		if (w && w->stop && w->stop(w->self)) return why_set(why, ERR_CLOSED, "interrupted");
 		if (!run_until(p->run, at + STEP_NS))
 			return why_set(why, ERR_INVALID, "an invariant broke in the simulated world: %s",
-						   run_invariants(p->run)->why);
+			               run_invariants(p->run)->why);
 	}
 	return OK;
 }

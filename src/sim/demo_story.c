@@ -54,8 +54,8 @@ static void line(struct teller *t, double at_s, enum paint paint, const char *wo
 	char time[32] = "";
 	if (!isnan(at_s)) snprintf(time, sizeof time, at_s < 100 ? "+%.1f s" : "+%.0f s", at_s);
 	buf_printf(t->out, "%s%*s%s  %s%s%-*s%s", paint_code(t->style, DIM), TIME_WIDTH - 2, time,
-			   paint_code(t->style, PLAIN), paint_code(t->style, BOLD), paint_code(t->style, paint), WORD_WIDTH, word,
-			   paint_code(t->style, PLAIN));
+	           paint_code(t->style, PLAIN), paint_code(t->style, BOLD), paint_code(t->style, paint), WORD_WIDTH, word,
+	           paint_code(t->style, PLAIN));
 	if (!*word || paint == DIM) buf_c(t->out, paint_code(t->style, DIM));
 	size_t at = INDENT;
 	for (const char *p = text; *p;) {
@@ -81,7 +81,7 @@ static void line(struct teller *t, double at_s, enum paint paint, const char *wo
 }
 
 __attribute__((format(printf, 5, 6))) static void linef(struct teller *t, double at_s, enum paint paint,
-														const char *word, const char *fmt, ...) {
+                                                        const char *word, const char *fmt, ...) {
 	char text[1024];
 	va_list args;
 	va_start(args, fmt);
@@ -111,7 +111,7 @@ static void value_text(struct str signal, double v, char out[32]) {
 	if (isnan(v))
 		snprintf(out, 32, "nothing");
 	else if (str_is(signal, "errors") || str_is(signal, "ready") || (str_is(signal, "memory") && v <= 2) ||
-			 (str_is(signal, "cpu") && v <= 2))
+	         (str_is(signal, "cpu") && v <= 2))
 		snprintf(out, 32, v < 0.001 && v > 0 ? "%.2f %%" : v < 0.1 ? "%.1f %%" : "%.0f %%", v * 100);
 	else if (str_is(signal, "duration"))
 		snprintf(out, 32, v < 1 ? "%.3g ms" : "%.3g s", v < 1 ? v * 1e3 : v);
@@ -130,7 +130,7 @@ static void signal_text(const struct json *signal, char *out, size_t n) {
 	value_text(name, json_double(json_get(signal, "value"), NAN), value);
 	value_text(name, usual, expected);
 	snprintf(out, n, STR_FMT ": " STR_FMT " %s%s%s", STR_ARG(json_str(json_get(signal, "entity"))), STR_ARG(name),
-			 value, isnan(usual) ? "" : ", usually ", isnan(usual) ? "" : expected);
+	         value, isnan(usual) ? "" : ", usually ", isnan(usual) ? "" : expected);
 }
 
 static bool among(struct str word, const char *list) {
@@ -172,7 +172,7 @@ static void keep_other(struct teller *t, const struct json *event) {
 	size_t n = strlen(t->others);
 	if (!t->seen) return;
 	snprintf(text, sizeof text, STR_FMT " " STR_FMT, STR_ARG(json_str(json_get(data, "entity"))),
-			 STR_ARG(json_str(json_get(data, "signal"))));
+	         STR_ARG(json_str(json_get(data, "signal"))));
 	if (strstr(t->others, text)) return;
 	if (n + strlen(text) + 3 < sizeof t->others)
 		snprintf(t->others + n, sizeof t->others - n, "%s%s", n ? ", " : "", text);
@@ -203,7 +203,7 @@ static void tell_cause(struct teller *t, const struct json *event) {
 	if (!strcmp(named, t->o->cause)) return; /* a later report says it again */
 	tell_others(t);
 	linef(t, at, YELLOW, "cause", STR_FMT ", " STR_FMT ", %.0f %% sure", STR_ARG(entity), STR_ARG(kind),
-		  100 * json_double(json_get(cause, "confidence"), 0));
+	      100 * json_double(json_get(cause, "confidence"), 0));
 	json_each(evidence, json_get(cause, "evidence")) {
 		if (shown++ == EVIDENCE_MAX) break;
 		linef(t, NAN, DIM, "", "- " STR_FMT, STR_ARG(json_str(evidence)));
@@ -231,7 +231,7 @@ static void tell_gates(struct teller *t, const struct json *data) {
 	json_each(gate, json_get(data, "gates")) {
 		if (!str_is(json_str(json_get(gate, "verdict")), "pass") || n > 700) continue;
 		n += (size_t)snprintf(text + n, sizeof text - n, "%s" STR_FMT, first ? "" : ", ",
-							  STR_ARG(json_str(json_get(gate, "name"))));
+		                      STR_ARG(json_str(json_get(gate, "name"))));
 		first = false;
 	}
 	n += (size_t)snprintf(text + n, sizeof text - n, "), %d not configured", absent);
@@ -239,7 +239,7 @@ static void tell_gates(struct teller *t, const struct json *data) {
 		struct str verdict = json_str(json_get(gate, "verdict"));
 		if (str_is(verdict, "pass") || str_is(verdict, "not_configured") || n > 700) continue;
 		n += (size_t)snprintf(text + n, sizeof text - n, "; " STR_FMT ": " STR_FMT ", " STR_FMT, STR_ARG(verdict),
-							  STR_ARG(json_str(json_get(gate, "name"))), STR_ARG(json_str(json_get(gate, "reason"))));
+		                      STR_ARG(json_str(json_get(gate, "name"))), STR_ARG(json_str(json_get(gate, "reason"))));
 	}
 	line(t, NAN, DIM, "gates", text);
 }
@@ -293,7 +293,7 @@ static void tell_resolved(struct teller *t, const struct json *event) {
 	tell_others(t);
 	if (str_is(how, "in_band"))
 		linef(t, event_s(t, event), GREEN, "over", "every signal of the incident is within its band since +%.1f s",
-			  since);
+		      since);
 	else
 		linef(t, event_s(t, event), YELLOW, "over", "it ends without a cure: " STR_FMT, STR_ARG(how));
 }
@@ -313,13 +313,13 @@ static void tell_event(struct teller *t, const struct json *event) {
 /* ---- a chapter ---- */
 
 void demo_tell(const struct demo_chapter *c, const struct json *events, struct demo_style style, struct buf *out,
-			   struct demo_outcome *outcome) {
+               struct demo_outcome *outcome) {
 	struct teller t = { .c = c, .events = events, .style = style, .out = out, .o = outcome };
 	char clock[32];
 	*outcome = (struct demo_outcome){ .detected_s = NAN, .cause_s = NAN, .acted_s = NAN, .resolved_s = NAN };
 	wall_format(c->onset, clock);
 	buf_printf(out, "\n%s%d. %s on %s at %.8s%s: %s\n\n", paint_code(style, BOLD), c->number, c->fault, c->target,
-			   clock + 11, paint_code(style, PLAIN), c->words);
+	           clock + 11, paint_code(style, PLAIN), c->words);
 	line(&t, 0, DIM, "breaks", "the simulation breaks it and tells nobody");
 	if (c->delivered_s >= 0)
 		linef(&t, c->delivered_s, DIM, "arrives", "the first telemetry that the fault has touched");
@@ -354,7 +354,7 @@ static void row(struct buf *out, const char *name, char cells[][CELL], size_t n)
 #define CHAPTERS_MAX 8
 
 void demo_table(const struct demo_chapter *c, const struct demo_outcome *o, size_t n, struct demo_style style,
-				struct buf *out) {
+                struct buf *out) {
 	char cells[CHAPTERS_MAX][CELL];
 	if (n > CHAPTERS_MAX) n = CHAPTERS_MAX;
 	buf_printf(out, "\n%sIn short%s, since each fault began\n\n", paint_code(style, BOLD), paint_code(style, PLAIN));
@@ -381,5 +381,5 @@ void demo_table(const struct demo_chapter *c, const struct demo_outcome *o, size
 	for (size_t i = 0; i < n; i++) seconds(c[i].alarm_s[0], "no alarm", cells[i]);
 	row(out, "alarms of one minute", cells, n);
 	buf_c(out, "\n  The alarms are static thresholds on the same telemetry; they name no cause and mend nothing:\n"
-			   "  a person begins to look when they ring.\n");
+	           "  a person begins to look when they ring.\n");
 }

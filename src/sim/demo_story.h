@@ -35,6 +35,6 @@ struct demo_outcome {
 
 /* `events`: an array of CloudEvents, in order. */
 void demo_tell(const struct demo_chapter *c, const struct json *events, struct demo_style style, struct buf *out,
-			   struct demo_outcome *outcome);
+               struct demo_outcome *outcome);
 void demo_table(const struct demo_chapter *c, const struct demo_outcome *o, size_t n, struct demo_style style,
-				struct buf *out);
+                struct buf *out);

@@ -96,7 +96,7 @@ static void name_do(struct sim_name **names, size_t *count, const struct sim_ren
 }
 
 static void journal_add(struct sim_disk *d, enum sim_rename_kind kind, const char *path, const char *to,
-						struct sim_inode *inode) {
+                        struct sim_inode *inode) {
 	struct sim_rename r = { kind, must_copy(path, strlen(path)), to ? must_copy(to, strlen(to)) : NULL, inode };
 	d->journal = must_grow(d->journal, d->journal_count + 1, sizeof *d->journal);
 	d->journal[d->journal_count++] = r;
@@ -282,8 +282,8 @@ static enum err file_lock(struct file *file, enum disk_lock level) {
 	struct handle *h = (struct handle *)file;
 	enum disk_lock other = strongest_other(h);
 	bool busy = level > h->level && ((level == DISK_SHARED && other >= DISK_PENDING) ||
-									 (level >= DISK_RESERVED && other >= DISK_RESERVED) ||
-									 (level == DISK_EXCLUSIVE_LOCK && other >= DISK_SHARED));
+	                                 (level >= DISK_RESERVED && other >= DISK_RESERVED) ||
+	                                 (level == DISK_EXCLUSIVE_LOCK && other >= DISK_SHARED));
 	if (busy) return ERR_BUSY;
 	h->level = level;
 	return OK;
@@ -418,7 +418,7 @@ static struct str entry_of(const char *path, const char *dir) {
 }
 
 static enum err disk_list(struct disk *disk, const char *path, struct arena *a, struct disk_entry **out,
-						  size_t *count) {
+                          size_t *count) {
 	struct sim_disk *d = (struct sim_disk *)disk;
 	struct sim_inode *dir = look_up(d, path);
 	if (*relative(path) && (!dir || !dir->directory)) return ERR_NOT_FOUND;
@@ -445,7 +445,7 @@ static const struct disk_ops disk_ops = {
 };
 
 void sim_disk_init(struct sim_disk *d, struct sim_clock *clock, struct sim_trace *trace, struct sim_fuse *fuse,
-				   struct rng rng) {
+                   struct rng rng) {
 	*d = (struct sim_disk){ .disk = { &disk_ops }, .clock = clock, .trace = trace, .fuse = fuse, .rng = rng };
 	d->bytes_max = INT64_C(1) << 40;
 	d->slowness = 1;

@@ -39,7 +39,7 @@ struct sim_disk {
 };
 
 void sim_disk_init(struct sim_disk *d, struct sim_clock *clock, struct sim_trace *trace, struct sim_fuse *fuse,
-				   struct rng rng);
+                   struct rng rng);
 void sim_disk_done(struct sim_disk *d);
 /* Every file is closed before (its close came after the fuse had blown, and changed nothing). */
 void sim_disk_power_loss(struct sim_disk *d);
@@ -48,7 +48,7 @@ void sim_disk_save(const struct sim_disk *d, struct buf *out);
 MUST_USE enum err sim_disk_load(struct sim_disk *d, struct str bytes, struct why *why);
 /* The files of directory `from` copied into the directory `to` of another disk. */
 MUST_USE enum err sim_disk_export(struct sim_disk *d, const char *from, struct disk *other, const char *to,
-								  struct why *why);
+                                  struct why *why);
 
 /* ---- between disk.c and disk_image.c ---- */
 

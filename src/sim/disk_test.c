@@ -208,5 +208,5 @@ TEST(an_image_gives_the_same_disk_back) {
 }
 
 RUN(what_was_synced_survives_and_what_was_not_is_old_or_new, tears_and_losses_do_happen,
-	a_rename_is_whole_after_the_power_went, a_lying_sync_loses_what_a_true_one_would_have_kept,
-	a_full_or_read_only_disk_says_so, locks_follow_sqlites_table, an_image_gives_the_same_disk_back)
+    a_rename_is_whole_after_the_power_went, a_lying_sync_loses_what_a_true_one_would_have_kept,
+    a_full_or_read_only_disk_says_so, locks_follow_sqlites_table, an_image_gives_the_same_disk_back)

@@ -112,8 +112,8 @@ static enum err play(struct trial *t, struct arena *a, struct why *why) {
 		.mode = SCENARIO_AUTO,
 		.plan = &plan,
 		.image = cases[t->which].cold ? NULL
-				 : slow               ? t->o->slow
-									  : t->o->fast,
+		         : slow               ? t->o->slow
+		                              : t->o->fast,
 		.alarms = true,
 	};
 	enum err e = run_open(&o, &t->run, why);
@@ -121,7 +121,7 @@ static enum err play(struct trial *t, struct arena *a, struct why *why) {
 		if (w && w->stop && w->stop(w->self)) return why_set(why, ERR_CLOSED, "interrupted");
 		if (!run_until(t->run, at + STEP_NS))
 			return why_set(why, ERR_INVALID, "seed %llu: an invariant broke: %s", (unsigned long long)t->seed,
-						   run_invariants(t->run)->why);
+			               run_invariants(t->run)->why);
 	}
 	if (!e) e = run_read(t->run, a, &t->rec, why);
 	if (!e && run_truths(t->run, truths)) t->truth = truths[0];
@@ -176,7 +176,7 @@ static int64_t durable_ns(const struct trial *t, struct str incident, int64_t pu
 		if (!str_starts(it->key, STR("audit/0")) || !memmem(it->value.p, it->value.n, incident.p, incident.n)) continue;
 		arena_init(&a, 0);
 		if (json_parse(&a, it->value, &entry, NULL) == OK &&
-			str_is(json_str(json_get(entry, "kind")), "incident_opened"))
+		    str_is(json_str(json_get(entry, "kind")), "incident_opened"))
 			at_ns = time_of(t, json_get(entry, "at"));
 		arena_done(&a);
 	}
@@ -202,7 +202,7 @@ static bool names_it(const struct trial *t, const struct json *cause) {
 	struct str entity = json_str(json_get(cause, "entity"));
 	run_alias(t->run, &t->truth, alias, sizeof alias);
 	return (str_is(entity, t->truth.entity) || (*alias && str_is(entity, alias))) &&
-		   among(json_str(json_get(cause, "kind")), t->truth.causes);
+	       among(json_str(json_get(cause, "kind")), t->truth.causes);
 }
 
 static void take_event(const struct trial *t, const struct json *event, struct said *s) {

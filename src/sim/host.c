@@ -13,7 +13,7 @@ static void log_write(struct log *log, enum log_level level, const char *event, 
 	struct sim_log *l = (struct sim_log *)log;
 	char *line = l->kept[l->lines++ % SIM_LOG_LINES];
 	snprintf(line, TRACE_LINE_MAX, "%lld.%03d %c %s " STR_FMT, (long long)(l->queue->now_ns / NS_PER_SEC),
-			 (int)(l->queue->now_ns / NS_PER_MS % 1000), letters[level], event, STR_ARG(fields));
+	         (int)(l->queue->now_ns / NS_PER_MS % 1000), letters[level], event, STR_ARG(fields));
 	l->by_level[level]++;
 	sim_trace_bytes(l->trace, str_of(event));
 	sim_trace_bytes(l->trace, fields);
@@ -30,7 +30,7 @@ void sim_host_log(const struct sim_host *h, struct buf *out) {
 /* ---- TCP: there is nobody to talk to ---- */
 
 static enum err net_connect(struct net *n, struct str host, int port, int64_t timeout_ns, uint64_t *id,
-							struct why *why) {
+                            struct why *why) {
 	(void)n, (void)timeout_ns, (void)id;
 	return why_set(why, ERR_UNREACHABLE, STR_FMT ":%d: connection refused", STR_ARG(host), port);
 }

@@ -145,7 +145,7 @@ static void rig_init(struct rig *r, uint64_t seed, struct caller *c, struct serv
 	sim_net_init(&r->net, &r->queue, &r->trace, rng_fork(&rng, "net"));
 	r->web = sim_web_new(&r->net);
 	struct sim_host_opts o = { "a", &r->queue,       &r->trace, r->web, sim_net_add(&r->net, "a"), { NS_PER_DAY },
-							   rng, &caller_program, c };
+		                       rng, &caller_program, c };
 	sim_host_init(&r->a, &o);
 	o.name = "b";
 	o.number = sim_net_add(&r->net, "b");
@@ -332,5 +332,5 @@ TEST(a_watch_keeps_its_order_and_its_bound) {
 }
 
 RUN(without_faults_every_call_is_answered_once, under_every_fault_each_call_ends_once_and_a_seed_repeats_itself,
-	a_killed_server_is_noticed_at_once_and_a_dark_one_by_the_clock, a_loopback_listener_is_its_own_hosts_only,
-	a_watch_keeps_its_order_and_its_bound)
+    a_killed_server_is_noticed_at_once_and_a_dark_one_by_the_clock, a_loopback_listener_is_its_own_hosts_only,
+    a_watch_keeps_its_order_and_its_bound)

@@ -79,7 +79,7 @@ void sim_exchange_leave_server(struct sim_web *w, struct sim_exchange *x) {
 }
 
 void sim_exchange_fail(struct sim_web *w, struct sim_exchange *x, bool to_server, int64_t at_ns, enum err e,
-					   const char *why) {
+                       const char *why) {
 	struct sim_message *m = sim_message_new(w, x, &(struct sim_parts){ 0 });
 	m->to_server = to_server;
 	m->failed = e;
@@ -110,7 +110,7 @@ static void copy_headers(char **at, struct http_header *to, const struct http_he
 struct sim_message *sim_message_new(struct sim_web *w, const struct sim_exchange *x, const struct sim_parts *p) {
 	size_t headers = p->header_count + p->extra_count, table = (headers + p->trailer_count) * sizeof *p->headers;
 	size_t size = headers_size(p->headers, p->header_count) + headers_size(p->extra, p->extra_count) +
-				  headers_size(p->trailers, p->trailer_count) + p->method.n + p->target.n + p->body.n;
+	              headers_size(p->trailers, p->trailer_count) + p->method.n + p->target.n + p->body.n;
 	struct sim_message *m = must(malloc(sizeof *m + size));
 	*m = (struct sim_message){ .exchange = x->id, .header_count = headers, .trailer_count = p->trailer_count };
 	char *at = m->block + table;
@@ -145,8 +145,8 @@ static void arrive(void *self, uint64_t arg) {
 	struct sim_message *m = (struct sim_message *)(uintptr_t)arg;
 	struct sim_exchange *x = sim_exchange_get(w, m->exchange);
 	struct sim_ports *ports = !x             ? NULL
-							  : m->to_server ? (x->server ? x->server->ports : NULL)
-											 : (x->client ? x->client->ports : NULL);
+	                          : m->to_server ? (x->server ? x->server->ports : NULL)
+	                                         : (x->client ? x->client->ports : NULL);
 	if (!ports) {
 		sim_message_free(m);
 		return;
@@ -207,7 +207,7 @@ static void give_last(struct sim_message *m, struct http_event *out) {
 }
 
 bool sim_inbox_next(struct sim_web *w, struct list *inbox, struct sim_message **spent, struct http_event *out,
-					struct sim_message **whole) {
+                    struct sim_message **whole) {
 	(void)w;
 	sim_message_free(*spent);
 	*spent = NULL;

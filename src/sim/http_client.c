@@ -90,7 +90,7 @@ static void server_tires(void *self, uint64_t id) {
 /* ---- submit ---- */
 
 static struct sim_message *request_message(struct sim_web *w, struct sim_exchange *x, const struct http_request *r,
-										   const struct address *to) {
+                                           const struct address *to) {
 	char length[24], host[300];
 	snprintf(length, sizeof length, "%zu", r->body.n);
 	snprintf(host, sizeof host, STR_FMT ":%d", STR_ARG(to->host), to->port);
@@ -115,7 +115,7 @@ static void attach(struct sim_exchange *x, struct sim_server *s) {
 
 /* The same request once more, as a middlebox that tries again makes it: its answer goes nowhere. */
 static void maybe_twice(struct sim_web *w, const struct sim_exchange *x, struct sim_server *s,
-						const struct http_request *r, const struct address *to) {
+                        const struct http_request *r, const struct address *to) {
 	int64_t at = 0;
 	if (!r->timeout_ns || !sim_net_draw_twice(w->net, x->client_host, x->server_host, &at)) return;
 	struct sim_exchange *again = sim_exchange_new(w);
@@ -126,7 +126,7 @@ static void maybe_twice(struct sim_web *w, const struct sim_exchange *x, struct 
 }
 
 static void send_request(struct sim_web *w, struct sim_exchange *x, struct sim_server *s, const struct http_request *r,
-						 const struct address *to) {
+                         const struct address *to) {
 	int64_t at = 0;
 	enum sim_fate fate = sim_net_draw(w->net, x->client_host, x->server_host, &at);
 	bool dark = !w->net->host[x->server_host].ports;

@@ -73,7 +73,7 @@ void sim_exchange_leave_client(struct sim_web *w, struct sim_exchange *x);
 void sim_exchange_leave_server(struct sim_web *w, struct sim_exchange *x);
 /* The other end hears of a failure at `at_ns`. */
 void sim_exchange_fail(struct sim_web *w, struct sim_exchange *x, bool to_server, int64_t at_ns, enum err e,
-					   const char *why);
+                       const char *why);
 
 /* A port ends, closed or dead; `told`: its peers hear of it. */
 void sim_server_end(struct sim_web *w, struct sim_server *s, bool told);
@@ -93,5 +93,5 @@ void sim_message_send(struct sim_web *w, struct sim_message *m, int64_t at_ns);
 void sim_message_cut(struct sim_web *w, struct sim_message *m, enum sim_fate fate);
 /* Hands out the next event of an inbox; false: it is empty. *whole: the message's last event (END, FAILED). */
 bool sim_inbox_next(struct sim_web *w, struct list *inbox, struct sim_message **spent, struct http_event *out,
-					struct sim_message **whole);
+                    struct sim_message **whole);
 void sim_inbox_drop(struct list *inbox, uint64_t exchange); /* 0: all */

@@ -118,7 +118,7 @@ static bool is_loopback(struct str address) {
 }
 
 static enum err listen_here(struct http_host *host, const struct http_listen *l, struct http_server **out,
-							struct why *why) {
+                            struct why *why) {
 	struct sim_ports *p = (struct sim_ports *)host;
 	int port = l->port;
 	while (!port) {

@@ -66,7 +66,7 @@ static void look_at_replicas(struct invariants *v, const struct sim_kube *kube, 
 			if (strcmp(v->workloads[k].name, name) != 0) continue;
 			if (now < begun + v->limits.replicas_min || now > begun + v->limits.replicas_max)
 				invariants_break(v, INVARIANT_REPLICAS, now_ns, "%s has %d replicas and began with %d", name, now,
-								 begun);
+				                 begun);
 		}
 	}
 }
@@ -95,12 +95,12 @@ static void check_one_effect(struct invariants *v, const struct invariant_effect
 	for (size_t i = 0; i + 1 < v->effect_count; i++) {
 		const struct invariant_effect *old = &v->effects[i];
 		bool same = *new->key ? !strcmp(old->key, new->key) && !strcmp(old->target, new->target)
-							  : !*old->key && !strcmp(old->uid, new->uid);
+		                      : !*old->key && !strcmp(old->uid, new->uid);
 		if (same)
 			invariants_break(v, INVARIANT_ONE_EFFECT, new->at_ns,
-							 "%s was changed twice under %s%.16s: at %.3f s and at %.3f s", new->target,
-							 *new->key ? "key " : "uid ", *new->key ? new->key : new->uid, (double)old->at_ns / 1e9,
-							 (double)new->at_ns / 1e9);
+			                 "%s was changed twice under %s%.16s: at %.3f s and at %.3f s", new->target,
+			                 *new->key ? "key " : "uid ", *new->key ? new->key : new->uid, (double)old->at_ns / 1e9,
+			                 (double)new->at_ns / 1e9);
 	}
 }
 
@@ -111,7 +111,7 @@ static void check_cooldown(struct invariants *v, const struct invariant_effect *
 		if (*new->key && !strcmp(old->key, new->key)) continue; /* one action; ONE_EFFECT's business */
 		if (new->at_ns - old->at_ns < v->limits.cooldown_ns)
 			invariants_break(v, INVARIANT_COOLDOWN, new->at_ns, "%s was acted on at %.3f s and again at %.3f s",
-							 new->target, (double)old->at_ns / 1e9, (double)new->at_ns / 1e9);
+			                 new->target, (double)old->at_ns / 1e9, (double)new->at_ns / 1e9);
 	}
 }
 
@@ -122,7 +122,7 @@ static void check_budget(struct invariants *v, const struct invariant_effect *ne
 			pods += v->effects[i].pods;
 	if (!new->undo && pods > v->limits.budget_pods)
 		invariants_break(v, INVARIANT_BUDGET, new->at_ns, "%lld pods replaced within the window, %lld are allowed",
-						 (long long)pods, (long long)v->limits.budget_pods);
+		                 (long long)pods, (long long)v->limits.budget_pods);
 }
 
 static bool ends_with(const char *s, const char *suffix) {

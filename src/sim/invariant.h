@@ -74,4 +74,4 @@ void invariants_break(struct invariants *v, enum invariant i, int64_t now_ns, co
 struct run_record;
 /* What the store says at the end: intents, events, queues, chain. `heads`: "SEQ:HASH" as they were published. */
 void invariants_record(struct invariants *v, const struct run_record *rec, const struct str *heads, size_t head_count,
-					   int64_t now_ns);
+                       int64_t now_ns);

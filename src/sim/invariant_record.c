@@ -22,7 +22,7 @@ static void check_intents(struct invariants *v, const struct run_record *rec, in
 		if (v->effects[i].undo) key.n -= strlen("-undo");
 		if (key.n && !item(rec, "key/", key))
 			invariants_break(v, INVARIANT_INTENT, now_ns, "%s was changed under key %.16s, which no intent claimed",
-							 v->effects[i].target, v->effects[i].key);
+			                 v->effects[i].target, v->effects[i].key);
 	}
 }
 
@@ -36,13 +36,13 @@ static bool among_the_dead(const struct run_record *rec, struct str event_id) {
 static void check_handled(struct invariants *v, const struct run_record *rec, int64_t now_ns) {
 	if (rec->waiting || rec->in_flight)
 		invariants_break(v, INVARIANT_HANDLED, now_ns, "%lld events wait and %lld are in flight though all was quiet",
-						 (long long)rec->waiting, (long long)rec->in_flight);
+		                 (long long)rec->waiting, (long long)rec->in_flight);
 	json_each(event, rec->events) {
 		if (event_type_of(json_str(json_get(event, "type"))) != EVENT_INCIDENT_OPENED) continue;
 		struct str incident = json_str(json_path(event, "data.incident"));
 		if (item(rec, "incident/", incident) || among_the_dead(rec, json_str(json_get(event, "id")))) continue;
 		invariants_break(v, INVARIANT_HANDLED, now_ns,
-						 "incident " STR_FMT " is neither on record nor among the dead letters", STR_ARG(incident));
+		                 "incident " STR_FMT " is neither on record nor among the dead letters", STR_ARG(incident));
 	}
 }
 
@@ -66,7 +66,7 @@ static enum err verify_against(const struct run_record *rec, struct audit_head p
 }
 
 static void check_chain(struct invariants *v, const struct run_record *rec, const struct str *heads, size_t head_count,
-						int64_t now_ns) {
+                        int64_t now_ns) {
 	struct arena scratch;
 	struct why why = { "" };
 	arena_init(&scratch, 0);
@@ -95,13 +95,13 @@ static void check_ends(struct invariants *v, const struct run_record *rec, int64
 				action_state_terminal((enum action_state)s) && str_is(state, action_state_name((enum action_state)s));
 		if (!over)
 			invariants_break(v, INVARIANT_ENDS, now_ns, STR_FMT " is still in state " STR_FMT,
-							 STR_ARG(rec->items[i].key), STR_ARG(state));
+			                 STR_ARG(rec->items[i].key), STR_ARG(state));
 	}
 	arena_done(&scratch);
 }
 
 void invariants_record(struct invariants *v, const struct run_record *rec, const struct str *heads, size_t head_count,
-					   int64_t now_ns) {
+                       int64_t now_ns) {
 	check_intents(v, rec, now_ns);
 	check_handled(v, rec, now_ns);
 	check_chain(v, rec, heads, head_count, now_ns);

@@ -49,7 +49,7 @@ static void add_owner(struct sim_kube *k, const struct doc *d, const char *kind,
 }
 
 void sim_kube_object_changed(struct sim_kube *k, enum sim_kube_type t, const struct doc *before,
-							 const struct doc *now) {
+                             const struct doc *now) {
 	char key[260];
 	const struct doc *d = now ? now : before, *meta = doc_get(d, "metadata");
 	sim_kube_key(key, doc_c(doc_get(meta, "namespace")), doc_c(doc_get(meta, "name")));
@@ -86,7 +86,7 @@ bool sim_kube_labels_match(const struct doc *selector, const struct doc *labels)
 
 const struct doc *sim_kube_owner(const struct doc *object, const char *kind) {
 	doc_each(o, doc_path(object, "metadata.ownerReferences")) if (doc_bool(doc_get(o, "controller"), false) &&
-																  !strcmp(doc_c(doc_get(o, "kind")), kind)) return o;
+	                                                              !strcmp(doc_c(doc_get(o, "kind")), kind)) return o;
 	return NULL;
 }
 
@@ -106,7 +106,7 @@ bool sim_kube_condition_is(const struct doc *object, const char *type, const cha
 }
 
 void sim_kube_set_condition(struct sim_kube *k, struct doc *object, const char *type, const char *status,
-							const char *reason, const char *message) {
+                            const char *reason, const char *message) {
 	struct doc *c = sim_kube_condition(object, type);
 	char time[32];
 	sim_kube_time(k, time);
@@ -133,8 +133,8 @@ bool sim_kube_rolled_out(const struct doc *d) {
 	const struct doc *s = doc_get(d, "status");
 	int64_t wanted = doc_int(doc_path(d, "spec.replicas"), 1), updated = doc_int(doc_get(s, "updatedReplicas"), 0);
 	return doc_int(doc_get(s, "observedGeneration"), 0) >= doc_int(doc_path(d, "metadata.generation"), 0) &&
-		   updated >= wanted && doc_int(doc_get(s, "replicas"), 0) <= updated &&
-		   doc_int(doc_get(s, "availableReplicas"), 0) >= updated;
+	       updated >= wanted && doc_int(doc_get(s, "replicas"), 0) <= updated &&
+	       doc_int(doc_get(s, "availableReplicas"), 0) >= updated;
 }
 
 /* ---- life ---- */
@@ -184,8 +184,8 @@ struct sim_kube *sim_kube_new(const struct sim_kube_opts *o) {
 		k->tables[t].history = must_array((size_t)k->o.history_max, sizeof *k->tables[t].history);
 	for (int c = 0; c < KUBE_CONTROLLERS; c++)
 		k->work[c] = (struct sim_kube_work){ .kube = k,
-											 .reconcile = controllers[c].reconcile,
-											 .delay_ns = controllers[c].delay_ns };
+			                                 .reconcile = controllers[c].reconcile,
+			                                 .delay_ns = controllers[c].delay_ns };
 	list_init(&k->containers);
 	list_init(&k->watchers);
 	map_init(&k->by_uid, 0);

@@ -75,7 +75,7 @@ void sim_kube_pod_exited(struct sim_kube *k, const char *uid, const char *reason
 MUST_USE enum err sim_kube_create(struct sim_kube *k, enum sim_kube_type t, struct str json, struct why *why);
 /* People and pipelines of the world: a strategic merge patch under a manager's name. */
 MUST_USE enum err sim_kube_change(struct sim_kube *k, enum sim_kube_type t, const char *ns, const char *name,
-								  const char *manager, struct str patch, struct why *why);
+                                  const char *manager, struct str patch, struct why *why);
 const struct doc *sim_kube_object(const struct sim_kube *k, enum sim_kube_type t, const char *ns, const char *name);
 /* for (size_t i = 0; (d = sim_kube_next(k, KUBE_PODS, &i));) in order of namespace and name. */
 const struct doc *sim_kube_next(const struct sim_kube *k, enum sim_kube_type t, size_t *i);

@@ -41,33 +41,33 @@ static bool check(struct suite *s, bool kept, const char *fmt, ...) {
 /* ---- asking ---- */
 
 static int ask(struct suite *s, const char *method, const char *path, const char *type, const char *body,
-			   struct doc **out) {
+               struct doc **out) {
 	return s->c->ask(s->c->self, "admin", method, path, type, body, out);
 }
 
 /* The answer has that status, and when it is a refusal that reason; returns the answer. */
 static struct doc *expect_as(struct suite *s, const char *user, const char *method, const char *path, const char *type,
-							 const char *body, int status, const char *reason) {
+                             const char *body, int status, const char *reason) {
 	struct doc *d = NULL;
 	int got = s->c->ask(s->c->self, user, method, path, type, body, &d);
 	check(s, got == status, "%s %s as %s answers %d, not %d (%s)", method, path, user, got, status,
-		  doc_c(doc_get(d, "message")));
+	      doc_c(doc_get(d, "message")));
 	if (reason && got == status) {
 		check(s, !strcmp(doc_c(doc_get(d, "reason")), reason), "%s %s: reason %s, not %s", method, path,
-			  doc_c(doc_get(d, "reason")), reason);
+		      doc_c(doc_get(d, "reason")), reason);
 		check(s, doc_int(doc_get(d, "code"), 0) == status && !strcmp(doc_c(doc_get(d, "kind")), "Status"),
-			  "%s %s: no Status of code %d", method, path, status);
+		      "%s %s: no Status of code %d", method, path, status);
 	}
 	return d;
 }
 
 static struct doc *expect(struct suite *s, const char *method, const char *path, const char *type, const char *body,
-						  int status, const char *reason) {
+                          int status, const char *reason) {
 	return expect_as(s, "admin", method, path, type, body, status, reason);
 }
 
 static void refuse(struct suite *s, const char *method, const char *path, const char *type, const char *body,
-				   int status, const char *reason) {
+                   int status, const char *reason) {
 	doc_free(expect(s, method, path, type, body, status, reason));
 }
 
@@ -88,8 +88,8 @@ static bool rolled_out(const struct doc *d) {
 	const struct doc *st = doc_get(d, "status");
 	int64_t wanted = doc_int(doc_path(d, "spec.replicas"), 1);
 	return doc_int(doc_get(st, "observedGeneration"), 0) >= doc_int(doc_path(d, "metadata.generation"), 0) &&
-		   doc_int(doc_get(st, "updatedReplicas"), 0) == wanted && doc_int(doc_get(st, "replicas"), 0) == wanted &&
-		   doc_int(doc_get(st, "availableReplicas"), 0) == wanted;
+	       doc_int(doc_get(st, "updatedReplicas"), 0) == wanted && doc_int(doc_get(st, "replicas"), 0) == wanted &&
+	       doc_int(doc_get(st, "availableReplicas"), 0) == wanted;
 }
 
 static void wait_rolled_out(struct suite *s) {
@@ -136,12 +136,12 @@ static void create_and_ready(struct suite *s) {
 	struct doc *d = expect(s, "POST", s->deployments, JSON, deployment, 201, NULL);
 	snprintf(s->uid, sizeof s->uid, "%s", doc_c(doc_path(d, "metadata.uid")));
 	check(s, strlen(s->uid) == 36 && doc_int(doc_path(d, "metadata.generation"), 0) == 1,
-		  "no uid, or not generation 1");
+	      "no uid, or not generation 1");
 	check(s, !strcmp(doc_c(doc_path(d, "spec.strategy.rollingUpdate.maxSurge")), "25%"), "no defaults");
 	check(s,
-		  !strcmp(doc_c(doc_path(doc_at(doc_path(d, "spec.template.spec.containers"), 0), "imagePullPolicy")),
-				  "IfNotPresent"),
-		  "no defaults in the template");
+	      !strcmp(doc_c(doc_path(doc_at(doc_path(d, "spec.template.spec.containers"), 0), "imagePullPolicy")),
+	              "IfNotPresent"),
+	      "no defaults in the template");
 	doc_free(d);
 	refuse(s, "POST", s->deployments, JSON, deployment, 409, "AlreadyExists");
 	wait_rolled_out(s);
@@ -154,11 +154,11 @@ static void create_and_ready(struct suite *s) {
 	doc_each(p, doc_get(d, "items")) {
 		const struct doc *owner = doc_at(doc_path(p, "metadata.ownerReferences"), 0);
 		check(s,
-			  !strcmp(doc_c(doc_get(owner, "kind")), "ReplicaSet") && doc_bool(doc_get(owner, "controller"), false) &&
-				  doc_get(doc_path(p, "metadata.labels"), "pod-template-hash") && !doc_get(p, "kind"),
-			  "a pod is not its ReplicaSet's");
+		      !strcmp(doc_c(doc_get(owner, "kind")), "ReplicaSet") && doc_bool(doc_get(owner, "controller"), false) &&
+		          doc_get(doc_path(p, "metadata.labels"), "pod-template-hash") && !doc_get(p, "kind"),
+		      "a pod is not its ReplicaSet's");
 		check(s, *doc_c(doc_path(p, "spec.nodeName")) && !strcmp(doc_c(doc_path(p, "status.phase")), "Running"),
-			  "a pod runs nowhere");
+		      "a pod runs nowhere");
 	}
 	doc_free(d);
 }
@@ -202,7 +202,7 @@ static void refusals(struct suite *s) {
 		snprintf(body, sizeof body, APPLIED, cases[i].path[0] == 'x' ? "cartx" : "cart");
 		snprintf(path, sizeof path, "%s%s", s->cart, cases[i].path);
 		refuse(s, cases[i].method, path, cases[i].type, applied ? body : cases[i].body, cases[i].status,
-			   cases[i].reason);
+		       cases[i].reason);
 	}
 	snprintf(path, sizeof path, "%s?fieldSelector=spec.nothing%%3Dx", s->pods);
 	refuse(s, "GET", path, "", "", 400, "BadRequest");
@@ -226,26 +226,26 @@ static void rights(struct suite *s) {
 		char body[400];
 		snprintf(body, sizeof body, review, i ? "patch" : "list");
 		struct doc *d = expect_as(s, "look", "POST", "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews", JSON,
-								  body, 201, NULL);
+		                          body, 201, NULL);
 		check(s, doc_bool(doc_path(d, "status.allowed"), i == 0 ? false : true) == (i == 0),
-			  "a review answers wrongly");
+		      "a review answers wrongly");
 		doc_free(d);
 	}
 }
 
 static void restart_body(struct suite *s, const char *version, char *body, size_t n) {
 	snprintf(body, n,
-			 "{\"apiVersion\":\"apps/"
-			 "v1\",\"kind\":\"Deployment\",\"metadata\":{\"name\":\"cart\",\"namespace\":\"%s\",\"uid\":\"%s\""
-			 "%s%s%s,\"annotations\":{\"flyball.dev/"
-			 "action-key\":\"k1\"}},\"spec\":{\"template\":{\"metadata\":{\"annotations\":{"
-			 "\"kubectl.kubernetes.io/restartedAt\":\"2026-01-05T10:00:00Z\"}}}}}",
-			 s->c->namespace_, s->uid, *version ? ",\"resourceVersion\":\"" : "", version, *version ? "\"" : "");
+	         "{\"apiVersion\":\"apps/"
+	         "v1\",\"kind\":\"Deployment\",\"metadata\":{\"name\":\"cart\",\"namespace\":\"%s\",\"uid\":\"%s\""
+	         "%s%s%s,\"annotations\":{\"flyball.dev/"
+	         "action-key\":\"k1\"}},\"spec\":{\"template\":{\"metadata\":{\"annotations\":{"
+	         "\"kubectl.kubernetes.io/restartedAt\":\"2026-01-05T10:00:00Z\"}}}}}",
+	         s->c->namespace_, s->uid, *version ? ",\"resourceVersion\":\"" : "", version, *version ? "\"" : "");
 }
 
 static bool entry_is(const struct doc *e, const char *manager, const char *operation, const char *subresource) {
 	return !strcmp(doc_c(doc_get(e, "manager")), manager) && !strcmp(doc_c(doc_get(e, "operation")), operation) &&
-		   !strcmp(doc_c(doc_get(e, "subresource")), subresource);
+	       !strcmp(doc_c(doc_get(e, "subresource")), subresource);
 }
 
 static const struct doc *fields_of(const struct doc *d, const char *manager, const char *operation, const char *sub) {
@@ -259,7 +259,7 @@ static void restart(struct suite *s) {
 	s->promise = "a restart by server-side apply: dry first, then once, then never again";
 	restart_body(s, "", body, sizeof body);
 	snprintf(path, sizeof path, "%s?fieldManager=flyball-restart&fieldValidation=Strict&force=true&dryRun=All",
-			 s->cart);
+	         s->cart);
 	struct doc *d = expect(s, "PATCH", path, APPLY, body, 200, NULL);
 	check(s, doc_int(doc_path(d, "metadata.generation"), 0) == 2, "the dry run does not show the next generation");
 	doc_free(d);
@@ -304,16 +304,16 @@ static void ownership(struct suite *s) {
 	struct doc *d = expect(s, "PATCH", path, APPLY, five, 409, "Conflict");
 	const struct doc *cause = doc_at(doc_path(d, "details.causes"), 0);
 	check(s,
-		  !strcmp(doc_c(doc_get(cause, "reason")), "FieldManagerConflict") &&
-			  !strcmp(doc_c(doc_get(cause, "field")), ".spec.replicas"),
-		  "the conflict does not name its field");
+	      !strcmp(doc_c(doc_get(cause, "reason")), "FieldManagerConflict") &&
+	          !strcmp(doc_c(doc_get(cause, "field")), ".spec.replicas"),
+	      "the conflict does not name its field");
 	doc_free(d);
 	snprintf(path, sizeof path, "%s?fieldManager=other&force=true", s->cart);
 	d = expect(s, "PATCH", path, APPLY, five, 200, NULL);
 	check(s,
-		  doc_int(doc_path(d, "spec.replicas"), 0) == 5 &&
-			  doc_path(fields_of(d, "other", "Apply", ""), "f:spec.f:replicas"),
-		  "force does not take it");
+	      doc_int(doc_path(d, "spec.replicas"), 0) == 5 &&
+	          doc_path(fields_of(d, "other", "Apply", ""), "f:spec.f:replicas"),
+	      "force does not take it");
 	doc_free(d);
 	static const char none[] = "{\"apiVersion\":\"apps/v1\",\"kind\":\"Deployment\",\"metadata\":{\"name\":\"cart\"}}";
 	d = expect(s, "PATCH", path, APPLY, none, 200, NULL);
@@ -334,9 +334,9 @@ static void patches(struct suite *s) {
 		200, NULL);
 	const struct doc *c = doc_at(doc_path(d, "spec.template.spec.containers"), 0);
 	check(s, !strcmp(doc_c(doc_get(c, "image")), "registry.local/cart:2") && doc_path(c, "resources.limits"),
-		  "a strategic patch replaces the container");
+	      "a strategic patch replaces the container");
 	check(s, doc_path(fields_of(d, "hand", "Update", ""), "f:spec.f:template.f:spec.f:containers"),
-		  "its fields are not its");
+	      "its fields are not its");
 	doc_free(d);
 	wait_rolled_out(s);
 	/* Back to the template before, by JSON patch with tests, as an undo does it. */
@@ -352,9 +352,9 @@ static void patches(struct suite *s) {
 	struct buf b;
 	buf_init(&b, 0);
 	buf_printf(&b,
-			   "[{\"op\":\"test\",\"path\":\"/metadata/uid\",\"value\":\"%s\"},{\"op\":\"replace\",\"path\":\"/spec/"
-			   "template\",\"value\":",
-			   s->uid);
+	           "[{\"op\":\"test\",\"path\":\"/metadata/uid\",\"value\":\"%s\"},{\"op\":\"replace\",\"path\":\"/spec/"
+	           "template\",\"value\":",
+	           s->uid);
 	struct json_out o = json_out(&b);
 	doc_write(template, &o);
 	buf_c(&b, "}]");
@@ -378,14 +378,14 @@ static void scaling(struct suite *s) {
 	snprintf(path, sizeof path, "%s/scale?fieldManager=scaler", s->cart);
 	struct doc *d = expect(s, "GET", path, "", "", 200, NULL);
 	check(s,
-		  !strcmp(doc_c(doc_get(d, "kind")), "Scale") && doc_int(doc_path(d, "spec.replicas"), 0) == 4 &&
-			  !strcmp(doc_c(doc_path(d, "status.selector")), "app=cart"),
-		  "no Scale of 4");
+	      !strcmp(doc_c(doc_get(d, "kind")), "Scale") && doc_int(doc_path(d, "spec.replicas"), 0) == 4 &&
+	          !strcmp(doc_c(doc_path(d, "status.selector")), "app=cart"),
+	      "no Scale of 4");
 	snprintf(body, sizeof body, "{\"metadata\":{\"resourceVersion\":\"%s\"},\"spec\":{\"replicas\":6}}",
-			 doc_c(doc_path(d, "metadata.resourceVersion")));
+	         doc_c(doc_path(d, "metadata.resourceVersion")));
 	doc_free(d);
 	refuse(s, "PATCH", path, MERGE, "{\"metadata\":{\"resourceVersion\":\"1\"},\"spec\":{\"replicas\":6}}", 409,
-		   "Conflict");
+	       "Conflict");
 	d = expect(s, "PATCH", path, MERGE, body, 200, NULL);
 	check(s, doc_int(doc_path(d, "spec.replicas"), 0) == 6, "not scaled to 6");
 	doc_free(d);
@@ -407,7 +407,7 @@ static void pods_go(struct suite *s) {
 	doc_free(d);
 	snprintf(path, sizeof path, "%s/%s", s->pods, name);
 	refuse(s, "DELETE", path, JSON, "{\"preconditions\":{\"uid\":\"00000000-0000-4000-8000-000000000000\"}}", 409,
-		   "Conflict");
+	       "Conflict");
 	snprintf(body, sizeof body, "{\"preconditions\":{\"uid\":\"%s\"},\"dryRun\":[\"All\"]}", uid);
 	doc_free(expect(s, "DELETE", path, JSON, body, 200, NULL));
 	d = expect(s, "GET", path, "", "", 200, NULL);
@@ -432,9 +432,9 @@ static void evictions(struct suite *s) {
 	s->promise = "an eviction asks the budget";
 	snprintf(pdbs, sizeof pdbs, "/apis/policy/v1/namespaces/%s/poddisruptionbudgets", s->c->namespace_);
 	doc_free(expect(s, "POST", pdbs, JSON,
-					"{\"metadata\":{\"name\":\"cart\"},\"spec\":{\"minAvailable\":4,\"selector\":{\"matchLabels\":{"
-					"\"app\":\"cart\"}}}}",
-					201, NULL));
+	                "{\"metadata\":{\"name\":\"cart\"},\"spec\":{\"minAvailable\":4,\"selector\":{\"matchLabels\":{"
+	                "\"app\":\"cart\"}}}}",
+	                201, NULL));
 	s->c->wait(s->c->self, 3 * NS_PER_SEC);
 	struct doc *d = list(s, s->pods);
 	char name[160];
@@ -442,8 +442,8 @@ static void evictions(struct suite *s) {
 	doc_free(d);
 	snprintf(path, sizeof path, "%s/%s/eviction", s->pods, name);
 	snprintf(body, sizeof body,
-			 "{\"apiVersion\":\"policy/v1\",\"kind\":\"Eviction\",\"metadata\":{\"name\":\"%s\",\"namespace\":\"%s\"}}",
-			 name, s->c->namespace_);
+	         "{\"apiVersion\":\"policy/v1\",\"kind\":\"Eviction\",\"metadata\":{\"name\":\"%s\",\"namespace\":\"%s\"}}",
+	         name, s->c->namespace_);
 	refuse(s, "POST", path, JSON, body, 429, "TooManyRequests");
 	snprintf(pdbs + strlen(pdbs), sizeof pdbs - strlen(pdbs), "/cart");
 	doc_free(expect(s, "PATCH", pdbs, MERGE, "{\"spec\":{\"minAvailable\":3}}", 200, NULL));
@@ -463,7 +463,7 @@ static void pages(struct suite *s) {
 	doc_free(d);
 	d = expect(s, "GET", path, "", "", 200, NULL);
 	check(s, first == 3 && doc_count(doc_get(d, "items")) == 1 && !*doc_c(doc_path(d, "metadata.continue")),
-		  "4 pods are not 3 and 1");
+	      "4 pods are not 3 and 1");
 	check(s, left == 1, "%lld are said to be left of 1", (long long)left);
 	doc_free(d);
 	snprintf(path, sizeof path, "%s?continue=x", s->pods);
@@ -472,16 +472,16 @@ static void pages(struct suite *s) {
 		const char *query;
 		size_t count;
 	} selectors[] = { { "labelSelector=app%3Dcart", 4 },
-					  { "labelSelector=app!%3Dcart", 0 },
-					  { "labelSelector=app%20in%20(cart,x)", 4 },
-					  { "labelSelector=!app", 0 },
-					  { "fieldSelector=status.phase%3DRunning", 4 },
-					  { "fieldSelector=metadata.name%3Dx", 0 } };
+		              { "labelSelector=app!%3Dcart", 0 },
+		              { "labelSelector=app%20in%20(cart,x)", 4 },
+		              { "labelSelector=!app", 0 },
+		              { "fieldSelector=status.phase%3DRunning", 4 },
+		              { "fieldSelector=metadata.name%3Dx", 0 } };
 	for (size_t i = 0; i < sizeof selectors / sizeof *selectors; i++) {
 		snprintf(path, sizeof path, "%s?%s", s->pods, selectors[i].query);
 		d = expect(s, "GET", path, "", "", 200, NULL);
 		check(s, doc_count(doc_get(d, "items")) == selectors[i].count, "%s finds %zu", selectors[i].query,
-			  doc_count(doc_get(d, "items")));
+		      doc_count(doc_get(d, "items")));
 		doc_free(d);
 	}
 }
@@ -511,10 +511,10 @@ static void watches(struct suite *s) {
 	doc_free(expect(s, "PATCH", s->cart, MERGE, "{\"spec\":{\"replicas\":5}}", 200, NULL));
 	wait_rolled_out(s);
 	snprintf(path, sizeof path, "%s?watch=1&allowWatchBookmarks=true&timeoutSeconds=5&resourceVersion=%s", s->pods,
-			 version);
+	         version);
 	int status = s->c->watch(s->c->self, path, 10 * NS_PER_SEC, &b, &over);
 	check(s, status == 200 && events_of(&b, "ADDED", version) == 1 && events_of(&b, "MODIFIED", version) >= 2,
-		  "status %d: not one pod added and modified", status);
+	      "status %d: not one pod added and modified", status);
 	check(s, over, "its time is up and it goes on");
 	buf_clear(&b);
 	doc_free(expect(s, "PATCH", s->cart, MERGE, "{\"spec\":{\"replicas\":4}}", 200, NULL));
@@ -523,7 +523,7 @@ static void watches(struct suite *s) {
 	snprintf(path, sizeof path, "%s?watch=1&timeoutSeconds=3&resourceVersion=%s", s->pods, version);
 	status = s->c->watch(s->c->self, path, 10 * NS_PER_SEC, &b, &over);
 	check(s, status == 200 && events_of(&b, "ADDED", ignored) == 0 && events_of(&b, "DELETED", ignored) == 1,
-		  "resumed, it does not tell the deletion alone");
+	      "resumed, it does not tell the deletion alone");
 	buf_done(&b);
 }
 
@@ -531,7 +531,7 @@ static void watches(struct suite *s) {
 static void limits(struct suite *s) {
 	s->promise = "a rolling update keeps maxSurge and maxUnavailable";
 	doc_free(expect(s, "PATCH", s->cart, STRATEGIC,
-					"{\"spec\":{\"template\":{\"metadata\":{\"annotations\":{\"n\":\"1\"}}}}}", 200, NULL));
+	                "{\"spec\":{\"template\":{\"metadata\":{\"annotations\":{\"n\":\"1\"}}}}}", 200, NULL));
 	for (int i = 0; i < 10 * PATIENCE; i++) {
 		struct doc *all = sets(s), *d = cart(s);
 		int64_t spec = 0;
@@ -541,7 +541,7 @@ static void limits(struct suite *s) {
 		doc_free(all);
 		doc_free(d);
 		if (!check(s, spec <= 5 && available >= 3, "%lld wanted, %lld available", (long long)spec,
-				   (long long)available))
+		           (long long)available))
 			return;
 		if (done) return;
 		s->c->wait(s->c->self, 50 * NS_PER_MS);

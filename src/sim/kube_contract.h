@@ -13,7 +13,7 @@ struct contract {
 	/* One request as "admin" (may everything) or "look" (kube_rules_look); the status, and the answer as a
 	 * document, the caller's (NULL: none). -1: no answer came. */
 	int (*ask)(void *self, const char *user, const char *method, const char *path, const char *type, const char *body,
-			   struct doc **out);
+	           struct doc **out);
 	/* Reads a watch for so long, or until it ends (*over). */
 	int (*watch)(void *self, const char *path, int64_t for_ns, struct buf *lines, bool *over);
 	void (*wait)(void *self, int64_t ns);

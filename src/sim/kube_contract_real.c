@@ -24,12 +24,12 @@ static struct mono now(struct real *r) {
 }
 
 static uint64_t submit(struct real *r, const char *user, const char *method, const char *path, const char *type,
-					   const char *body) {
+                       const char *body) {
 	char url[1200], bearer[4096];
 	bool admin = str_is(str_of(user), "admin");
 	snprintf(url, sizeof url, "%s%s", r->url, path);
 	snprintf(bearer, sizeof bearer, "Bearer " STR_FMT,
-			 STR_ARG(str_is(str_of(user), "look") ? r->look_token : STR("nobody-knows-me")));
+	         STR_ARG(str_is(str_of(user), "look") ? r->look_token : STR("nobody-knows-me")));
 	struct http_header h[2];
 	size_t n = 0;
 	if (!admin) h[n++] = (struct http_header){ STR("authorization"), str_of(bearer) };
@@ -64,7 +64,7 @@ static int read_answer(struct real *r, uint64_t id, int64_t for_ns, struct buf *
 }
 
 static int ask(void *self, const char *user, const char *method, const char *path, const char *type, const char *body,
-			   struct doc **out) {
+               struct doc **out) {
 	struct buf b;
 	bool over;
 	buf_init(&b, 0);

@@ -70,7 +70,7 @@ static void person_stop(void *self) {
 static const struct sim_program person = { person_start, person_step, person_due, person_stop };
 
 static uint64_t submit(struct rig *r, const char *user, const char *method, const char *path, const char *type,
-					   const char *body) {
+                       const char *body) {
 	char url[1200], bearer[100];
 	snprintf(url, sizeof url, "http://kube:6443%s", path);
 	snprintf(bearer, sizeof bearer, "Bearer %s-token", user);
@@ -102,7 +102,7 @@ static int read_answer(struct rig *r, uint64_t id, int64_t for_ns, struct buf *b
 }
 
 static int ask(void *self, const char *user, const char *method, const char *path, const char *type, const char *body,
-			   struct doc **out) {
+               struct doc **out) {
 	struct buf b;
 	bool over;
 	buf_init(&b, 0);
@@ -142,7 +142,7 @@ TEST(the_simulated_server_keeps_the_contract, .seeds = 3) {
 	};
 	sim_host_init(&r->host, &o);
 	o = (struct sim_host_opts){ "person", &r->queue, &r->trace, r->web, sim_net_add(&r->net, "person"),
-								epoch,    rng,       &person,   r };
+		                        epoch,    rng,       &person,   r };
 	sim_host_init(&r->person, &o);
 	EXPECT_OK(sim_host_start(&r->host, NULL));
 	EXPECT_OK(sim_host_start(&r->person, NULL));

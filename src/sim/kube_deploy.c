@@ -111,7 +111,7 @@ static struct sets find_sets(struct sim_kube *k, const struct doc *d) {
 	}
 	for (size_t i = 0; i < s.count; i++) {
 		sim_kube_key(s.keys[i], doc_c(doc_path(docs[i], "metadata.namespace")),
-					 doc_c(doc_path(docs[i], "metadata.name")));
+		             doc_c(doc_path(docs[i], "metadata.name")));
 		if (!*s.new &&same_template(docs[i], doc_path(d, "spec.template"))) memcpy(s.new, s.keys[i], sizeof s.new);
 	}
 	free(docs);
@@ -389,7 +389,7 @@ static void scale(struct sim_kube *k, const struct doc *d, struct sets *s) {
 static bool is_complete(const struct sim_kube *k, const struct doc *d, const struct sets *s) {
 	int64_t wanted = doc_int(doc_path(d, "spec.replicas"), 1);
 	return *s->new &&status_of(k, s->new, "replicas") == wanted &&status_sum(k, s, "replicas") ==
-		   wanted &&status_sum(k, s, "availableReplicas") == wanted;
+	       wanted &&status_sum(k, s, "availableReplicas") == wanted;
 }
 
 static void progress(struct sim_kube *k, struct doc *now, const struct doc *before, const struct sets *s) {
@@ -442,9 +442,9 @@ static void write_status(struct sim_kube *k, const char *key, const struct sets 
 	doc_set_int(status, "terminatingReplicas", status_sum(k, s, "terminatingReplicas"));
 	bool enough = available >= wanted - max_unavailable(now);
 	sim_kube_set_condition(k, now, "Available", enough ? "True" : "False",
-						   enough ? "MinimumReplicasAvailable" : "MinimumReplicasUnavailable",
-						   enough ? "Deployment has minimum availability."
-								  : "Deployment does not have minimum availability.");
+	                       enough ? "MinimumReplicasAvailable" : "MinimumReplicasUnavailable",
+	                       enough ? "Deployment has minimum availability."
+	                              : "Deployment does not have minimum availability.");
 	progress(k, now, state->doc, s);
 	sim_kube_write_as(k, KUBE_DEPLOYMENTS, now, "kube-controller-manager", "status");
 }
@@ -485,7 +485,7 @@ void sim_kube_reconcile_deployment(struct sim_kube *k, const char *key) {
 			recreate(k, d, &s);
 		if (created)
 			sim_queue_in(k->o.queue, (doc_int(doc_path(d, "spec.progressDeadlineSeconds"), 600) + 1) * NS_PER_SEC,
-						 deadline_moment, k, 0);
+			             deadline_moment, k, 0);
 		if (is_complete(k, d, &s)) clean_up(k, d, &s);
 	}
 	write_status(k, key, &s);

@@ -38,7 +38,7 @@ static bool dry_run(struct sim_kube_exchange *x, const struct doc *body, bool *o
 	x->s->counts.dry_runs += *out;
 	if (!asked || *out || !*asked) return true;
 	sim_kube_answer_status(x, 422, "Invalid", "\"\" is invalid: dryRun: Unsupported value: supported values: \"All\"",
-						   NULL);
+	                       NULL);
 	return false;
 }
 
@@ -52,7 +52,7 @@ static const char *manager(struct sim_kube_exchange *x) {
 }
 
 static void do_patch(struct sim_kube_exchange *x, const struct doc *body, struct sim_kube_call *c,
-					 struct sim_kube_reply *r) {
+                     struct sim_kube_reply *r) {
 	const struct sim_kube_route *t = &x->route;
 	enum sim_kube_patch_kind kind;
 	if (!patch_kind(x->q->type, &kind)) {
@@ -61,8 +61,8 @@ static void do_patch(struct sim_kube_exchange *x, const struct doc *body, struct
 	}
 	if (kind == KUBE_APPLY && !sim_kube_query(x, "fieldManager")) {
 		sim_kube_refuse(r, 422, "Invalid",
-						"PatchOptions.meta.k8s.io \"\" is invalid: fieldManager: Required value: is "
-						"required for apply patch");
+		                "PatchOptions.meta.k8s.io \"\" is invalid: fieldManager: Required value: is "
+		                "required for apply patch");
 		return;
 	}
 	c->force = sim_kube_query_true(x, "force");
@@ -122,7 +122,7 @@ void sim_kube_review(struct sim_kube_exchange *x) {
 	const struct doc *a = doc_path(d, "spec.resourceAttributes");
 	const char *ns = doc_c(doc_get(a, "namespace"));
 	bool yes = sim_kube_allowed(x->user, doc_c(doc_get(a, "verb")), doc_c(doc_get(a, "group")),
-								doc_c(doc_get(a, "resource")), doc_c(doc_get(a, "subresource")), *ns ? ns : NULL);
+	                            doc_c(doc_get(a, "resource")), doc_c(doc_get(a, "subresource")), *ns ? ns : NULL);
 	doc_set_bool(doc_make(d, "status"), "allowed", yes);
 	sim_kube_answer_doc(x, 201, d);
 	doc_free(d);

@@ -105,7 +105,7 @@ static struct doc *step_into(const struct doc *value, const char *step) {
 	if (step[0] == 'f') return doc_get(value, step + 2);
 	if (step[0] == 'v') {
 		doc_each(e, value) if (e->kind == JSON_STRING && !strncmp(step + 3, e->text, e->text_n) &&
-							   !strcmp(step + 3 + e->text_n, "\"")) return e;
+		                       !strcmp(step + 3 + e->text_n, "\"")) return e;
 		return NULL;
 	}
 	struct doc *like = doc_parse(str_of(step + 2), NULL), *found = NULL;
@@ -157,15 +157,15 @@ static void set_changed(struct doc *set, const struct doc *before, const struct 
 /* What nobody owns: the object's identity and what the server itself writes. */
 static void strip(struct doc *set) {
 	static const char *const meta[] = { "f:name",
-										"f:namespace",
-										"f:uid",
-										"f:resourceVersion",
-										"f:generation",
-										"f:creationTimestamp",
-										"f:managedFields",
-										"f:selfLink",
-										"f:deletionTimestamp",
-										"f:deletionGracePeriodSeconds" };
+		                                "f:namespace",
+		                                "f:uid",
+		                                "f:resourceVersion",
+		                                "f:generation",
+		                                "f:creationTimestamp",
+		                                "f:managedFields",
+		                                "f:selfLink",
+		                                "f:deletionTimestamp",
+		                                "f:deletionGracePeriodSeconds" };
 	doc_remove(set, "f:apiVersion");
 	doc_remove(set, "f:kind");
 	struct doc *m = doc_get(set, "f:metadata");
@@ -187,7 +187,7 @@ static struct doc *entries(struct doc *object) {
 
 static bool is_entry(const struct doc *e, const struct sim_kube_manager *m, const char *operation) {
 	return !strcmp(doc_c(doc_get(e, "manager")), m->name) && !strcmp(doc_c(doc_get(e, "operation")), operation) &&
-		   !strcmp(doc_c(doc_get(e, "subresource")), m->subresource);
+	       !strcmp(doc_c(doc_get(e, "subresource")), m->subresource);
 }
 
 static struct doc *entry(struct doc *list, const struct sim_kube_manager *m, const char *operation) {
@@ -250,7 +250,7 @@ static void push_cause(struct doc *causes, const struct doc *other, const char *
 	struct doc *cause = doc_push(causes, doc_new(JSON_OBJECT));
 	const char *sub = doc_c(doc_get(other, "subresource"));
 	snprintf(message, sizeof message, "conflict with \"%s\"%s%s%s using %s", doc_c(doc_get(other, "manager")),
-			 *sub ? " with subresource \"" : "", sub, *sub ? "\"" : "", doc_c(doc_get(other, "apiVersion")));
+	         *sub ? " with subresource \"" : "", sub, *sub ? "\"" : "", doc_c(doc_get(other, "apiVersion")));
 	doc_set_c(cause, "reason", "FieldManagerConflict");
 	doc_set_c(cause, "message", message);
 	doc_set_c(cause, "field", field);
@@ -258,8 +258,8 @@ static void push_cause(struct doc *causes, const struct doc *other, const char *
 
 /* Leaves in both sets whose value the config would change; they are added to `taken`. */
 static void conflicts(const struct doc *mine, const struct doc *theirs, const struct doc *config,
-					  const struct doc *live, const struct doc *other, const char *path, struct doc *taken,
-					  struct doc *causes) {
+                      const struct doc *live, const struct doc *other, const char *path, struct doc *taken,
+                      struct doc *causes) {
 	doc_each(c, mine) {
 		const struct doc *there = doc_get(theirs, c->key);
 		if (!there || !strcmp(c->key, ".")) continue;
@@ -329,7 +329,7 @@ static struct doc *abandoned(struct doc *list, const struct doc *own_entry, cons
 }
 
 enum err sim_kube_fields_apply(const struct doc *live, const struct doc *config, const struct sim_kube_manager *m,
-							   bool force, struct doc **out, struct doc *causes, struct why *why) {
+                               bool force, struct doc **out, struct doc *causes, struct why *why) {
 	struct doc *result = live ? doc_copy(live) : doc_new(JSON_OBJECT), *mine = fields_of(config);
 	struct doc *list = entries(result);
 	doc_each(e, list) {
@@ -341,8 +341,8 @@ enum err sim_kube_fields_apply(const struct doc *live, const struct doc *config,
 	}
 	if (causes->child && !force) {
 		(void)why_set(why, ERR_CONFLICT, "Apply failed with %zu conflict%s: %s: %s", doc_count(causes),
-					  causes->child->next ? "s" : "", doc_c(doc_get(causes->child, "message")),
-					  doc_c(doc_get(causes->child, "field")));
+		              causes->child->next ? "s" : "", doc_c(doc_get(causes->child, "message")),
+		              doc_c(doc_get(causes->child, "field")));
 		doc_free(mine);
 		doc_free(result);
 		return ERR_CONFLICT;

@@ -21,7 +21,7 @@ void sim_kube_fields_update(const struct doc *before, struct doc *now, const str
 /* An apply of `config` onto `live` (NULL: created). *out is the result, the caller's. ERR_CONFLICT: others own
  * fields that would change, each is pushed onto `causes` as {"reason","message","field"}; `force` takes them. */
 MUST_USE enum err sim_kube_fields_apply(const struct doc *live, const struct doc *config,
-										const struct sim_kube_manager *m, bool force, struct doc **out,
-										struct doc *causes, struct why *why);
+                                        const struct sim_kube_manager *m, bool force, struct doc **out,
+                                        struct doc *causes, struct why *why);
 /* "f:spec" {"f:replicas"}: does anybody's entry hold this dotted path? For tests and the contract. */
 struct str sim_kube_fields_owner(const struct doc *object, const char *path);

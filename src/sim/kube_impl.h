@@ -98,7 +98,7 @@ const struct sim_kube_change *sim_kube_change_at(const struct sim_kube *k, enum 
 uint64_t sim_kube_compacted(const struct sim_kube *k, enum sim_kube_type t);
 /* The states of a type as they were at `version` (ERR_GONE), newest where 0; released by sim_kube_drop each. */
 MUST_USE enum err sim_kube_snapshot(struct sim_kube *k, enum sim_kube_type t, uint64_t version,
-									struct sim_kube_state ***out, size_t *count);
+                                    struct sim_kube_state ***out, size_t *count);
 
 /* ---- sim_kube_write.c ---- */
 struct sim_kube_call {
@@ -117,20 +117,20 @@ void sim_kube_reply_done(struct sim_kube_reply *r);
 bool sim_kube_refuse(struct sim_kube_reply *r, int code, const char *reason, const char *fmt, ...)
 	PRINTF(4, 5); /* false */
 void sim_kube_do_create(struct sim_kube *k, enum sim_kube_type t, const char *ns, struct doc *object,
-						const struct sim_kube_call *c, struct sim_kube_reply *r);
+                        const struct sim_kube_call *c, struct sim_kube_reply *r);
 void sim_kube_do_update(struct sim_kube *k, enum sim_kube_type t, const char *ns, const char *name, struct doc *object,
-						const struct sim_kube_call *c, struct sim_kube_reply *r);
+                        const struct sim_kube_call *c, struct sim_kube_reply *r);
 void sim_kube_do_patch(struct sim_kube *k, enum sim_kube_type t, const char *ns, const char *name,
-					   enum sim_kube_patch_kind kind, const struct doc *patch, const struct sim_kube_call *c,
-					   struct sim_kube_reply *r);
+                       enum sim_kube_patch_kind kind, const struct doc *patch, const struct sim_kube_call *c,
+                       struct sim_kube_reply *r);
 void sim_kube_do_delete(struct sim_kube *k, enum sim_kube_type t, const char *ns, const char *name,
-						const struct doc *options, const struct sim_kube_call *c, struct sim_kube_reply *r);
+                        const struct doc *options, const struct sim_kube_call *c, struct sim_kube_reply *r);
 /* sim_kube_scale.c */
 void sim_kube_do_scale(struct sim_kube *k, enum sim_kube_type t, const char *ns, const char *name,
-					   enum sim_kube_patch_kind kind, const struct doc *patch, const struct sim_kube_call *c,
-					   struct sim_kube_reply *r); /* patch NULL: get */
+                       enum sim_kube_patch_kind kind, const struct doc *patch, const struct sim_kube_call *c,
+                       struct sim_kube_reply *r); /* patch NULL: get */
 void sim_kube_do_evict(struct sim_kube *k, const char *ns, const char *name, const struct doc *eviction,
-					   const struct sim_kube_call *c, struct sim_kube_reply *r);
+                       const struct sim_kube_call *c, struct sim_kube_reply *r);
 
 /* ---- controllers ---- */
 void sim_kube_work_add(struct sim_kube_work *w, const char *key);
@@ -141,12 +141,12 @@ void sim_kube_schedule_pod(struct sim_kube *k, const char *key);
 void sim_kube_pod_deleted(struct sim_kube *k, const struct doc *pod, int64_t grace_ns); /* DELETE was asked for */
 /* A change by the controller manager, the scheduler or a kubelet; `doc` is consumed. */
 struct sim_kube_state *sim_kube_write_as(struct sim_kube *k, enum sim_kube_type t, struct doc *doc, const char *manager,
-										 const char *subresource);
+                                         const char *subresource);
 bool sim_kube_labels_match(const struct doc *selector, const struct doc *labels); /* matchLabels, matchExpressions */
 const struct doc *sim_kube_owner(const struct doc *object, const char *kind); /* its controller's reference, or NULL */
 bool sim_kube_pod_is_ready(const struct doc *pod);
 struct doc *sim_kube_condition(struct doc *object,
-							   const char *type); /* made where it is missing, in status.conditions */
+                               const char *type); /* made where it is missing, in status.conditions */
 bool sim_kube_condition_is(const struct doc *object, const char *type, const char *status);
 void sim_kube_set_condition(struct sim_kube *k, struct doc *object, const char *type, const char *status,
-							const char *reason, const char *message);
+                            const char *reason, const char *message);

@@ -211,7 +211,7 @@ static void pod_is_gone(struct sim_kube *k, struct sim_kube_container *c) {
 }
 
 static struct doc *terminated(const struct sim_kube *k, const struct sim_kube_container *c, const char *reason,
-							  int code) {
+                              int code) {
 	char time[32];
 	struct doc *t = doc_new(JSON_OBJECT);
 	doc_set_int(t, "exitCode", code);

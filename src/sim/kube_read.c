@@ -10,7 +10,7 @@ static bool selected(const struct sim_kube_exchange *x, const struct doc *d) {
 	if (r->ns && sim_kube_types[r->type].namespaced && strcmp(r->ns, doc_c(doc_path(d, "metadata.namespace"))))
 		return false;
 	return sim_kube_labels_selected(url_param(&r->url, "labelSelector"), doc_path(d, "metadata.labels")) &&
-		   sim_kube_fields_selected(url_param(&r->url, "fieldSelector"), d);
+	       sim_kube_fields_selected(url_param(&r->url, "fieldSelector"), d);
 }
 
 static void put_item(struct json_out *o, const struct doc *d) { /* in a list, an object does not say its kind */
@@ -52,7 +52,7 @@ static void put_continue(struct json_out *o, uint64_t version, const char *start
 }
 
 static void put_list(struct sim_kube_exchange *x, struct json_out *o, uint64_t version, struct sim_kube_state **all,
-					 size_t count, const char *start, int64_t limit) {
+                     size_t count, const char *start, int64_t limit) {
 	const struct sim_kube_route *r = &x->route;
 	char text[300];
 	const char *next = NULL;
@@ -68,7 +68,7 @@ static void put_list(struct sim_kube_exchange *x, struct json_out *o, uint64_t v
 	for (size_t i = 0; i < count; i++) {
 		const struct doc *meta = doc_get(all[i]->doc, "metadata");
 		sim_kube_key(key, sim_kube_types[r->type].namespaced ? doc_c(doc_get(meta, "namespace")) : "",
-					 doc_c(doc_get(meta, "name")));
+		             doc_c(doc_get(meta, "name")));
 		if ((start && strcmp(key, start) < 0) || !selected(x, all[i]->doc)) continue;
 		if (limit > 0 && given == limit) {
 			if (!left++) snprintf(after, sizeof after, "%s", key), next = after;
@@ -94,7 +94,7 @@ static void put_list(struct sim_kube_exchange *x, struct json_out *o, uint64_t v
 static void gone(struct sim_kube_exchange *x) {
 	x->s->counts.gone++;
 	sim_kube_answer_status(x, 410, "Expired",
-						   "The provided continue parameter is too old to display a consistent list result.", NULL);
+	                       "The provided continue parameter is too old to display a consistent list result.", NULL);
 }
 
 /* What was true a moment ago, when the server lies. */
@@ -153,9 +153,9 @@ void sim_kube_get(struct sim_kube_exchange *x) {
 		sim_kube_answer_doc(x, 200, found);
 	} else {
 		sim_kube_answer_status(x, 404, "NotFound",
-							   str_c(x->a, str_printf(x->a, "%s%s%s \"%s\" not found", r->resource,
-													  *r->group ? "." : "", r->group, r->name)),
-							   NULL);
+		                       str_c(x->a, str_printf(x->a, "%s%s%s \"%s\" not found", r->resource,
+		                                              *r->group ? "." : "", r->group, r->name)),
+		                       NULL);
 	}
 	for (size_t i = 0; i < count; i++) sim_kube_drop(all[i]);
 	free(all);

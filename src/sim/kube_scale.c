@@ -33,8 +33,8 @@ static struct doc *scale_of(const struct doc *d) {
 
 /* The workload with the patched scale's replicas and preconditions. */
 static void scale_write(struct sim_kube *k, enum sim_kube_type t, const char *ns, const char *name,
-						const struct doc *live, const struct doc *scale, const struct sim_kube_call *c,
-						struct sim_kube_reply *r) {
+                        const struct doc *live, const struct doc *scale, const struct sim_kube_call *c,
+                        struct sim_kube_reply *r) {
 	struct doc *now = doc_copy(live), *meta = doc_make(now, "metadata");
 	struct sim_kube_call call = *c;
 	const char *version = doc_c(doc_path(scale, "metadata.resourceVersion"));
@@ -51,14 +51,14 @@ static void scale_write(struct sim_kube *k, enum sim_kube_type t, const char *ns
 }
 
 void sim_kube_do_scale(struct sim_kube *k, enum sim_kube_type t, const char *ns, const char *name,
-					   enum sim_kube_patch_kind kind, const struct doc *patch, const struct sim_kube_call *c,
-					   struct sim_kube_reply *r) {
+                       enum sim_kube_patch_kind kind, const struct doc *patch, const struct sim_kube_call *c,
+                       struct sim_kube_reply *r) {
 	const struct doc *live = sim_kube_object(k, t, ns, name);
 	struct why why = { "" };
 	enum err e = OK;
 	if (!live) {
 		sim_kube_refuse(r, 404, "NotFound", "%s.%s \"%s\" not found", sim_kube_types[t].plural, sim_kube_types[t].group,
-						name);
+		                name);
 		return;
 	}
 	struct doc *scale = scale_of(live);
@@ -110,7 +110,7 @@ static bool budget_allows(const struct sim_kube *k, const struct doc *pdb, const
 }
 
 void sim_kube_do_evict(struct sim_kube *k, const char *ns, const char *name, const struct doc *eviction,
-					   const struct sim_kube_call *c, struct sim_kube_reply *r) {
+                       const struct sim_kube_call *c, struct sim_kube_reply *r) {
 	const struct doc *pod = sim_kube_object(k, KUBE_PODS, ns, name);
 	int budgets = 0;
 	if (!pod) {
@@ -120,7 +120,7 @@ void sim_kube_do_evict(struct sim_kube *k, const char *ns, const char *name, con
 	for (size_t i = 0; i < k->tables[KUBE_PDBS].count; i++) {
 		const struct doc *pdb = k->tables[KUBE_PDBS].entries[i].state->doc;
 		if (!doc_equal(doc_path(pdb, "metadata.namespace"), doc_path(pod, "metadata.namespace")) ||
-			!sim_kube_labels_match(doc_path(pdb, "spec.selector"), doc_path(pod, "metadata.labels")))
+		    !sim_kube_labels_match(doc_path(pdb, "spec.selector"), doc_path(pod, "metadata.labels")))
 			continue;
 		if (++budgets > 1) {
 			sim_kube_refuse(
@@ -130,7 +130,7 @@ void sim_kube_do_evict(struct sim_kube *k, const char *ns, const char *name, con
 		}
 		if (!budget_allows(k, pdb, pod)) {
 			sim_kube_refuse(r, 429, "TooManyRequests",
-							"Cannot evict pod as it would violate the pod's disruption budget.");
+			                "Cannot evict pod as it would violate the pod's disruption budget.");
 			return;
 		}
 	}

@@ -106,8 +106,8 @@ bool sim_kube_fields_selected(struct str selector, const struct doc *object) {
 
 struct str sim_kube_field_unknown(struct str selector, bool pods) {
 	static const char *const known[] = { "metadata.name",      "metadata.namespace",      "spec.nodeName",
-										 "spec.restartPolicy", "spec.schedulerName",      "status.phase",
-										 "status.podIP",       "status.nominatedNodeName" };
+		                                 "spec.restartPolicy", "spec.schedulerName",      "status.phase",
+		                                 "status.podIP",       "status.nominatedNodeName" };
 	struct term t;
 	while (selector.n) {
 		bool found = false;

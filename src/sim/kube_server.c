@@ -22,7 +22,7 @@ void sim_kube_answer_doc(struct sim_kube_exchange *x, int status, const struct d
 }
 
 void sim_kube_put_status(struct json_out *o, int code, const char *reason, const char *message,
-						 const struct doc *causes, const struct sim_kube_route *route) {
+                         const struct doc *causes, const struct sim_kube_route *route) {
 	json_begin_object(o);
 	json_kv_c(o, "kind", "Status");
 	json_kv_c(o, "apiVersion", "v1");
@@ -49,7 +49,7 @@ void sim_kube_put_status(struct json_out *o, int code, const char *reason, const
 }
 
 void sim_kube_answer_status(struct sim_kube_exchange *x, int code, const char *reason, const char *message,
-							const struct doc *causes) {
+                            const struct doc *causes) {
 	struct buf b;
 	buf_init(&b, 0);
 	struct json_out o = json_out(&b);
@@ -92,7 +92,7 @@ static const char *part(struct arena *a, struct str *path) {
 static bool find_type(struct sim_kube_route *r) {
 	for (int t = 0; t < KUBE_TYPES; t++)
 		if (r->resource && !strcmp(sim_kube_types[t].plural, r->resource) &&
-			!strcmp(sim_kube_types[t].group, r->group) && !strcmp(sim_kube_types[t].version, r->version)) {
+		    !strcmp(sim_kube_types[t].group, r->group) && !strcmp(sim_kube_types[t].version, r->version)) {
 			r->type = (enum sim_kube_type)t;
 			return true;
 		}
@@ -148,14 +148,14 @@ static bool in_list(const char *list, const char *word) {
 }
 
 bool sim_kube_allowed(const struct sim_kube_user *u, const char *verb, const char *group, const char *resource,
-					  const char *sub, const char *ns) {
+                      const char *sub, const char *ns) {
 	char full[160];
 	snprintf(full, sizeof full, "%s%s%s", resource, sub && *sub ? "/" : "", sub ? sub : "");
 	for (size_t i = 0; i < u->rule_count; i++) {
 		const struct sim_kube_rule *r = &u->rules[i];
 		if (r->namespace_ && (!ns || strcmp(r->namespace_, ns))) continue;
 		if (in_list(r->verbs, verb) && (in_list(r->groups, group) || (!*group && !*r->groups)) &&
-			in_list(r->resources, full))
+		    in_list(r->resources, full))
 			return true;
 	}
 	return false;
@@ -185,10 +185,10 @@ static bool authorize(struct sim_kube_exchange *x) {
 	sim_kube_answer_status(
 		x, 403, "Forbidden",
 		str_c(x->a, str_printf(x->a,
-							   "%s%s%s%s%s is forbidden: User \"%s\" cannot %s resource \"%s\" in API group "
-							   "\"%s\" %s",
-							   r->resource, *r->group ? "." : "", r->group, r->name ? " " : "", r->name ? r->name : "",
-							   x->user->name, r->verb, what, r->group, where)),
+	                           "%s%s%s%s%s is forbidden: User \"%s\" cannot %s resource \"%s\" in API group "
+	                           "\"%s\" %s",
+	                           r->resource, *r->group ? "." : "", r->group, r->name ? " " : "", r->name ? r->name : "",
+	                           x->user->name, r->verb, what, r->group, where)),
 		NULL);
 	return false;
 }
@@ -224,13 +224,13 @@ static bool misbehave(struct sim_kube_exchange *x) {
 	if (u < f->failing) {
 		x->s->counts.failing++;
 		sim_kube_answer_status(x, 500, "InternalError",
-							   "an error on the server has prevented the request from succeeding", NULL);
+		                       "an error on the server has prevented the request from succeeding", NULL);
 		return true;
 	}
 	if (u >= f->failing + f->throttled) return false;
 	x->s->counts.throttled++;
 	sim_kube_answer_status(x, 429, "TooManyRequests",
-						   "The server has received too many requests and has asked us to try again", NULL);
+	                       "The server has received too many requests and has asked us to try again", NULL);
 	return true;
 }
 
@@ -239,15 +239,15 @@ static void route_resource(struct sim_kube_exchange *x) {
 	bool reads = !strcmp(x->q->method, "GET");
 	struct str unknown = sim_kube_field_unknown(url_param(&r->url, "fieldSelector"), r->type == KUBE_PODS);
 	if (!sim_kube_selector_valid(url_param(&r->url, "labelSelector")) ||
-		!sim_kube_selector_valid(url_param(&r->url, "fieldSelector"))) {
+	    !sim_kube_selector_valid(url_param(&r->url, "fieldSelector"))) {
 		sim_kube_answer_status(x, 400, "BadRequest", "unable to parse requirement of a selector", NULL);
 	} else if (unknown.n) {
 		const char *text = str_c(x->a, str_printf(x->a, "field label not supported: " STR_FMT, STR_ARG(unknown)));
 		sim_kube_answer_status(x, 400, "BadRequest", text, NULL);
 	} else if (!strcmp(r->verb, "other") ||
-			   (!r->name && (!strcmp(r->verb, "patch") || !strcmp(r->verb, "update") || !strcmp(r->verb, "delete")))) {
+	           (!r->name && (!strcmp(r->verb, "patch") || !strcmp(r->verb, "update") || !strcmp(r->verb, "delete")))) {
 		sim_kube_answer_status(x, 405, "MethodNotAllowed",
-							   "the server does not allow this method on the requested resource", NULL);
+		                       "the server does not allow this method on the requested resource", NULL);
 	} else if (r->watch) {
 		sim_kube_watch(x);
 	} else if (reads && r->sub && !strcmp(r->sub, "scale")) {
@@ -341,7 +341,7 @@ static void take(struct sim_kube_server *s, const struct http_event *e) {
 		struct sim_kube_exchange x = { .s = s, .q = q, .a = &a };
 		if (q->body.err)
 			sim_kube_answer_status(&x, 413, "RequestEntityTooLarge", "Request entity too large: limit is 3145728",
-								   NULL);
+			                       NULL);
 		else
 			handle(&x);
 		arena_done(&a);

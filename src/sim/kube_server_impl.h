@@ -51,12 +51,12 @@ bool sim_kube_query_true(const struct sim_kube_exchange *x, const char *key);
 void sim_kube_answer_json(struct sim_kube_exchange *x, int status, struct str json);
 void sim_kube_answer_doc(struct sim_kube_exchange *x, int status, const struct doc *d);
 void sim_kube_answer_status(struct sim_kube_exchange *x, int code, const char *reason, const char *message,
-							const struct doc *causes);
+                            const struct doc *causes);
 void sim_kube_answer_reply(struct sim_kube_exchange *x, struct sim_kube_reply *r); /* and ends the reply */
 void sim_kube_put_status(struct json_out *o, int code, const char *reason, const char *message,
-						 const struct doc *causes, const struct sim_kube_route *route);
+                         const struct doc *causes, const struct sim_kube_route *route);
 bool sim_kube_allowed(const struct sim_kube_user *u, const char *verb, const char *group, const char *resource,
-					  const char *sub, const char *ns);
+                      const char *sub, const char *ns);
 /* ---- sim_kube_read.c, sim_kube_watch.c, sim_kube_edit.c ---- */
 void sim_kube_list(struct sim_kube_exchange *x);
 void sim_kube_get(struct sim_kube_exchange *x);

@@ -33,7 +33,7 @@ void sim_kube_time(const struct sim_kube *k, char out[32]) {
 void sim_kube_uid(struct sim_kube *k, char out[37]) {
 	uint64_t a = rng_next(&k->rng), b = rng_next(&k->rng);
 	snprintf(out, 37, "%08x-%04x-4%03x-%04x-%012llx", (unsigned)(a >> 32), (unsigned)(a >> 16 & 0xffff),
-			 (unsigned)(a & 0xfff), (unsigned)(0x8000 | (b >> 48 & 0x3fff)), (unsigned long long)(b & 0xffffffffffff));
+	         (unsigned)(a & 0xfff), (unsigned)(0x8000 | (b >> 48 & 0x3fff)), (unsigned long long)(b & 0xffffffffffff));
 }
 
 /* apimachinery's util/rand: no vowels, no digits that look like letters. */
@@ -50,7 +50,7 @@ void sim_kube_key(char out[260], const char *ns, const char *name) {
 static void key_of(char out[260], enum sim_kube_type t, const struct doc *d) {
 	const struct doc *meta = doc_get(d, "metadata");
 	sim_kube_key(out, sim_kube_types[t].namespaced ? doc_c(doc_get(meta, "namespace")) : "",
-				 doc_c(doc_get(meta, "name")));
+	             doc_c(doc_get(meta, "name")));
 }
 
 /* ---- states ---- */
@@ -160,7 +160,7 @@ void sim_kube_set_generation(enum sim_kube_type t, const struct doc *before, str
 	struct doc *meta = doc_make(now, "metadata");
 	int64_t old = doc_int(doc_path(before, "metadata.generation"), 0);
 	bool rises = !before || !doc_equal(doc_get(before, "spec"), doc_get(now, "spec")) ||
-				 (!doc_path(before, "metadata.deletionTimestamp") && doc_get(meta, "deletionTimestamp"));
+	             (!doc_path(before, "metadata.deletionTimestamp") && doc_get(meta, "deletionTimestamp"));
 	doc_set_int(meta, "generation", rises ? old + 1 : old);
 }
 
@@ -207,7 +207,7 @@ void sim_kube_erase(struct sim_kube *k, enum sim_kube_type t, const char *key) {
 
 /* The table as it was: what is there now, less what came since, plus what was there before a change. */
 enum err sim_kube_snapshot(struct sim_kube *k, enum sim_kube_type type, uint64_t version, struct sim_kube_state ***out,
-						   size_t *count) {
+                           size_t *count) {
 	struct sim_kube_table *t = &k->tables[type];
 	if (version && version < t->compacted) return ERR_GONE;
 	struct sim_kube_table then = { 0 };

@@ -70,7 +70,7 @@ static void rig_init(struct rig *r, uint64_t seed) {
 	sim_trace_init(&r->trace);
 	struct rng rng = rng_seeded(seed);
 	struct sim_kube_opts o = { &r->queue, &r->trace, rng_fork(&rng, "kube"), { 1767607200 * NS_PER_SEC }, 3, &runtime,
-							   r,         0 };
+		                       r,         0 };
 	r->kube = sim_kube_new(&o);
 }
 
@@ -242,7 +242,7 @@ TEST(apply_owns_conflicts_takes_and_lets_go) {
 	EXPECT_ERR(apply(t, &d, "{\"spec\":{\"replicas\":4}}", "b", false), ERR_CONFLICT);
 	EXPECT_OK(apply(t, &d, "{\"spec\":{\"replicas\":4}}", "b", true));
 	EXPECT(str_is(sim_kube_fields_owner(d, "spec.replicas"), "b") &&
-		   str_is(sim_kube_fields_owner(d, "spec.paused"), "a"));
+	       str_is(sim_kube_fields_owner(d, "spec.paused"), "a"));
 	EXPECT_OK(apply(t, &d, "{\"spec\":{}}", "a", false)); /* lets go of paused: nobody else has it */
 	EXPECT(!doc_path(d, "spec.paused") && doc_int(doc_path(d, "spec.replicas"), 0) == 4);
 	struct doc *before = doc_copy(d);
@@ -262,12 +262,12 @@ TEST(apply_owns_conflicts_takes_and_lets_go) {
 TEST(apply_merges_lists_of_containers_by_name) {
 	struct doc *d = NULL;
 	EXPECT_OK(apply(t, &d,
-					"{\"spec\":{\"containers\":[{\"name\":\"x\",\"image\":\"1\"},{\"name\":\"y\",\"image\":\"1\"}]}}",
-					"a", false));
+	                "{\"spec\":{\"containers\":[{\"name\":\"x\",\"image\":\"1\"},{\"name\":\"y\",\"image\":\"1\"}]}}",
+	                "a", false));
 	EXPECT_OK(apply(t, &d, "{\"spec\":{\"containers\":[{\"name\":\"z\",\"image\":\"1\"}]}}", "b", false));
 	EXPECT(doc_count(doc_path(d, "spec.containers")) == 3);
 	EXPECT_ERR(apply(t, &d, "{\"spec\":{\"containers\":[{\"name\":\"x\",\"image\":\"2\"}]}}", "b", false),
-			   ERR_CONFLICT);
+	           ERR_CONFLICT);
 	EXPECT_OK(apply(t, &d, "{\"spec\":{\"containers\":[{\"name\":\"x\",\"image\":\"1\"}]}}", "a", false)); /* y goes */
 	EXPECT(doc_count(doc_path(d, "spec.containers")) == 2);
 	doc_free(d);
@@ -286,7 +286,7 @@ TEST(a_deployment_becomes_pods_that_get_ready) {
 	EXPECT(ready_pods(&r, &all) == 4 && all == 4 && sim_kube_rolled_out(deployment(&r)));
 	const struct doc *d = deployment(&r);
 	EXPECT(doc_int(doc_path(d, "status.availableReplicas"), 0) == 4 &&
-		   doc_int(doc_path(d, "metadata.generation"), 0) == 1);
+	       doc_int(doc_path(d, "metadata.generation"), 0) == 1);
 	EXPECT(sim_kube_condition_is(d, "Available", "True") && sim_kube_condition_is(d, "Progressing", "True"));
 	EXPECT(doc_int(doc_get(doc_path(d, "metadata.annotations"), "deployment.kubernetes.io/revision"), 0) == 1);
 	uint64_t version = sim_kube_version(r.kube);
@@ -303,7 +303,7 @@ TEST(a_rolling_update_keeps_its_limits_and_ends, .seeds = 20) {
 	add_cart(t, &r);
 	run_for(&r, 10 * NS_PER_SEC);
 	EXPECT_OK(sim_kube_change(r.kube, KUBE_DEPLOYMENTS, "shop", "cart", "kubectl",
-							  STR("{\"spec\":{\"template\":{\"metadata\":{\"annotations\":{\"x\":\"1\"}}}}}"), NULL));
+	                          STR("{\"spec\":{\"template\":{\"metadata\":{\"annotations\":{\"x\":\"1\"}}}}}"), NULL));
 	int steps = 0;
 	for (; steps < 3000 && !sim_kube_rolled_out(deployment(&r)); steps++) {
 		run_for(&r, 10 * NS_PER_MS);
@@ -312,14 +312,14 @@ TEST(a_rolling_update_keeps_its_limits_and_ends, .seeds = 20) {
 	EXPECT(steps > 300 && steps < 2000); /* two waves of about three seconds */
 	EXPECT(sim_kube_count(r.kube, KUBE_REPLICASETS) == 2);
 	EXPECT(doc_int(doc_get(doc_path(deployment(&r), "metadata.annotations"), "deployment.kubernetes.io/revision"), 0) ==
-		   2);
+	       2);
 	/* Back to the first template: its set is found again and becomes revision 3. */
 	EXPECT_OK(sim_kube_change(r.kube, KUBE_DEPLOYMENTS, "shop", "cart", "kubectl",
-							  STR("{\"spec\":{\"template\":{\"metadata\":{\"annotations\":null}}}}"), NULL));
+	                          STR("{\"spec\":{\"template\":{\"metadata\":{\"annotations\":null}}}}"), NULL));
 	run_for(&r, 30 * NS_PER_SEC);
 	EXPECT(sim_kube_count(r.kube, KUBE_REPLICASETS) == 2 && sim_kube_rolled_out(deployment(&r)));
 	EXPECT(doc_int(doc_get(doc_path(deployment(&r), "metadata.annotations"), "deployment.kubernetes.io/revision"), 0) ==
-		   3);
+	       3);
 	rig_done(&r);
 }
 
@@ -331,7 +331,7 @@ TEST(scaling_in_the_middle_of_a_rollout_is_shared_out) {
 	run_for(&r, 10 * NS_PER_SEC);
 	r.start_ns = 1000 * NS_PER_SEC; /* the new ones do not get ready */
 	EXPECT_OK(sim_kube_change(r.kube, KUBE_DEPLOYMENTS, "shop", "cart", "kubectl",
-							  STR("{\"spec\":{\"template\":{\"metadata\":{\"annotations\":{\"x\":\"1\"}}}}}"), NULL));
+	                          STR("{\"spec\":{\"template\":{\"metadata\":{\"annotations\":{\"x\":\"1\"}}}}}"), NULL));
 	run_for(&r, 20 * NS_PER_SEC);
 	EXPECT(ready_pods(&r, &all) == 3 && all == 5);
 	EXPECT_OK(
@@ -461,7 +461,7 @@ static void net_rig(const struct t *t, struct rig *r) {
 	static struct sim_kube_user users[2];
 	users[0] = (struct sim_kube_user){ "admin-token", "admin", &all, 1 };
 	users[1] = (struct sim_kube_user){ "look-token", "system:serviceaccount:flyball:flyball", sim_kube_rules_look,
-									   sim_kube_rules_look_count };
+		                               sim_kube_rules_look_count };
 	rig_init(r, t->seed);
 	struct rng rng = rng_seeded(t->seed);
 	sim_net_init(&r->net, &r->queue, &r->trace, rng);
@@ -492,13 +492,13 @@ static void net_done(struct rig *r) {
 }
 
 static uint64_t send(const struct t *t, struct rig *r, const char *token, const char *method, const char *path,
-					 const char *type, const char *body) {
+                     const char *type, const char *body) {
 	char url[600], bearer[100];
 	snprintf(url, sizeof url, "http://kube:6443%s", path);
 	snprintf(bearer, sizeof bearer, "Bearer %s", token);
 	struct http_header h[] = { { STR("authorization"), str_of(bearer) },
-							   { STR("content-type"), str_of(type) },
-							   { STR("user-agent"), STR("curl/8") } };
+		                       { STR("content-type"), str_of(type) },
+		                       { STR("user-agent"), STR("curl/8") } };
 	struct http_request q = { .method = str_of(method), .url = str_of(url), .headers = h, .header_count = 3 };
 	q.body = str_of(body);
 	uint64_t id = 0;
@@ -508,7 +508,7 @@ static uint64_t send(const struct t *t, struct rig *r, const char *token, const 
 
 /* The status and the body as a document (the caller's), of a request that ends. */
 static int ask(const struct t *t, struct rig *r, const char *token, const char *method, const char *path,
-			   const char *type, const char *body, struct doc **out) {
+               const char *type, const char *body, struct doc **out) {
 	uint64_t id = send(t, r, token, method, path, type, body);
 	struct buf b;
 	int status = 0;
@@ -578,7 +578,7 @@ TEST(the_server_answers_as_the_real_one_by_status_code) {
 		EXPECT(status == cases[i].status && d);
 		if (cases[i].reason) {
 			EXPECT(!strcmp(doc_c(doc_get(d, "kind")), "Status") &&
-				   !strcmp(doc_c(doc_get(d, "reason")), cases[i].reason));
+			       !strcmp(doc_c(doc_get(d, "reason")), cases[i].reason));
 			EXPECT(doc_int(doc_get(d, "code"), 0) == status);
 		}
 		doc_free(d);
@@ -607,7 +607,7 @@ TEST(writes_count_as_effects_once_and_dry_runs_not_at_all) {
 	EXPECT(effects >= 1 && e[0].spec_changed && !strcmp(e[0].key, "k1") && !strcmp(e[0].manager, "f"));
 	for (size_t i = 1; i < effects; i++) EXPECT(!e[i].spec_changed); /* the controller had written between */
 	EXPECT(ask(t, &r, "admin-token", "PATCH", CART "/scale?fieldManager=s", MERGE, "{\"spec\":{\"replicas\":6}}", &d) ==
-		   200);
+	       200);
 	EXPECT(!strcmp(doc_c(doc_get(d, "kind")), "Scale") && doc_int(doc_path(d, "spec.replicas"), 0) == 6);
 	doc_free(d);
 	EXPECT(str_is(sim_kube_fields_owner(deployment(&r), "spec.replicas"), "s"));
@@ -625,7 +625,7 @@ TEST(lists_come_in_pages_of_one_moment) {
 	EXPECT(!strcmp(doc_c(doc_get(d, "kind")), "PodList") && doc_count(doc_get(d, "items")) == 3);
 	EXPECT(!doc_get(doc_at(doc_get(d, "items"), 0), "kind"));
 	snprintf(path, sizeof path, "/api/v1/namespaces/shop/pods?limit=3&continue=%s",
-			 doc_c(doc_path(d, "metadata.continue")));
+	         doc_c(doc_path(d, "metadata.continue")));
 	doc_free(d);
 	EXPECT_OK(
 		sim_kube_change(r.kube, KUBE_DEPLOYMENTS, "shop", "cart", "kubectl", STR("{\"spec\":{\"replicas\":0}}"), NULL));
@@ -638,11 +638,11 @@ TEST(lists_come_in_pages_of_one_moment) {
 	EXPECT(ask(t, &r, "admin-token", "GET", path, "", "", &d) == 410);
 	doc_free(d);
 	EXPECT(ask(t, &r, "admin-token", "GET", "/apis/apps/v1/deployments?labelSelector=x%20in%20(a,b)", "", "", &d) ==
-		   200);
+	       200);
 	EXPECT(doc_count(doc_get(d, "items")) == 0);
 	doc_free(d);
 	EXPECT(ask(t, &r, "admin-token", "GET", "/apis/apps/v1/deployments?fieldSelector=metadata.name%3Dcart", "", "",
-			   &d) == 200);
+	           &d) == 200);
 	EXPECT(doc_count(doc_get(d, "items")) == 1);
 	doc_free(d);
 	net_done(&r);
@@ -665,7 +665,7 @@ TEST(a_watch_tells_every_change_from_its_version_on_and_410_when_it_cannot) {
 	net_rig(t, &r);
 	buf_init(&b, 0);
 	snprintf(path, sizeof path, "/api/v1/pods?watch=1&allowWatchBookmarks=true&timeoutSeconds=100&resourceVersion=%llu",
-			 (unsigned long long)sim_kube_version(r.kube));
+	         (unsigned long long)sim_kube_version(r.kube));
 	(void)send(t, &r, "admin-token", "GET", path, "", "");
 	EXPECT_OK(
 		sim_kube_change(r.kube, KUBE_DEPLOYMENTS, "shop", "cart", "kubectl", STR("{\"spec\":{\"replicas\":5}}"), NULL));
@@ -708,12 +708,12 @@ TEST(an_eviction_asks_the_disruption_budget) {
 	net_rig(t, &r);
 	EXPECT_OK(
 		sim_kube_create(r.kube, KUBE_PDBS,
-						STR("{\"metadata\":{\"name\":\"cart\",\"namespace\":\"shop\"},\"spec\":{\"minAvailable\":4,"
-							"\"selector\":{\"matchLabels\":{\"app\":\"cart\"}}}}"),
-						NULL));
+	                    STR("{\"metadata\":{\"name\":\"cart\",\"namespace\":\"shop\"},\"spec\":{\"minAvailable\":4,"
+	                        "\"selector\":{\"matchLabels\":{\"app\":\"cart\"}}}}"),
+	                    NULL));
 	size_t i = 0;
 	snprintf(path, sizeof path, "/api/v1/namespaces/shop/pods/%s/eviction",
-			 doc_c(doc_path(sim_kube_next(r.kube, KUBE_PODS, &i), "metadata.name")));
+	         doc_c(doc_path(sim_kube_next(r.kube, KUBE_PODS, &i), "metadata.name")));
 	EXPECT(ask(t, &r, "admin-token", "POST", path, JSON, "{\"kind\":\"Eviction\"}", &d) == 429);
 	doc_free(d);
 	EXPECT_OK(
@@ -739,7 +739,7 @@ TEST(one_may_ask_what_one_may) {
 			"{\"spec\":{\"resourceAttributes\":{\"verb\":\"%s\",\"group\":\"apps\",\"resource\":\"deployments\"}}}",
 			asked[i]);
 		EXPECT(ask(t, &r, "look-token", "POST", "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews", JSON, body,
-				   &d) == 201);
+		           &d) == 201);
 		EXPECT(doc_bool(doc_path(d, "status.allowed"), i) == !i);
 		doc_free(d);
 	}
@@ -747,11 +747,11 @@ TEST(one_may_ask_what_one_may) {
 }
 
 RUN(merge_patch_follows_its_rfc, strategic_patch_merges_lists_by_their_keys, json_patch_follows_its_rfc,
-	apply_owns_conflicts_takes_and_lets_go, apply_merges_lists_of_containers_by_name,
-	a_deployment_becomes_pods_that_get_ready, a_rolling_update_keeps_its_limits_and_ends,
-	scaling_in_the_middle_of_a_rollout_is_shared_out, a_rollout_that_does_not_move_is_said_to_be_stuck,
-	a_container_that_dies_comes_back_later_and_later, a_deleted_pod_is_replaced_and_a_hung_one_killed_after_its_grace,
-	a_snapshot_is_what_was_there_then, the_server_answers_as_the_real_one_by_status_code,
-	writes_count_as_effects_once_and_dry_runs_not_at_all, lists_come_in_pages_of_one_moment,
-	a_watch_tells_every_change_from_its_version_on_and_410_when_it_cannot, an_eviction_asks_the_disruption_budget,
-	one_may_ask_what_one_may)
+    apply_owns_conflicts_takes_and_lets_go, apply_merges_lists_of_containers_by_name,
+    a_deployment_becomes_pods_that_get_ready, a_rolling_update_keeps_its_limits_and_ends,
+    scaling_in_the_middle_of_a_rollout_is_shared_out, a_rollout_that_does_not_move_is_said_to_be_stuck,
+    a_container_that_dies_comes_back_later_and_later, a_deleted_pod_is_replaced_and_a_hung_one_killed_after_its_grace,
+    a_snapshot_is_what_was_there_then, the_server_answers_as_the_real_one_by_status_code,
+    writes_count_as_effects_once_and_dry_runs_not_at_all, lists_come_in_pages_of_one_moment,
+    a_watch_tells_every_change_from_its_version_on_and_410_when_it_cannot, an_eviction_asks_the_disruption_budget,
+    one_may_ask_what_one_may)

@@ -20,7 +20,7 @@ void sim_kube_watch_free(struct sim_kube_watch *w) {
 static bool watched(const struct sim_kube_watch *w, const struct doc *d) {
 	if (!d || (*w->ns && strcmp(w->ns, doc_c(doc_path(d, "metadata.namespace"))))) return false;
 	return sim_kube_labels_selected(str_of(w->labels), doc_path(d, "metadata.labels")) &&
-		   sim_kube_fields_selected(str_of(w->fields), d);
+	       sim_kube_fields_selected(str_of(w->fields), d);
 }
 
 static void put_event(struct buf *b, const char *type, struct str object) {
@@ -39,10 +39,10 @@ static void put_change(struct buf *b, const struct sim_kube_watch *w, const stru
 
 static void put_bookmark(struct buf *b, const struct sim_kube_watch *w, uint64_t version, bool initial) {
 	buf_printf(b,
-			   "{\"type\":\"BOOKMARK\",\"object\":{\"kind\":\"%s\",\"apiVersion\":\"%s\",\"metadata\":{"
-			   "\"resourceVersion\":\"%llu\",\"creationTimestamp\":null%s}}}\n",
-			   sim_kube_types[w->type].kind, sim_kube_api_version(w->type), (unsigned long long)version,
-			   initial ? ",\"annotations\":{\"k8s.io/initial-events-end\":\"true\"}" : "");
+	           "{\"type\":\"BOOKMARK\",\"object\":{\"kind\":\"%s\",\"apiVersion\":\"%s\",\"metadata\":{"
+	           "\"resourceVersion\":\"%llu\",\"creationTimestamp\":null%s}}}\n",
+	           sim_kube_types[w->type].kind, sim_kube_api_version(w->type), (unsigned long long)version,
+	           initial ? ",\"annotations\":{\"k8s.io/initial-events-end\":\"true\"}" : "");
 }
 
 static void put_error(struct buf *b, int code, const char *reason, const char *message) {
@@ -103,8 +103,8 @@ void sim_kube_watch(struct sim_kube_exchange *x) {
 	if (seconds <= 0) seconds = WATCH_MIN_S + rng_below(&s->rng, WATCH_MIN_S);
 	struct sim_kube_watch *w = must_alloc(sizeof *w);
 	*w = (struct sim_kube_watch){ .id = x->q->id,
-								  .type = x->route.type,
-								  .bookmarks = sim_kube_query_true(x, "allowWatchBookmarks") };
+		                          .type = x->route.type,
+		                          .bookmarks = sim_kube_query_true(x, "allowWatchBookmarks") };
 	snprintf(w->ns, sizeof w->ns, "%s", x->route.ns ? x->route.ns : "");
 	w->labels = must_copy(labels ? labels : "", labels ? strlen(labels) : 0);
 	w->fields = must_copy(fields ? fields : "", fields ? strlen(fields) : 0);

@@ -44,7 +44,7 @@ static bool not_found(struct sim_kube_reply *r, enum sim_kube_type t, const char
 
 static bool conflict(struct sim_kube_reply *r, enum sim_kube_type t, const char *name, const char *what) {
 	return sim_kube_refuse(r, 409, "Conflict", "Operation cannot be fulfilled on %s \"%s\": %s", resource_name(t), name,
-						   what);
+	                       what);
 }
 
 /* ---- defaults (pkg/apis, v1/defaults.go) ---- */
@@ -107,7 +107,7 @@ static void set_defaults(enum sim_kube_type t, struct doc *object) {
 
 static bool invalid(struct sim_kube_reply *r, enum sim_kube_type t, const char *name, const char *what) {
 	return sim_kube_refuse(r, 422, "Invalid", "%s.%s \"%s\" is invalid: %s", sim_kube_types[t].kind,
-						   sim_kube_types[t].group, name, what);
+	                       sim_kube_types[t].group, name, what);
 }
 
 static bool is_name(const char *name) { /* RFC 1123 subdomain */
@@ -125,7 +125,7 @@ static bool valid_workload(enum sim_kube_type t, const char *name, const struct 
 		return invalid(r, t, name, "spec.template.spec.containers: Required value");
 	if (!sim_kube_labels_match(doc_get(spec, "selector"), doc_path(template, "metadata.labels")))
 		return invalid(r, t, name,
-					   "spec.template.metadata.labels: Invalid value: `selector` does not match template `labels`");
+		               "spec.template.metadata.labels: Invalid value: `selector` does not match template `labels`");
 	return true;
 }
 
@@ -143,7 +143,7 @@ static bool valid(enum sim_kube_type t, const struct doc *before, const struct d
 /* ---- admitting a new state ---- */
 
 static void record(struct sim_kube *k, enum sim_kube_verb verb, enum sim_kube_type t,
-				   const struct sim_kube_state *before, const struct doc *now, const struct sim_kube_call *c) {
+                   const struct sim_kube_state *before, const struct doc *now, const struct sim_kube_call *c) {
 	if (k->effect_count == KUBE_EFFECTS_MAX) return; /* a world that long has told its story */
 	if (k->effect_count == k->effect_cap) {
 		k->effect_cap = k->effect_cap ? 2 * k->effect_cap : 64;
@@ -160,15 +160,15 @@ static void record(struct sim_kube *k, enum sim_kube_verb verb, enum sim_kube_ty
 	snprintf(e->key, sizeof e->key, "%s", doc_c(doc_get(doc_get(meta, "annotations"), ACTION_KEY)));
 	e->generation = doc_int(doc_get(meta, "generation"), 0);
 	e->spec_changed = verb == KUBE_DELETE || verb == KUBE_EVICT || !before ||
-					  e->generation != doc_int(doc_path(before->doc, "metadata.generation"), 0);
+	                  e->generation != doc_int(doc_path(before->doc, "metadata.generation"), 0);
 	sim_trace_tell(k->o.trace, "kube: %s by %s (%s)%s: %s %s/%s",
-				   (const char *const[]){ "create", "update", "patch", "delete", "evict", "scale" }[verb], e->user,
-				   e->manager, e->spec_changed ? "" : ", spec unchanged", sim_kube_types[t].kind, e->namespace_,
-				   e->name);
+	               (const char *const[]){ "create", "update", "patch", "delete", "evict", "scale" }[verb], e->user,
+	               e->manager, e->spec_changed ? "" : ", spec unchanged", sim_kube_types[t].kind, e->namespace_,
+	               e->name);
 }
 
 static struct sim_kube_manager manager_of(const struct sim_kube_call *c, enum sim_kube_type t, char time[32],
-										  const struct sim_kube *k) {
+                                          const struct sim_kube *k) {
 	sim_kube_time(k, time);
 	return (struct sim_kube_manager){ c->manager, c->subresource ? c->subresource : "", time, sim_kube_api_version(t) };
 }
@@ -207,7 +207,7 @@ static struct doc *only_its_part(const struct doc *before, struct doc *now, cons
 
 /* A patch that would give the object another identity (apimachinery's ValidateObjectMetaAccessorUpdate). */
 static bool identity_stays(struct sim_kube *k, enum sim_kube_type t, const char *name, const struct doc *before,
-						   const char *uid, struct sim_kube_reply *r) {
+                           const char *uid, struct sim_kube_reply *r) {
 	char what[200];
 	if (!*uid || k->mutations.ignore_preconditions || !strcmp(uid, doc_c(doc_path(before, "metadata.uid"))))
 		return true;
@@ -216,24 +216,24 @@ static bool identity_stays(struct sim_kube *k, enum sim_kube_type t, const char 
 }
 
 static bool preconditions_hold(struct sim_kube *k, enum sim_kube_type t, const char *name, const struct doc *before,
-							   const char *uid, const char *version, struct sim_kube_reply *r) {
+                               const char *uid, const char *version, struct sim_kube_reply *r) {
 	const struct doc *meta = doc_get(before, "metadata");
 	char what[200];
 	if (k->mutations.ignore_preconditions) return true;
 	if (*uid && strcmp(uid, doc_c(doc_get(meta, "uid")))) {
 		snprintf(what, sizeof what, "Precondition failed: UID in precondition: %s, UID in object meta: %s", uid,
-				 doc_c(doc_get(meta, "uid")));
+		         doc_c(doc_get(meta, "uid")));
 		return conflict(r, t, name, what);
 	}
 	if (*version && strcmp(version, doc_c(doc_get(meta, "resourceVersion"))))
 		return conflict(r, t, name,
-						"the object has been modified; please apply your changes to the latest version and try again");
+		                "the object has been modified; please apply your changes to the latest version and try again");
 	return true;
 }
 
 /* Stores, or only shows, what was admitted. `now` is consumed. */
 static void finish(struct sim_kube *k, enum sim_kube_verb verb, enum sim_kube_type t, struct sim_kube_state *before,
-				   struct doc *now, const struct sim_kube_call *c, struct sim_kube_reply *r) {
+                   struct doc *now, const struct sim_kube_call *c, struct sim_kube_reply *r) {
 	r->code = before ? 200 : 201;
 	if (c->dry_run) {
 		sim_kube_set_generation(t, before ? before->doc : NULL, now);
@@ -250,20 +250,20 @@ static void finish(struct sim_kube *k, enum sim_kube_verb verb, enum sim_kube_ty
 }
 
 static void admit(struct sim_kube *k, enum sim_kube_verb verb, enum sim_kube_type t, struct sim_kube_state *before,
-				  struct doc *now, bool applied, const struct sim_kube_call *c, struct sim_kube_reply *r) {
+                  struct doc *now, bool applied, const struct sim_kube_call *c, struct sim_kube_reply *r) {
 	const char *name = doc_c(doc_path(before->doc, "metadata.name"));
 	const struct doc *meta = doc_get(now, "metadata");
 	char time[32];
 	if (strcmp(doc_c(doc_get(meta, "name")), name)) {
 		sim_kube_refuse(r, 400, "BadRequest", "the name of the object (%s) does not match the name on the URL (%s)",
-						doc_c(doc_get(meta, "name")), name);
+		                doc_c(doc_get(meta, "name")), name);
 		doc_free(now);
 		return;
 	}
 	const char *uid = doc_c(doc_get(meta, "uid"));
 	bool patches = verb == KUBE_PATCH;
 	if (!preconditions_hold(k, t, name, before->doc, patches ? "" : uid, doc_c(doc_get(meta, "resourceVersion")), r) ||
-		(patches && !identity_stays(k, t, name, before->doc, uid, r))) {
+	    (patches && !identity_stays(k, t, name, before->doc, uid, r))) {
 		doc_free(now);
 		return;
 	}
@@ -301,7 +301,7 @@ static void new_identity(struct sim_kube *k, enum sim_kube_type t, const char *n
 }
 
 void sim_kube_do_create(struct sim_kube *k, enum sim_kube_type t, const char *ns, struct doc *object,
-						const struct sim_kube_call *c, struct sim_kube_reply *r) {
+                        const struct sim_kube_call *c, struct sim_kube_reply *r) {
 	char key[260], time[32];
 	new_identity(k, t, ns, object);
 	const char *name = doc_c(doc_path(object, "metadata.name"));
@@ -327,7 +327,7 @@ static struct sim_kube_state *find(struct sim_kube *k, enum sim_kube_type t, con
 }
 
 void sim_kube_do_update(struct sim_kube *k, enum sim_kube_type t, const char *ns, const char *name, struct doc *object,
-						const struct sim_kube_call *c, struct sim_kube_reply *r) {
+                        const struct sim_kube_call *c, struct sim_kube_reply *r) {
 	struct sim_kube_state *before = find(k, t, ns, name);
 	if (!before) {
 		not_found(r, t, name);
@@ -341,7 +341,7 @@ void sim_kube_do_update(struct sim_kube *k, enum sim_kube_type t, const char *ns
 }
 
 static void apply(struct sim_kube *k, enum sim_kube_type t, const char *ns, const char *name, const struct doc *config,
-				  const struct sim_kube_call *c, struct sim_kube_reply *r) {
+                  const struct sim_kube_call *c, struct sim_kube_reply *r) {
 	struct sim_kube_state *before = find(k, t, ns, name);
 	struct doc *result = NULL, *causes = doc_new(JSON_ARRAY);
 	char time[32], what[200];
@@ -352,7 +352,7 @@ static void apply(struct sim_kube *k, enum sim_kube_type t, const char *ns, cons
 		sim_kube_refuse(r, 400, "BadRequest", "metadata.managedFields must be nil");
 	} else if (!before && *uid) {
 		snprintf(what, sizeof what,
-				 "uid mismatch: the provided object specified uid %s, and no existing object was found", uid);
+		         "uid mismatch: the provided object specified uid %s, and no existing object was found", uid);
 		conflict(r, t, name, what);
 	} else if (sim_kube_fields_apply(before ? before->doc : NULL, config, &m, c->force, &result, causes, &why)) {
 		sim_kube_refuse(r, 409, "Conflict", "%s", why.text);
@@ -375,8 +375,8 @@ static enum err patched(struct doc **object, enum sim_kube_patch_kind kind, cons
 }
 
 void sim_kube_do_patch(struct sim_kube *k, enum sim_kube_type t, const char *ns, const char *name,
-					   enum sim_kube_patch_kind kind, const struct doc *patch, const struct sim_kube_call *c,
-					   struct sim_kube_reply *r) {
+                       enum sim_kube_patch_kind kind, const struct doc *patch, const struct sim_kube_call *c,
+                       struct sim_kube_reply *r) {
 	if (kind == KUBE_APPLY) {
 		apply(k, t, ns, name, patch, c, r);
 		return;
@@ -425,12 +425,12 @@ static void delete_owned(struct sim_kube *k, const char *uid) {
 
 /* A pod that runs somewhere gets its time; true: it stays for now, marked. */
 static bool delete_gracefully(struct sim_kube *k, struct sim_kube_state *before, int64_t grace_s,
-							  struct sim_kube_reply *r) {
+                              struct sim_kube_reply *r) {
 	if (!doc_path(before->doc, "spec.nodeName") || grace_s == 0) return false;
 	char time[32];
 	struct doc *now = doc_copy(before->doc), *meta = doc_make(now, "metadata");
 	wall_format((struct wall){ (k->o.epoch.ns + k->o.queue->now_ns) / NS_PER_SEC * NS_PER_SEC + grace_s * NS_PER_SEC },
-				time);
+	            time);
 	char *dot = strchr(time, '.');
 	if (dot) memcpy(dot, "Z", 2);
 	doc_set_c(meta, "deletionTimestamp", time);
@@ -456,11 +456,11 @@ static struct doc *deleted_status(enum sim_kube_type t, const struct doc *d) {
 }
 
 static void delete_now(struct sim_kube *k, enum sim_kube_type t, struct sim_kube_state *before,
-					   struct sim_kube_reply *r) {
+                       struct sim_kube_reply *r) {
 	char key[260], uid[37];
 	const struct doc *meta = doc_get(before->doc, "metadata");
 	sim_kube_key(key, sim_kube_types[t].namespaced ? doc_c(doc_get(meta, "namespace")) : "",
-				 doc_c(doc_get(meta, "name")));
+	             doc_c(doc_get(meta, "name")));
 	snprintf(uid, sizeof uid, "%s", doc_c(doc_get(meta, "uid")));
 	r->object = t == KUBE_PODS ? doc_copy(before->doc) : deleted_status(t, before->doc);
 	if (t == KUBE_PODS) sim_kube_pod_deleted(k, before->doc, 0);
@@ -469,14 +469,14 @@ static void delete_now(struct sim_kube *k, enum sim_kube_type t, struct sim_kube
 }
 
 void sim_kube_do_delete(struct sim_kube *k, enum sim_kube_type t, const char *ns, const char *name,
-						const struct doc *options, const struct sim_kube_call *c, struct sim_kube_reply *r) {
+                        const struct doc *options, const struct sim_kube_call *c, struct sim_kube_reply *r) {
 	struct sim_kube_state *before = find(k, t, ns, name);
 	if (!before) {
 		not_found(r, t, name);
 		return;
 	}
 	if (!preconditions_hold(k, t, name, before->doc, doc_c(doc_path(options, "preconditions.uid")),
-							doc_c(doc_path(options, "preconditions.resourceVersion")), r))
+	                        doc_c(doc_path(options, "preconditions.resourceVersion")), r))
 		return;
 	r->code = 200;
 	if (c->dry_run) {
@@ -501,10 +501,10 @@ void sim_kube_do_delete(struct sim_kube *k, enum sim_kube_type t, const char *ns
 /* ---- writes from within ---- */
 
 struct sim_kube_state *sim_kube_write_as(struct sim_kube *k, enum sim_kube_type t, struct doc *doc, const char *manager,
-										 const char *subresource) {
+                                         const char *subresource) {
 	char time[32], key[260];
 	sim_kube_key(key, sim_kube_types[t].namespaced ? doc_c(doc_path(doc, "metadata.namespace")) : "",
-				 doc_c(doc_path(doc, "metadata.name")));
+	             doc_c(doc_path(doc, "metadata.name")));
 	struct sim_kube_state *before = sim_kube_find(k, t, key);
 	struct sim_kube_call c = { "system", manager, subresource, false, false, true };
 	struct sim_kube_manager m = manager_of(&c, t, time, k);
@@ -526,7 +526,7 @@ enum err sim_kube_create(struct sim_kube *k, enum sim_kube_type t, struct str js
 }
 
 enum err sim_kube_change(struct sim_kube *k, enum sim_kube_type t, const char *ns, const char *name,
-						 const char *manager, struct str patch, struct why *why) {
+                         const char *manager, struct str patch, struct why *why) {
 	struct doc *d = doc_parse(patch, why);
 	struct sim_kube_reply r = { 0 };
 	struct sim_kube_call c = { "people", manager, NULL, false, false, true };

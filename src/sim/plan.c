@@ -14,38 +14,38 @@
  * the outside's: enough that they meet, not so many that nothing else happens. */
 const struct plan_info plan_table[PLAN_KINDS] = {
 	[PLAN_MEMORY_LEAK] = { "memory_leak", PLAN_SECONDS, 0.25, 300, 1500, 0, 0,
-						   "A service leaks: full after this time, then killed, again and again until restarted." },
+	                       "A service leaks: full after this time, then killed, again and again until restarted." },
 	[PLAN_SLOW_DATABASE] = { "slow_database", PLAN_FACTOR, 0.3, 2, 20, 300, 900,
-							 "A database takes so many times as long." },
+	                         "A database takes so many times as long." },
 	[PLAN_ERROR_BURST] = { "error_burst", PLAN_SHARE, 0.3, 0.05, 0.5, 0, 0,
-						   "A service fails this share of its requests until it is restarted." },
+	                       "A service fails this share of its requests until it is restarted." },
 	[PLAN_DEAD_POD] = { "dead_pod", PLAN_NOTHING, 0.3, 0, 0, 0, 0, "One pod hangs and stays in the load balancer." },
 	[PLAN_KILL] = { "kill", PLAN_NOTHING, 1.5, 0, 0, 1, 60, "Flyball is killed inside a step, and started again." },
 	[PLAN_POWER_LOSS] = { "power_loss", PLAN_NOTHING, 0.7, 0, 0, 5, 90,
-						  "Its machine loses power inside a step: unsynced writes are torn or lost." },
+	                      "Its machine loses power inside a step: unsynced writes are torn or lost." },
 	[PLAN_LOSS] = { "loss", PLAN_SHARE, 0.4, 0.01, 0.3, 20, 180,
-					"This share of messages to and from Flyball is lost." },
+	                "This share of messages to and from Flyball is lost." },
 	[PLAN_DUPLICATE] = { "duplicate", PLAN_SHARE, 0.5, 0.02, 0.5, 60, 600, "This share of messages comes twice." },
 	[PLAN_DELAY] = { "delay", PLAN_SECONDS, 0.5, 0.2, 20, 60, 600, "Every fifth message comes later by this time." },
 	[PLAN_CUT] = { "cut", PLAN_SHARE, 0.4, 0.01, 0.3, 20, 180, "This share of messages is cut, stalled or reset." },
 	[PLAN_PARTITION] = { "partition", PLAN_NOTHING, 0.3, 0, 0, 5, 120,
-						 "Flyball and the API server do not reach each other." },
+	                     "Flyball and the API server do not reach each other." },
 	[PLAN_SLOW_DISK] = { "slow_disk", PLAN_FACTOR, 0.3, 5, 500, 30, 300,
-						 "Syncs of Flyball's disk take so many times as long." },
+	                     "Syncs of Flyball's disk take so many times as long." },
 	[PLAN_FULL_DISK] = { "full_disk", PLAN_NOTHING, 0.2, 0, 0, 10, 120, "Flyball's disk is full." },
 	[PLAN_CLOCK_STEP] = { "clock_step", PLAN_SECONDS, 0.3, 0.1, 60, 0, 0,
-						  "Flyball's wall clock jumps, ahead or back." },
+	                      "Flyball's wall clock jumps, ahead or back." },
 	[PLAN_API_RESTART] = { "api_restart", PLAN_NOTHING, 0.4, 0, 0, 2, 60,
-						   "The API server is killed, and started again." },
+	                       "The API server is killed, and started again." },
 	[PLAN_API_FAILING] = { "api_failing", PLAN_SHARE, 0.4, 0.05, 0.7, 20, 300,
-						   "It answers 500 or 503 without having done it." },
+	                       "It answers 500 or 503 without having done it." },
 	[PLAN_API_FORGETFUL] = { "api_forgetful", PLAN_SHARE, 0.5, 0.1, 1, 20, 600,
-							 "It does what it is asked, and answers 500." },
+	                         "It does what it is asked, and answers 500." },
 	[PLAN_API_STALE] = { "api_stale", PLAN_SHARE, 0.4, 0.1, 1, 20, 300, "Reads answer what was true a moment ago." },
 	[PLAN_API_THROTTLED] = { "api_throttled", PLAN_SHARE, 0.3, 0.1, 0.9, 10, 120, "It answers 429." },
 	[PLAN_API_COMPACT] = { "api_compact", PLAN_NOTHING, 1, 0, 0, 0, 0, "It forgets history: watches are told 410." },
 	[PLAN_DEPLOYMENT] = { "deploy", PLAN_NOTHING, 0, 0, 0, 0, 0,
-						  "A service is deployed in a new version: ordinary life." },
+	                      "A service is deployed in a new version: ordinary life." },
 	[PLAN_APPROVE] = { "approve", PLAN_NOTHING, 0, 0, 0, 0, 0, "A person approves every action that waits." },
 	[PLAN_REJECT] = { "reject", PLAN_NOTHING, 0, 0, 0, 0, 0, "A person rejects every action that waits." },
 };
@@ -83,8 +83,8 @@ enum err plan_faults_parse(struct str text, uint32_t *out, struct why *why) {
 		rest = tail;
 		if (!plan_kind_parse(str_trim(name), &k) || k >= PLAN_FAULTS)
 			return why_set(why, ERR_INVALID,
-						   "there is no fault '" STR_FMT "', did you mean '%s'? --faults list shows all", STR_ARG(name),
-						   nearest(name));
+			               "there is no fault '" STR_FMT "', did you mean '%s'? --faults list shows all", STR_ARG(name),
+			               nearest(name));
 		mask |= UINT32_C(1) << k;
 	}
 	*out = mask;
@@ -96,7 +96,7 @@ void plan_faults_list(struct buf *out) {
 	buf_printf(out, "%-15s %-8s %-8s %s\n", "NAME", "WHERE", "UNIT", "WHAT");
 	for (int k = 0; k < PLAN_FAULTS; k++)
 		buf_printf(out, "%-15s %-8s %-8s %s\n", plan_table[k].name, k < PLAN_SHOP_FAULTS ? "shop" : "outside",
-				   units[plan_table[k].unit], plan_table[k].help);
+		           units[plan_table[k].unit], plan_table[k].help);
 }
 
 bool plan_add(struct fault_plan *p, const struct plan_step *step) {

@@ -9,7 +9,7 @@
 
 static bool same(const struct plan_step *a, const struct plan_step *b) {
 	return a->at_ns == b->at_ns && a->kind == b->kind && a->magnitude == b->magnitude && a->for_ns == b->for_ns &&
-		   a->effects == b->effects;
+	       a->effects == b->effects;
 }
 
 /* In order, within bounds, the same for the same seed; a switched-off kind moves no other. */
@@ -84,4 +84,4 @@ TEST(a_step_reads_as_it_is_written) {
 }
 
 RUN(a_plan_follows_from_its_seed_and_switches, every_fault_is_drawn_by_some_seed, faults_are_named,
-	a_step_reads_as_it_is_written)
+    a_step_reads_as_it_is_written)

@@ -96,7 +96,7 @@ static bool fits(enum report_kind kind, const struct json *v) {
 	case REPORT_SHARE: return v->kind == JSON_NULL || v->kind == JSON_TRUE || v->kind == JSON_FALSE;
 	case REPORT_RATE:
 		return v->kind == JSON_ARRAY && v->count == 2 && json_int(json_at(v, 0), -1) >= 0 &&
-			   json_double(json_at(v, 1), -1) >= 0;
+		       json_double(json_at(v, 1), -1) >= 0;
 	}
 	return false;
 }
@@ -323,7 +323,7 @@ void report_table(struct report *r, struct buf *out) {
 	buf_printf(out, "  %-*s", NAME_WIDTH, "");
 	for (size_t s = 0; s < r->subject_count; s++)
 		buf_printf(out, s + 1 < r->subject_count ? "%-*s" : "%*s", s + 1 < r->subject_count ? CELL_WIDTH : 0,
-				   r->subjects[s]);
+		           r->subjects[s]);
 	buf_byte(out, '\n');
 	for (int kind = ALL; kind < KINDS; kind++) {
 		void *block = NULL;

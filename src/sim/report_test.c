@@ -39,24 +39,24 @@ TEST(rows_are_summed_by_subject_case_and_group) {
 	struct why why;
 	struct report *r = opened(t);
 	EXPECT_OK(add(t, r,
-				  "{\"case\":\"leak\",\"groups\":[\"fast\"],\"subjects\":{\"flyball\":{\"detect_s\":10,"
-				  "\"cause_right\":true,\"false_per_week\":[0,0.25]},\"alarms\":{\"detect_s\":null}}}",
-				  &why));
+	              "{\"case\":\"leak\",\"groups\":[\"fast\"],\"subjects\":{\"flyball\":{\"detect_s\":10,"
+	              "\"cause_right\":true,\"false_per_week\":[0,0.25]},\"alarms\":{\"detect_s\":null}}}",
+	              &why));
 	EXPECT_OK(add(t, r,
-				  "{\"case\":\"leak\",\"subjects\":{\"flyball\":{\"detect_s\":30,\"cause_right\":null,"
-				  "\"false_per_week\":[1,0.25]},\"alarms\":{\"detect_s\":90}}}",
-				  &why));
+	              "{\"case\":\"leak\",\"subjects\":{\"flyball\":{\"detect_s\":30,\"cause_right\":null,"
+	              "\"false_per_week\":[1,0.25]},\"alarms\":{\"detect_s\":90}}}",
+	              &why));
 	EXPECT_OK(add(t, r,
-				  "{\"case\":\"pod\",\"counts\":false,\"subjects\":{\"flyball\":{\"detect_s\":999,"
-				  "\"false_per_week\":[1,0.5]}},\"curve\":{\"magnitude\":1.5}}",
-				  &why));
+	              "{\"case\":\"pod\",\"counts\":false,\"subjects\":{\"flyball\":{\"detect_s\":999,"
+	              "\"false_per_week\":[1,0.5]}},\"curve\":{\"magnitude\":1.5}}",
+	              &why));
 	const struct json *all = result(t, r), *flyball = json_path(all, "subjects.flyball");
 	EXPECT(str_is(json_str(json_get(all, "experiment")), "mttd") && json_int(json_path(all, "seeds.1"), 0) == 3);
 	EXPECT(json_double(json_path(flyball, "detect_s.median"), 0) == 20);
 	EXPECT(json_double(json_path(flyball, "detect_s.worst"), 0) == 30 &&
-		   json_int(json_path(flyball, "detect_s.n"), 0) == 2);
+	       json_int(json_path(flyball, "detect_s.n"), 0) == 2);
 	EXPECT(json_double(json_path(flyball, "cause_right.mean"), 0) == 1 &&
-		   json_int(json_path(flyball, "cause_right.n"), 0) == 1);
+	       json_int(json_path(flyball, "cause_right.n"), 0) == 1);
 	EXPECT_NEAR(json_double(json_path(flyball, "false_per_week.mean"), 0), 2, 1e-12); /* two in one week */
 	const struct json *alarms = json_path(all, "cases.leak.alarms.detect_s");
 	EXPECT(json_get(alarms, "median")->kind == JSON_NULL && json_int(json_get(alarms, "never"), 0) == 1);

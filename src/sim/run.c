@@ -266,7 +266,7 @@ size_t run_truths(const struct run *r, struct run_truth out[RUN_TRUTHS_MAX]) {
 			.over_ns = since_begin(r, f->over_ns, f->over),
 		};
 		snprintf(out[i].entity, sizeof out[i].entity, "%s/%s", f->kind == SHOP_SLOW_DATABASE ? "database" : "service",
-				 out[i].target);
+		         out[i].target);
 	}
 	return r->fault_count;
 }

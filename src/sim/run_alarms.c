@@ -94,7 +94,7 @@ static void take_series(struct reading *g, const struct batch_series *s) {
 
 /* The increment since the point before; after a reset the whole. */
 static void increment(struct receiver *r, const struct line *l, const struct batch_histogram *h, uint64_t *count,
-					  double *sum) {
+                      double *sum) {
 	struct str key = { (const char *)&l->id, sizeof l->id };
 	struct total *t = map_get(&r->totals, key);
 	*count = h->count;

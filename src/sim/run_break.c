@@ -15,7 +15,7 @@ static const struct shop_service *some_service(const struct run *r) {
 static void change(struct run *r, const char *manager, const char *patch) {
 	struct why why = { "" };
 	enum err e = sim_kube_change(r->kube, KUBE_DEPLOYMENTS, r->world.namespace_, some_service(r)->deployment, manager,
-								 str_of(patch), &why);
+	                             str_of(patch), &why);
 	assert(!e);
 }
 
@@ -28,7 +28,7 @@ static void forge(struct run *r) {
 	struct sim_kube_reply reply = { 0 };
 	struct doc *body = doc_parse(str_of(patch), NULL);
 	sim_kube_do_patch(r->kube, KUBE_DEPLOYMENTS, r->world.namespace_, some_service(r)->deployment, KUBE_MERGE, body,
-					  &call, &reply);
+	                  &call, &reply);
 	assert(!reply.reason && "the server takes what Flyball may write");
 	sim_kube_reply_done(&reply);
 	doc_free(body);

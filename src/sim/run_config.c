@@ -14,7 +14,7 @@ static void settings(const struct run_opts *o, const char *section, struct buf *
 static void handler(const struct run_opts *o, const struct handler *h, struct buf *b) {
 	static const char *const modes[] = { "auto", "approve", "observe" };
 	buf_printf(b, "  - {name: " STR_FMT ", action: %s, mode: %s, kinds: [", STR_ARG(h->name),
-			   action_kind_name(h->action), modes[o->broken == BREAK_MODE ? SCENARIO_AUTO : o->mode]);
+	           action_kind_name(h->action), modes[o->broken == BREAK_MODE ? SCENARIO_AUTO : o->mode]);
 	bool first = true;
 	for (int k = 0; k < CAUSE_KINDS; k++) {
 		if (!(h->kinds >> k & 1)) continue;
@@ -43,9 +43,9 @@ static void write_yaml(const struct run_opts *o, struct buf *b) {
 	char hex[65];
 	hex_encode(token.b, sizeof token.b, hex);
 	buf_c(b, "listen: {address: 0.0.0.0, otlp_grpc: 4317, otlp_http: 4318, api: 8555}\n"
-			 "state: \"sqlite:///" RUN_STATE_DIR "/state.db\"\n"
-			 "bus: \"sqlite:///" RUN_STATE_DIR "/bus.db\"\n"
-			 "target: \"kubernetes:?server=http://kube:80&token_file=/etc/flyball/token\"\n");
+	         "state: \"sqlite:///" RUN_STATE_DIR "/state.db\"\n"
+	         "bus: \"sqlite:///" RUN_STATE_DIR "/bus.db\"\n"
+	         "target: \"kubernetes:?server=http://kube:80&token_file=/etc/flyball/token\"\n");
 	buf_printf(b, "traces: {unsampled: %s}\n", o->world->sampling < 1 ? "false" : "true");
 	buf_printf(b, "tokens: [{name: people, role: operator, sha256: \"%s\"}]\n", hex);
 	buf_c(b, "observe: {series_max: 20000");
@@ -74,7 +74,7 @@ static void limits_of(const struct config *c, const struct run_opts *o, struct i
 }
 
 enum err run_config(struct arena *a, const struct run_opts *o, struct str *yaml, struct invariant_limits *limits,
-					struct why *why) {
+                    struct why *why) {
 	struct config c;
 	struct run_opts honest = *o;
 	struct buf b;

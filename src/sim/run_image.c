@@ -55,7 +55,7 @@ enum err run_image_take(struct run *r, struct run_image *out, struct why *why) {
 }
 
 enum err run_image_make(const struct run_warm *w, const struct run_watch *watch, struct run_image *out,
-						struct why *why) {
+                        struct why *why) {
 	struct run_opts o = {
 		.world = w->world, .seed = w->seed, .rate = w->rate, .mode = SCENARIO_OBSERVE, .alarms = true
 	};
@@ -67,7 +67,7 @@ enum err run_image_make(const struct run_warm *w, const struct run_watch *watch,
 		if (stopped(watch)) e = why_set(why, ERR_CLOSED, "interrupted");
 		if (!e && !run_until(r, at + STEP_NS))
 			e = why_set(why, ERR_INVALID, "the world broke an invariant while it was warmed: %s",
-						run_invariants(r)->why);
+			            run_invariants(r)->why);
 	}
 	if (!e) e = run_image_take(r, out, why);
 	told(watch, 1);
@@ -81,7 +81,7 @@ static void image_name(const char *directory, uint64_t program, const struct run
 	char text[300];
 	int length =
 		snprintf(text, sizeof text, "%s %016llx %s %.17g %.17g %llu", FLYBALL_VERSION, (unsigned long long)program,
-				 w->world->name, w->rate > 0 ? w->rate : w->world->rate, w->hours, (unsigned long long)w->seed);
+	             w->world->name, w->rate > 0 ? w->rate : w->world->rate, w->hours, (unsigned long long)w->seed);
 	struct hash128 h = hash128((struct str){ text, (size_t)length });
 	char hex[33];
 	hex_encode(h.b, sizeof h.b, hex);
@@ -142,7 +142,7 @@ static void forget_old(struct disk *disk, const char *directory, const char *pat
 }
 
 enum err run_image_get(struct disk *disk, const char *directory, uint64_t program, const struct run_warm *w,
-					   const struct run_watch *watch, struct run_image *out, struct why *why) {
+                       const struct run_watch *watch, struct run_image *out, struct why *why) {
 	char path[4096];
 	*out = (struct run_image){ 0 };
 	image_name(directory, program, w, path, sizeof path);

@@ -29,10 +29,10 @@ struct run_watch {
 
 /* Plays the hours. ERR_CLOSED: it was stopped. */
 MUST_USE enum err run_image_make(const struct run_warm *w, const struct run_watch *watch, struct run_image *out,
-								 struct why *why);
+                                 struct why *why);
 void run_image_done(struct run_image *i); /* takes a zeroed one */
 
 /* From the cache `directory` of a real disk, else made and put there (a cache that cannot be written costs
  * time, nothing else). `program`: a hash of the program that runs. */
 MUST_USE enum err run_image_get(struct disk *disk, const char *directory, uint64_t program, const struct run_warm *w,
-								const struct run_watch *watch, struct run_image *out, struct why *why);
+                                const struct run_watch *watch, struct run_image *out, struct why *why);

@@ -111,7 +111,7 @@ void run_flyball_dies(struct run *r, int64_t effects, bool power_loss);
 void run_break_begin(struct run *r);
 /* ---- run_config.c ---- */
 MUST_USE enum err run_config(struct arena *a, const struct run_opts *o, struct str *yaml,
-							 struct invariant_limits *limits, struct why *why);
+                             struct invariant_limits *limits, struct why *why);
 /* ---- run_daemon.c ---- */
 extern const struct sim_program run_daemon_program;
 void run_daemon_begin(struct run *r);           /* puts in place what it needs, and starts it */

@@ -17,7 +17,7 @@ static enum err start(void *self, struct sim_host *host, struct why *why) {
 
 static uint64_t ask(struct run_people *p, const char *method, struct str url) {
 	struct http_header headers[2] = { { STR("authorization"), STR("Bearer " RUN_TOKEN) },
-									  { STR("content-type"), STR("application/json") } };
+		                              { STR("content-type"), STR("application/json") } };
 	struct http_request q = {
 		.method = str_of(method),
 		.url = url,
@@ -49,7 +49,7 @@ static void probed(struct run_people *p, bool ok, const char *how) {
 	v->answers += ok;
 	if (!ok && !excused(p))
 		invariants_break(v, INVARIANT_ANSWERS, p->run->queue.now_ns, "GET /healthz was sent at %.3f s: %s",
-						 (double)p->asked_ns / 1e9, how);
+		                 (double)p->asked_ns / 1e9, how);
 }
 
 static void look(struct run_people *p) {

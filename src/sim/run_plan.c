@@ -155,7 +155,7 @@ static enum err plan_shop_fault(struct run *r, const struct plan_step *s, struct
 	if (*s->target) f.target = target_of(r, s);
 	if (f.target < 0)
 		return why_set(why, ERR_INVALID, "the world '%s' has no %s '%s'", r->world.name,
-					   s->kind == PLAN_SLOW_DATABASE ? "database" : "service", s->target);
+		               s->kind == PLAN_SLOW_DATABASE ? "database" : "service", s->target);
 	if (r->fault_count == RUN_TRUTHS_MAX) return why_set(why, ERR_INVALID, "more than %d faults", RUN_TRUTHS_MAX);
 	if (s->magnitude > 0) f.magnitude = s->magnitude;
 	f.onset_ns = r->begin_ns + s->at_ns;

@@ -140,7 +140,7 @@ static void trouble(struct fault_plan *p, enum run_break b, uint64_t seed) {
 	if (b == BREAK_FORGERY) return; /* whatever is done is forged */
 	for (size_t i = 0; i < sizeof services / sizeof *services; i++)
 		add(p, PLAN_ERROR_BURST, services[b == BREAK_COOLDOWN ? 0 : i], 0.5,
-			(240 + 100 * (int64_t)i + (int64_t)seed) * NS_PER_SEC);
+		    (240 + 100 * (int64_t)i + (int64_t)seed) * NS_PER_SEC);
 }
 
 static int broken_by(struct t *t, enum run_break b, enum scenario_mode mode, uint64_t seed) {
@@ -185,5 +185,5 @@ TEST(what_a_world_has_not_is_refused) {
 }
 
 RUN(the_same_seed_gives_the_same_trace_and_another_another, every_event_has_the_form_that_is_promised,
-	a_warmed_world_is_resumed, each_broken_promise_is_found_by_a_seed, an_unbroken_world_breaks_nothing,
-	what_a_world_has_not_is_refused)
+    a_warmed_world_is_resumed, each_broken_promise_is_found_by_a_seed, an_unbroken_world_breaks_nothing,
+    what_a_world_has_not_is_refused)

@@ -6,7 +6,7 @@
 #include "base/param.h"
 
 static const char *const words[WORDS] = { "incident",   "cause",    "action", "resolved",
-										  "escalation", "approval", "stale",  "write" };
+	                                      "escalation", "approval", "stale",  "write" };
 
 struct parse {
 	struct arena *a;
@@ -20,7 +20,7 @@ struct parse {
 
 static enum err bad(const struct parse *p, const char *what, struct str word) {
 	return why_set(p->why, ERR_INVALID, "%s:%u: %s%s" STR_FMT "%s", p->name, p->line, what, word.n ? " '" : "",
-				   STR_ARG(word), word.n ? "'" : "");
+	               STR_ARG(word), word.n ? "'" : "");
 }
 
 /* The next word of the line, or the empty slice. */
@@ -98,7 +98,7 @@ static enum err step_details(struct parse *p, struct plan_step *s) {
 		if (e) return e;
 	}
 	static const char *const wants[] = { "", "needs a factor like x6", "needs a share like 40%",
-										 "needs a time like 20m" };
+		                                 "needs a time like 20m" };
 	if (info->unit != PLAN_NOTHING && !measured) return bad(p, wants[info->unit], str_of(info->name));
 	return OK;
 }
@@ -109,7 +109,7 @@ static enum err step_kind(struct parse *p, struct plan_step *s) {
 	if (fault) word = next(p);
 	if (!plan_kind_parse(word, &s->kind) || fault != (s->kind < PLAN_FAULTS))
 		return bad(p, fault ? "there is no such fault:" : "'fault NAME', deploy, approve or reject belongs here, not",
-				   word);
+		           word);
 	return step_details(p, s);
 }
 
@@ -182,7 +182,7 @@ static enum err line_expect(struct parse *p, bool never, struct str line) {
 	while (x->word < WORD_TWO_ACTIONS && !str_is(word, words[x->word])) x->word++;
 	if (x->word == WORD_TWO_ACTIONS && (!never || !str_is(word, "two")))
 		return bad(p, "incident, cause, action, resolved, escalation, approval, stale or write belongs here, not",
-				   word);
+		           word);
 	enum err e = x->word == WORD_TWO_ACTIONS ? two_actions(p, x) : OK;
 	for (word = next(p); !e && word.n; word = next(p)) e = condition(p, word, x);
 	if (!e) s->expect_count++;

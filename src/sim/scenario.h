@@ -83,7 +83,7 @@ struct scenario {
 
 /* Everything lies in `a` or in `text`. ERR_INVALID: "name:12: ...", with what would be right. ERR_NOMEM. */
 MUST_USE enum err scenario_parse(struct arena *a, struct str text, const char *name, struct scenario *out,
-								 struct why *why);
+                                 struct why *why);
 
 /* What a run left behind. */
 struct scenario_write {

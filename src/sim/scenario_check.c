@@ -147,7 +147,7 @@ size_t scenario_check(const struct scenario *s, const struct scenario_facts *f, 
 		if (seen != k.x->never) continue;
 		failed++;
 		buf_printf(out, STR_FMT ":%u: " STR_FMT ": %s", STR_ARG(s->name), k.x->number, STR_ARG(k.x->line),
-				   seen ? "it came" : "it did not come");
+		           seen ? "it came" : "it did not come");
 		if (seen || (k.event && k.at_ns >= 0))
 			buf_printf(out, "%s at %.1f s", seen ? "" : " in time, only", (double)k.at_ns / 1e9);
 		buf_byte(out, '\n');

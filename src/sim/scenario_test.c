@@ -11,17 +11,17 @@ TEST(a_scenario_reads_as_it_is_written) {
 	struct scenario s;
 	struct why why;
 	EXPECT_OK(PLAY("# a slow database\n"
-				   "seed 7\nmode approve\nrate 20\nfor 25m\ncold\nset handler cooldown 10m\n"
-				   "at 5m fault slow_database orders x6 for 10m # harder\n"
-				   "at 1m deploy cart\n"
-				   "at 6m fault loss 12.5% for 1m\n"
-				   "when effect fault kill\n"
-				   "at 7m fault power_loss after 40 effects\n"
-				   "\n"
-				   "expect within 30s cause entity=database/* kind!=errors confidence>=0.5\n"
-				   "expect action rollout_restart target=orders\n"
-				   "never two actions on one target within 5m\n"
-				   "never write"));
+	               "seed 7\nmode approve\nrate 20\nfor 25m\ncold\nset handler cooldown 10m\n"
+	               "at 5m fault slow_database orders x6 for 10m # harder\n"
+	               "at 1m deploy cart\n"
+	               "at 6m fault loss 12.5% for 1m\n"
+	               "when effect fault kill\n"
+	               "at 7m fault power_loss after 40 effects\n"
+	               "\n"
+	               "expect within 30s cause entity=database/* kind!=errors confidence>=0.5\n"
+	               "expect action rollout_restart target=orders\n"
+	               "never two actions on one target within 5m\n"
+	               "never write"));
 	EXPECT(s.seed == 7 && s.mode == SCENARIO_APPROVE && s.rate == 20 && s.cold && s.length_ns == 25 * NS_PER_MIN);
 	EXPECT(s.plan.count == 4 && s.plan.steps[0].kind == PLAN_DEPLOYMENT && !strcmp(s.plan.steps[0].target, "cart"));
 	EXPECT(s.plan.steps[1].magnitude == 6 && s.plan.steps[1].for_ns == 10 * NS_PER_MIN);

@@ -47,8 +47,8 @@ static void add_points(struct shop *s) {
 		while (m->point_count < SHOP_ENDPOINTS_MAX && m->spec->endpoints[m->point_count].name) {
 			s->points = must_grow(s->points, s->point_count + 1, sizeof *s->points);
 			s->points[s->point_count++] = (struct shop_point){ .service = i,
-															   .index = m->point_count,
-															   .spec = &m->spec->endpoints[m->point_count] };
+				                                               .index = m->point_count,
+				                                               .spec = &m->spec->endpoints[m->point_count] };
 			m->point_count++;
 		}
 	}
@@ -297,17 +297,17 @@ static void deploy_moment(void *self, uint64_t arg) {
 	struct shop_member *m = &s->members[rng_below(&s->people_rng, (int64_t)s->world->service_count)];
 	char patch[400];
 	snprintf(patch, sizeof patch,
-			 "{\"spec\":{\"template\":{\"spec\":{\"containers\":[{\"name\":\"%s\",\"image\":\"registry.local/"
-			 "%s:1.%lld.0\"}]}}}}",
-			 m->spec->name, m->spec->name, (long long)++m->revision);
+	         "{\"spec\":{\"template\":{\"spec\":{\"containers\":[{\"name\":\"%s\",\"image\":\"registry.local/"
+	         "%s:1.%lld.0\"}]}}}}",
+	         m->spec->name, m->spec->name, (long long)++m->revision);
 	enum err e = sim_kube_change(s->kube, KUBE_DEPLOYMENTS, s->world->namespace_, m->spec->deployment, "helm",
-								 str_of(patch), NULL);
+	                             str_of(patch), NULL);
 	assert(!e);
 	s->counts.deployments++;
 	sim_trace_tell(s->o.trace, "people: %s 1.%lld.0 is rolled out", m->spec->name, (long long)m->revision);
 	double day = (double)NS_PER_DAY / 1e9;
 	sim_queue_in(s->queue, (int64_t)(rng_exponential(&s->people_rng, day / s->world->deployments_day) * 1e9),
-				 deploy_moment, s, 0);
+	             deploy_moment, s, 0);
 }
 
 void shop_open(struct shop *s, struct sim_kube *kube, int64_t calm_ns) {

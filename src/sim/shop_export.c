@@ -105,9 +105,9 @@ static bool post(struct shop *s, struct shop_sending *x) {
 	const char *base = x->copy ? s->o.copy_url : x->grpc ? s->o.grpc_url : s->o.http_url;
 	snprintf(url, sizeof url, "%s%s", base, x->grpc ? grpc_paths[x->signal] : http_paths[x->signal]);
 	struct http_header h[] = { { STR("content-type"),
-								 x->grpc ? STR("application/grpc") : STR("application/x-protobuf") },
-							   { STR("user-agent"), STR("OTel-OTLP-Exporter/1.38.0") },
-							   { STR("te"), STR("trailers") } };
+		                         x->grpc ? STR("application/grpc") : STR("application/x-protobuf") },
+		                       { STR("user-agent"), STR("OTel-OTLP-Exporter/1.38.0") },
+		                       { STR("te"), STR("trailers") } };
 	struct http_request r = {
 		.method = STR("POST"), .url = str_of(url), .headers = h, .header_count = x->grpc ? 3 : 2
 	};
@@ -130,7 +130,7 @@ static void sent(struct shop *s, const struct shop_sending *x) {
 
 /* A gRPC body carries its length before it. */
 static void make_body(struct shop_sending *x, const struct sim_wire *resource, const char *scope,
-					  const struct sim_wire *elements) {
+                      const struct sim_wire *elements) {
 	if (x->grpc) sw_bytes(&x->body, "\0\0\0\0\0", 5);
 	shop_put_request(&x->body, resource, scope, elements);
 	if (!x->grpc) return;
@@ -140,7 +140,7 @@ static void make_body(struct shop_sending *x, const struct sim_wire *resource, c
 
 /* Starts an export of these elements; `gen` of its pod, or no pod at all. */
 static void send_elements(struct shop *s, uint32_t pod, enum shop_signal signal, const struct sim_wire *resource,
-						  const char *scope, const struct sim_wire *elements, bool grpc, bool touched) {
+                          const char *scope, const struct sim_wire *elements, bool grpc, bool touched) {
 	if (!s->client) return;
 	struct shop_sending *x = sending_new(s);
 	x->pod = pod;
@@ -184,7 +184,7 @@ static void export_failed(struct shop *s, struct shop_sending *x, bool again) {
 	double wait = (double)BACK_OFF_NS * pow(1.5, x->attempt - 1) * rng_between(&s->export_rng, 0.8, 1.2);
 	x->id = UINT64_MAX - rng_next(&s->export_rng) % (UINT64_C(1) << 40); /* no exchange's: it waits */
 	sim_queue_in(s->queue, (int64_t)(wait < (double)BACK_OFF_MAX ? wait : (double)BACK_OFF_MAX), retry_moment, s,
-				 x->id);
+	             x->id);
 }
 
 static void retry_moment(void *self, uint64_t id) {
@@ -253,7 +253,7 @@ static void export_next(struct shop *s, uint32_t index, enum shop_signal signal)
 }
 
 static bool batch_added(struct shop *s, struct shop_pod *p, enum shop_signal signal, struct shop_batch *b,
-						bool touched) {
+                        bool touched) {
 	struct shop_exporter *e = &p->exporters[signal];
 	uint32_t index;
 	b->touched = b->touched || touched;
@@ -264,7 +264,7 @@ static bool batch_added(struct shop *s, struct shop_pod *p, enum shop_signal sig
 }
 
 void shop_add_span(struct shop *s, struct shop_pod *p, const struct shop_span_form *form, const struct shop_span *span,
-				   enum shop_outcome o, bool touched) {
+                   enum shop_outcome o, bool touched) {
 	struct shop_batch *b = growing(&p->exporters[SHOP_SPANS]);
 	if (!b) {
 		s->counts.spans_dropped++;
@@ -293,7 +293,7 @@ static void put_served(struct shop *s, const struct shop_pod *p, struct sim_wire
 		for (int o = 0; o < 3; o++) {
 			if (!p->served[i][o].count) continue;
 			shop_put_histogram(&points, &p->served[i][o], start, now,
-							   &s->points[m->first_point + i].metric_attributes[o]);
+			                   &s->points[m->first_point + i].metric_attributes[o]);
 			s->counts.points++;
 		}
 	if (points.n) shop_put_metric(metrics, "http.server.request.duration", "s", SHOP_HISTOGRAM, &points);
@@ -318,7 +318,7 @@ static void put_called(struct shop *s, const struct shop_pod *p, bool database, 
 }
 
 static void put_one(struct sim_wire *metrics, const char *name, const char *unit, enum shop_metric kind, double v,
-					int64_t start_ns, int64_t at_ns) {
+                    int64_t start_ns, int64_t at_ns) {
 	struct sim_wire points = { 0 }, none = { 0 };
 	shop_put_number(&points, v, !strcmp(unit, "By"), start_ns, at_ns, &none);
 	shop_put_metric(metrics, name, unit, kind, &points);
@@ -349,7 +349,7 @@ static void export_metrics(struct shop *s, uint32_t index) {
 	put_one(&metrics, "process.memory.usage", "By", SHOP_UPDOWN, noisy_memory(s, p), start, now);
 	s->counts.points += 2;
 	send_elements(s, index, SHOP_METRICS, &p->resource, scope_of(spec->language), &metrics, spec->grpc,
-				  p->touched || leak_shows(s, p));
+	              p->touched || leak_shows(s, p));
 	p->touched = false;
 	sw_done(&metrics);
 }
@@ -421,13 +421,13 @@ static void put_pod(struct shop *s, struct shop_pod *p, struct sim_wire *body) {
 	put_one(&metrics, "k8s.pod.memory.working_set", "By", SHOP_GAUGE, memory, 0, at);
 	if (p->kube.memory_limit)
 		put_one(&metrics, "k8s.pod.memory_limit_utilization", "1", SHOP_GAUGE, memory / (double)p->kube.memory_limit, 0,
-				at);
+		        at);
 	p->cpu_told_s = p->cpu_s;
 	p->cpu_told_ns = now;
 	s->counts.points += 4;
 	shop_put_request(body, &p->agent_resource,
-					 "github.com/open-telemetry/opentelemetry-collector-contrib/receiver/kubeletstatsreceiver",
-					 &metrics);
+	                 "github.com/open-telemetry/opentelemetry-collector-contrib/receiver/kubeletstatsreceiver",
+	                 &metrics);
 	sw_done(&metrics);
 }
 
@@ -463,7 +463,7 @@ static void agent_timer(void *self, uint64_t node) {
 void shop_agents_start(struct shop *s) {
 	for (int i = 0; i < s->world->nodes; i++)
 		sim_queue_in(s->queue, (int64_t)(rng_unit(&s->export_rng) * (double)s->world->agent_ns), agent_timer, s,
-					 (uint64_t)i);
+		             (uint64_t)i);
 }
 
 void shop_export_done(struct shop *s) {

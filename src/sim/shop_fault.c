@@ -21,7 +21,7 @@ enum shop_remedy shop_remedy_of(enum shop_fault_kind k, bool deployed, enum shop
 		[SHOP_DEAD_POD] = { SHOP_CURES, SHOP_CURES, SHOP_HARMS, SHOP_HELPS },
 	};
 	static const enum shop_remedy by_deployment[SHOP_ACTIONS] = { SHOP_NOTHING, SHOP_NOTHING, SHOP_CURES,
-																  SHOP_NOTHING };
+		                                                          SHOP_NOTHING };
 	return k == SHOP_ERROR_BURST && deployed ? by_deployment[a] : table[k][a];
 }
 
@@ -36,7 +36,7 @@ struct shop_fault shop_draw_fault(const struct shop *s, enum shop_fault_kind kin
 	const struct shop_fault_info *info = &shop_fault_infos[kind];
 	struct shop_fault f = { .kind = kind };
 	f.target = kind == SHOP_SLOW_DATABASE ? (int)rng_below(rng, (int64_t)s->world->database_count)
-										  : (int)random_service(s, rng, kind == SHOP_DEAD_POD ? 2 : 1);
+	                                      : (int)random_service(s, rng, kind == SHOP_DEAD_POD ? 2 : 1);
 	f.magnitude = exp(rng_between(rng, log(info->least), log(info->most)));
 	return f;
 }
@@ -101,10 +101,10 @@ static void deploy_bad_image(struct shop *s, struct shop_fault *f) {
 	char patch[400];
 	snprintf(f->image, sizeof f->image, "registry.local/%s:1.%lld.0", m->spec->name, (long long)++m->revision);
 	snprintf(patch, sizeof patch,
-			 "{\"spec\":{\"template\":{\"spec\":{\"containers\":[{\"name\":\"%s\",\"image\":\"%s\"}]}}}}",
-			 m->spec->name, f->image);
+	         "{\"spec\":{\"template\":{\"spec\":{\"containers\":[{\"name\":\"%s\",\"image\":\"%s\"}]}}}}",
+	         m->spec->name, f->image);
 	enum err e = sim_kube_change(s->kube, KUBE_DEPLOYMENTS, s->world->namespace_, m->spec->deployment, "helm",
-								 str_of(patch), NULL);
+	                             str_of(patch), NULL);
 	assert(!e);
 }
 
@@ -115,8 +115,8 @@ static void fault_begins(void *self, uint64_t arg) {
 	f->begun_ns = s->queue->now_ns;
 	f->carried = f->kind == SHOP_SLOW_DATABASE;
 	sim_trace_tell(s->o.trace, "shop: fault %s on %s, %.3g %s%s", shop_fault_infos[f->kind].name,
-				   shop_target_name(s, f), f->magnitude, shop_fault_infos[f->kind].unit,
-				   f->deployed ? ", by a deployment" : "");
+	               shop_target_name(s, f), f->magnitude, shop_fault_infos[f->kind].unit,
+	               f->deployed ? ", by a deployment" : "");
 	if (f->kind == SHOP_SLOW_DATABASE)
 		s->dbs[f->target].slow = f->magnitude;
 	else if (f->kind == SHOP_DEAD_POD)

@@ -391,7 +391,7 @@ static void tell_served(struct shop *s, const struct shop_flow *f, enum shop_out
 	p->touched = p->touched || f->touched;
 	if (f->sampled) {
 		struct shop_span span = { f->trace_hi,       f->trace_lo,   f->span, f->parent, shop_wall(s, f->start_ns),
-								  shop_wall(s, now), f->parent != 0 };
+			                      shop_wall(s, now), f->parent != 0 };
 		shop_add_span(s, p, &pt->form, &span, o, f->touched);
 	}
 	log_end(s, p, f, o);
@@ -412,7 +412,7 @@ static void finish(struct shop *s, uint32_t i, enum shop_outcome o) {
 
 /* What the calling pod tells of a call that ended. */
 static void tell_called(struct shop *s, const struct shop_call_state *c, const struct shop_flow *caller,
-						enum shop_outcome o) {
+                        enum shop_outcome o) {
 	struct shop_pod *p = s->pods[caller->pod];
 	const struct shop_edge *e = &s->edges[c->edge];
 	int64_t now = s->queue->now_ns;
@@ -420,7 +420,7 @@ static void tell_called(struct shop *s, const struct shop_call_state *c, const s
 	p->touched = p->touched || c->touched;
 	if (!caller->sampled) return;
 	struct shop_span span = { caller->trace_hi,          caller->trace_lo,  c->span, caller->span,
-							  shop_wall(s, c->start_ns), shop_wall(s, now), false };
+		                      shop_wall(s, c->start_ns), shop_wall(s, now), false };
 	shop_add_span(s, p, &e->form, &span, o, c->touched);
 }
 

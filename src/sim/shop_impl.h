@@ -196,7 +196,7 @@ void shop_export_last(struct shop *s, uint32_t pod);  /* an orderly end sends wh
 void shop_export_stop(struct shop_pod *p);            /* what was not sent is lost */
 void shop_agents_start(struct shop *s);
 void shop_add_span(struct shop *s, struct shop_pod *p, const struct shop_span_form *form, const struct shop_span *span,
-				   enum shop_outcome o, bool touched);
+                   enum shop_outcome o, bool touched);
 void shop_add_log(struct shop *s, struct shop_pod *p, const struct shop_log *l, bool touched);
 void shop_export_done(struct shop *s);
 

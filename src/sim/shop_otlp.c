@@ -43,7 +43,7 @@ void shop_attr_outcome(struct sim_wire *w, uint32_t field, enum shop_outcome o, 
 /* ---- spans ---- */
 
 void shop_form_init(struct shop_span_form *f, const char *name, int kind, const struct sim_wire *attributes, bool http,
-					bool server) {
+                    bool server) {
 	*f = (struct shop_span_form){ 0 };
 	sw_str(&f->name, 5, name);
 	sw_uint(&f->name, 6, (uint64_t)kind);
@@ -85,7 +85,7 @@ static inline unsigned char *put_run(unsigned char *p, const void *run, size_t n
 }
 
 void shop_put_span(struct sim_wire *w, const struct shop_span_form *f, const struct shop_span *s, enum shop_outcome o,
-				   struct str tracestate) {
+                   struct str tracestate) {
 	size_t state = tracestate.n ? 2 + tracestate.n : 0, parent = s->parent ? 10 : 0;
 	size_t n = 18 + 10 + state + parent + f->name.n + 18 + f->attributes.n + f->outcome[o].n + 6;
 	sw_room(w, n + 12);
@@ -132,7 +132,7 @@ void shop_histogram_add(struct shop_histogram *h, double seconds) {
 }
 
 void shop_put_histogram(struct sim_wire *w, const struct shop_histogram *h, int64_t start_ns, int64_t at_ns,
-						const struct sim_wire *attributes) {
+                        const struct sim_wire *attributes) {
 	struct sim_wire point = { 0 };
 	sw_fixed64(&point, 2, (uint64_t)start_ns);
 	sw_fixed64(&point, 3, (uint64_t)at_ns);
@@ -148,7 +148,7 @@ void shop_put_histogram(struct sim_wire *w, const struct shop_histogram *h, int6
 }
 
 void shop_put_number(struct sim_wire *w, double v, bool integer, int64_t start_ns, int64_t at_ns,
-					 const struct sim_wire *attributes) {
+                     const struct sim_wire *attributes) {
 	struct sim_wire point = { 0 };
 	if (start_ns) sw_fixed64(&point, 2, (uint64_t)start_ns);
 	sw_fixed64(&point, 3, (uint64_t)at_ns);
@@ -162,7 +162,7 @@ void shop_put_number(struct sim_wire *w, double v, bool integer, int64_t start_n
 }
 
 void shop_put_metric(struct sim_wire *w, const char *name, const char *unit, enum shop_metric kind,
-					 const struct sim_wire *points) {
+                     const struct sim_wire *points) {
 	struct sim_wire metric = { 0 }, data = { 0 };
 	sw_bytes(&data, points->p, points->n);
 	if (kind != SHOP_GAUGE) sw_uint(&data, 2, 2); /* cumulative */
@@ -202,7 +202,7 @@ void shop_put_log(struct sim_wire *w, const struct shop_log *l) {
 
 /* Request{1: Resource...{resource=1, scope...=2{scope=1{name=1,version=2}, elements=2}}} */
 void shop_put_request(struct sim_wire *w, const struct sim_wire *resource, const char *scope,
-					  const struct sim_wire *elements) {
+                      const struct sim_wire *elements) {
 	struct sim_wire head = { 0 }, of_scope = { 0 };
 	sw_str(&of_scope, 1, scope);
 	sw_message(&head, 1, &of_scope);

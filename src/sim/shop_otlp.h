@@ -25,11 +25,11 @@ void shop_attr_int(struct sim_wire *w, uint32_t field, const char *key, int64_t 
 /* The attributes of an outcome: HTTP's status code and error.type, or a database's error.type. */
 void shop_attr_outcome(struct sim_wire *w, uint32_t field, enum shop_outcome o, bool http);
 void shop_form_init(struct shop_span_form *f, const char *name, int kind, const struct sim_wire *attributes, bool http,
-					bool server);
+                    bool server);
 void shop_form_done(struct shop_span_form *f);
 /* As an element of ScopeSpans.spans. `tracestate`: of sampled traces, or empty. */
 void shop_put_span(struct sim_wire *w, const struct shop_span_form *f, const struct shop_span *s, enum shop_outcome o,
-				   struct str tracestate);
+                   struct str tracestate);
 
 #define SHOP_BOUNDS 14
 extern const double shop_bounds[SHOP_BOUNDS]; /* seconds: the conventions' advice for http.server.request.duration */
@@ -40,14 +40,14 @@ struct shop_histogram {
 void shop_histogram_add(struct shop_histogram *h, double seconds);
 /* A data point of Histogram.data_points; `attributes`: fields 9, ready. */
 void shop_put_histogram(struct sim_wire *w, const struct shop_histogram *h, int64_t start_ns, int64_t at_ns,
-						const struct sim_wire *attributes);
+                        const struct sim_wire *attributes);
 /* A data point of Gauge or Sum; `attributes`: fields 7. start 0: none. */
 void shop_put_number(struct sim_wire *w, double v, bool integer, int64_t start_ns, int64_t at_ns,
-					 const struct sim_wire *attributes);
+                     const struct sim_wire *attributes);
 enum shop_metric { SHOP_GAUGE = 5, SHOP_SUM = 7, SHOP_UPDOWN = 107, SHOP_HISTOGRAM = 9 };
 /* A Metric of ScopeMetrics.metrics around its data points. */
 void shop_put_metric(struct sim_wire *w, const char *name, const char *unit, enum shop_metric kind,
-					 const struct sim_wire *points);
+                     const struct sim_wire *points);
 struct shop_log {
 	int64_t at_ns;
 	int severity; /* 9 INFO, 13 WARN, 17 ERROR */
@@ -57,4 +57,4 @@ struct shop_log {
 void shop_put_log(struct sim_wire *w, const struct shop_log *l);
 /* The whole request: resource, scope, and the elements that were put (spans, metrics or log records). */
 void shop_put_request(struct sim_wire *w, const struct sim_wire *resource, const char *scope,
-					  const struct sim_wire *elements);
+                      const struct sim_wire *elements);

@@ -26,7 +26,7 @@ static void rig_init(struct rig *r, const struct shop_world *w, uint64_t seed) {
 	};
 	r->shop = shop_new(&o);
 	struct sim_kube_opts k = { &r->queue, &r->trace, rng_fork(&r->rng, "kube"), epoch, w->nodes, &shop_runtime,
-							   r->shop,   0 };
+		                       r->shop,   0 };
 	r->kube = sim_kube_new(&k);
 	shop_open(r->shop, r->kube, 60 * NS_PER_SEC);
 }
@@ -67,31 +67,31 @@ static double measure(const struct shop_world *w, uint64_t seed, double hours) {
 static struct shop_world one_station(struct shop_service *one, int workers, double mean_s, double rate) {
 	static const struct shop_entry entry = { "one", "GET /", 1 };
 	*one = (struct shop_service){ .name = "one",
-								  .deployment = "one",
-								  .language = "go",
-								  .replicas = 1,
-								  .workers = workers,
-								  .queue_max = 1000000,
-								  .start_up_s = 1,
-								  .memory_base = 10,
-								  .memory_limit = 100,
-								  .cpu_limit = 1 };
+		                          .deployment = "one",
+		                          .language = "go",
+		                          .replicas = 1,
+		                          .workers = workers,
+		                          .queue_max = 1000000,
+		                          .start_up_s = 1,
+		                          .memory_base = 10,
+		                          .memory_limit = 100,
+		                          .cpu_limit = 1 };
 	one->endpoints[0] =
 		(struct shop_endpoint){ "GET /", { .median = mean_s, .shape = SHOP_EXPONENTIAL }, 0, { { 0 } } };
 	return (struct shop_world){ .name = "one",
-								.namespace_ = "one",
-								.services = one,
-								.service_count = 1,
-								.entries = &entry,
-								.entry_count = 1,
-								.rate = rate,
-								.nodes = 1,
-								.span_ns = 5 * NS_PER_SEC,
-								.metric_ns = 10 * NS_PER_SEC,
-								.log_ns = NS_PER_SEC,
-								.agent_ns = 10 * NS_PER_SEC,
-								.sampling = 1,
-								.customer_timeout_ns = 1000 * NS_PER_SEC };
+		                        .namespace_ = "one",
+		                        .services = one,
+		                        .service_count = 1,
+		                        .entries = &entry,
+		                        .entry_count = 1,
+		                        .rate = rate,
+		                        .nodes = 1,
+		                        .span_ns = 5 * NS_PER_SEC,
+		                        .metric_ns = 10 * NS_PER_SEC,
+		                        .log_ns = NS_PER_SEC,
+		                        .agent_ns = 10 * NS_PER_SEC,
+		                        .sampling = 1,
+		                        .customer_timeout_ns = 1000 * NS_PER_SEC };
 }
 
 TEST(latency_measured_is_what_queueing_theory_says) {
@@ -196,7 +196,7 @@ static double mean_time(struct rig *r, const char *service, const char *endpoint
 static void restart(const struct t *t, struct rig *r, const struct shop_world *w, const char *deployment) {
 	char patch[200];
 	snprintf(patch, sizeof patch, "{\"spec\":{\"template\":{\"metadata\":{\"annotations\":{\"at\":\"%lld\"}}}}}",
-			 (long long)r->queue.now_ns);
+	         (long long)r->queue.now_ns);
 	EXPECT_OK(sim_kube_change(r->kube, KUBE_DEPLOYMENTS, w->namespace_, deployment, "test", str_of(patch), NULL));
 }
 
@@ -236,11 +236,11 @@ TEST(an_error_burst_is_cured_by_a_restart_or_when_deployed_by_going_back) {
 		char before[400];
 		const char *deployment = deployment_of(&w, target);
 		snprintf(before, sizeof before,
-				 "{\"spec\":{\"template\":{\"spec\":{\"containers\":[{\"name\":\"payment\",\"image\":\"%s\"}]}}}}",
-				 doc_c(doc_get(doc_at(doc_path(sim_kube_object(r.kube, KUBE_DEPLOYMENTS, w.namespace_, deployment),
-											   "spec.template.spec.containers"),
-									  0),
-							   "image")));
+		         "{\"spec\":{\"template\":{\"spec\":{\"containers\":[{\"name\":\"payment\",\"image\":\"%s\"}]}}}}",
+		         doc_c(doc_get(doc_at(doc_path(sim_kube_object(r.kube, KUBE_DEPLOYMENTS, w.namespace_, deployment),
+		                                       "spec.template.spec.containers"),
+		                              0),
+		                       "image")));
 		EXPECT(failed_share(&r, "payment", "POST /charge", 120) < 0.03);
 		struct shop_fault f = {
 			.kind = SHOP_ERROR_BURST, .target = target, .magnitude = 0.4, .onset_ns = r.queue.now_ns
@@ -338,15 +338,15 @@ TEST(magnitudes_are_drawn_from_their_ranges, .seeds = 20) {
 	for (int kind = 0; kind < SHOP_FAULTS; kind++) {
 		struct shop_fault f = shop_draw_fault(r.shop, (enum shop_fault_kind)kind, &t->rng);
 		EXPECT(f.magnitude >= shop_fault_infos[kind].least * 0.999 &&
-			   f.magnitude <= shop_fault_infos[kind].most * 1.001);
+		       f.magnitude <= shop_fault_infos[kind].most * 1.001);
 		EXPECT(*shop_target_name(r.shop, &f));
 	}
 	rig_done(&r);
 }
 
 RUN(latency_measured_is_what_queueing_theory_says, one_worker_with_heavy_work_waits_as_the_formula_says,
-	the_built_in_shop_serves_and_rests, the_same_seed_is_the_same_shop, a_rollout_by_people_loses_no_request,
-	a_leak_ends_in_a_kill_comes_back_and_a_restart_cures_it,
-	an_error_burst_is_cured_by_a_restart_or_when_deployed_by_going_back, a_fault_that_is_ended_leaves_nothing_behind,
-	a_slow_database_slows_its_callers_and_nothing_restarts_it_away,
-	a_dead_pod_fails_its_share_until_its_probe_tells_and_goes_when_deleted, magnitudes_are_drawn_from_their_ranges)
+    the_built_in_shop_serves_and_rests, the_same_seed_is_the_same_shop, a_rollout_by_people_loses_no_request,
+    a_leak_ends_in_a_kill_comes_back_and_a_restart_cures_it,
+    an_error_burst_is_cured_by_a_restart_or_when_deployed_by_going_back, a_fault_that_is_ended_leaves_nothing_behind,
+    a_slow_database_slows_its_callers_and_nothing_restarts_it_away,
+    a_dead_pod_fails_its_share_until_its_probe_tells_and_goes_when_deleted, magnitudes_are_drawn_from_their_ranges)

@@ -24,13 +24,13 @@ struct simulate_opts {
 };
 /* One seed: the row to `out`, the story of what broke (if anything) to `story`. ERR_CLOSED: interrupted. */
 MUST_USE enum err simulate_seed(const struct simulate_opts *o, uint64_t seed, struct buf *out, struct buf *story,
-								struct why *why);
+                                struct why *why);
 
 /* ---- scenarios ---- */
 
 /* Plays it; the row to `out`, what did not hold to `story`. `image` must be of the scenario's rate, or NULL. */
 MUST_USE enum err simulate_scenario(const struct simulate_opts *o, const struct scenario *s, struct buf *out,
-									struct buf *story, struct why *why);
+                                    struct buf *story, struct why *why);
 
 /* ---- experiment mttd ---- */
 
@@ -50,7 +50,7 @@ const char *mttd_case_name(enum mttd_case c);
 bool mttd_case_parse(struct str name, enum mttd_case *out);
 /* One run: its row (sim/report.h) to `out`. */
 MUST_USE enum err mttd_run(const struct mttd_opts *o, uint64_t seed, enum mttd_case c, struct buf *out,
-						   struct why *why);
+                           struct why *why);
 
 /* ---- demo ---- */
 

@@ -138,4 +138,4 @@ TEST(the_demo_tells_a_story_and_leaves_its_evidence) {
 }
 
 RUN(a_seed_is_a_row_and_a_broken_one_a_story, who_interrupts_is_heard, the_experiment_tells_what_was_and_what_was_said,
-	a_scenario_is_played_and_held_to_its_word, the_demo_tells_a_story_and_leaves_its_evidence)
+    a_scenario_is_played_and_held_to_its_word, the_demo_tells_a_story_and_leaves_its_evidence)

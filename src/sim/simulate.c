@@ -56,7 +56,7 @@ static void tell_broken(struct run *r, struct buf *story) {
 	if (v->broken < 0) return;
 	run_story(r, story);
 	buf_printf(story, "broken: %s: %s\n  at %.3f s of the run: %s\n", invariant_name((enum invariant)v->broken),
-			   invariant_text((enum invariant)v->broken), (double)run_now(r) / 1e9, v->why);
+	           invariant_text((enum invariant)v->broken), (double)run_now(r) / 1e9, v->why);
 }
 
 static enum err play_on(struct run *r, const struct run_watch *watch, int64_t length_ns, struct why *why) {
@@ -89,7 +89,7 @@ static enum err finish(struct run *r, struct arena *a, struct run_record *rec, s
 }
 
 static enum err play(const struct run_opts *o, const struct simulate_opts *s, int64_t length_ns, struct played *p,
-					 struct buf *story, struct why *why) {
+                     struct buf *story, struct why *why) {
 	struct run *r = NULL;
 	struct arena a;
 	struct run_record rec = { 0 };
@@ -116,7 +116,7 @@ static void put_faults(struct json_out *o, const struct played *p) {
 }
 
 static void put_row(struct buf *out, const char *key, struct str name, uint64_t seed, const struct played *p,
-					int64_t broken) {
+                    int64_t broken) {
 	char hash[17];
 	int64_t faults = 0;
 	for (int k = 0; k < PLAN_FAULTS; k++) faults += p->counts.faults[k];
@@ -141,7 +141,7 @@ static void put_row(struct buf *out, const char *key, struct str name, uint64_t 
 }
 
 enum err simulate_seed(const struct simulate_opts *s, uint64_t seed, struct buf *out, struct buf *story,
-					   struct why *why) {
+                       struct why *why) {
 	struct rng rng = rng_seeded(seed);
 	struct rng mode = rng_fork(&rng, "mode"), life = rng_fork(&rng, "life");
 	struct fault_plan plan;
@@ -161,7 +161,7 @@ enum err simulate_seed(const struct simulate_opts *s, uint64_t seed, struct buf 
 		if (!e && second.trace != first.trace) {
 			broken++;
 			buf_printf(story, "broken: the same seed gave two traces: %016llx and %016llx\n",
-					   (unsigned long long)first.trace, (unsigned long long)second.trace);
+			           (unsigned long long)first.trace, (unsigned long long)second.trace);
 		}
 	}
 	if (!e) put_row(out, NULL, (struct str){ 0 }, seed, &first, broken);
@@ -177,12 +177,12 @@ static struct scenario_write *writes_of(struct run *r, struct arena *a, size_t *
 	*count = w ? v->effect_count : 0;
 	for (size_t i = 0; i < *count; i++)
 		w[i] = (struct scenario_write){ v->effects[i].at_ns - begin, str_of(v->effects[i].target),
-										str_of(v->effects[i].key) };
+			                            str_of(v->effects[i].key) };
 	return w;
 }
 
 enum err simulate_scenario(const struct simulate_opts *s, const struct scenario *c, struct buf *out, struct buf *story,
-						   struct why *why) {
+                           struct why *why) {
 	struct run *r = NULL;
 	struct arena a;
 	struct run_record rec = { 0 };

@@ -112,16 +112,16 @@ static enum err flyball_start(void *self, struct sim_host *h, struct why *why) {
 	struct rig *r = self;
 	r->sink.ops = &ops;
 	struct ingest_opts o = { .servers = h->world.servers,
-							 .next = &r->sink,
-							 .clock = h->world.clock,
-							 .log = h->world.log,
-							 .address = STR("0.0.0.0"),
-							 .grpc_port = 4317,
-							 .http_port = 4318,
-							 .body_max = 64 << 20,
-							 .requests_max = 256,
-							 .memory_max = 256 << 20,
-							 .connections_max = 1024 };
+		                     .next = &r->sink,
+		                     .clock = h->world.clock,
+		                     .log = h->world.log,
+		                     .address = STR("0.0.0.0"),
+		                     .grpc_port = 4317,
+		                     .http_port = 4318,
+		                     .body_max = 64 << 20,
+		                     .requests_max = 256,
+		                     .memory_max = 256 << 20,
+		                     .connections_max = 1024 };
 	return ingest_open(o, &r->ingest, why);
 }
 static bool flyball_step(void *self) {
@@ -162,7 +162,7 @@ static void rig_init(const struct t *t, struct rig *r, const struct shop_world *
 	sim_net_init(&r->net, &r->queue, &r->trace, rng_fork(&rng, "net"));
 	r->web = sim_web_new(&r->net);
 	struct sim_host_opts o = { "flyball", &r->queue, &r->trace, r->web, sim_net_add(&r->net, "flyball"),
-							   epoch,     rng,       &flyball,  r };
+		                       epoch,     rng,       &flyball,  r };
 	sim_host_init(&r->flyball, &o);
 	o.name = "shop";
 	o.number = sim_net_add(&r->net, "shop");
@@ -171,13 +171,13 @@ static void rig_init(const struct t *t, struct rig *r, const struct shop_world *
 	EXPECT_OK(sim_host_start(&r->flyball, NULL));
 	EXPECT_OK(sim_host_start(&r->shop_host, NULL));
 	struct shop_opts s = { .world = w,
-						   .queue = &r->queue,
-						   .trace = &r->trace,
-						   .epoch = epoch,
-						   .rng = rng_fork(&rng, "shop"),
-						   .clients = r->shop_host.world.clients,
-						   .http_url = "http://flyball:4318",
-						   .grpc_url = "http://flyball:4317" };
+		                   .queue = &r->queue,
+		                   .trace = &r->trace,
+		                   .epoch = epoch,
+		                   .rng = rng_fork(&rng, "shop"),
+		                   .clients = r->shop_host.world.clients,
+		                   .http_url = "http://flyball:4318",
+		                   .grpc_url = "http://flyball:4317" };
 	r->shop = shop_new(&s);
 	struct sim_kube_opts k = {
 		&r->queue, &r->trace, rng_fork(&rng, "kube"), epoch, w->nodes, &shop_runtime, r->shop, 0
@@ -307,6 +307,6 @@ TEST(the_same_seed_tells_the_same) {
 }
 
 RUN(what_the_shop_tells_is_read_whole, sampled_spans_stand_for_what_was_left_out,
-	spans_that_do_not_say_what_they_stand_for_are_worth_nothing,
-	messages_that_are_late_lost_or_twice_cost_nothing_but_time,
-	a_receiver_that_is_full_is_asked_again_and_the_shop_forgets_the_oldest_at_last, the_same_seed_tells_the_same)
+    spans_that_do_not_say_what_they_stand_for_are_worth_nothing,
+    messages_that_are_late_lost_or_twice_cost_nothing_but_time,
+    a_receiver_that_is_full_is_asked_again_and_the_shop_forgets_the_oldest_at_last, the_same_seed_tells_the_same)

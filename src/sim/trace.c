@@ -26,7 +26,7 @@ void sim_trace_bytes(struct sim_trace *t, struct str bytes) {
 void sim_trace_tell(struct sim_trace *t, const char *fmt, ...) {
 	char *line = t->story[t->lines++ % TRACE_LINES];
 	int n = snprintf(line, TRACE_LINE_MAX, "%" PRId64 ".%03ds ", t->now_ns / NS_PER_SEC,
-					 (int)(t->now_ns % NS_PER_SEC / NS_PER_MS));
+	                 (int)(t->now_ns % NS_PER_SEC / NS_PER_MS));
 	va_list args;
 	va_start(args, fmt);
 	vsnprintf(line + n, (size_t)(TRACE_LINE_MAX - n), fmt, args);

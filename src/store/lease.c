@@ -70,10 +70,10 @@ static struct str item(struct lease *l, struct str holder, uint64_t token) {
 static struct state_write put(const struct lease *l, struct str key, uint64_t version, struct str value) {
 	(void)l;
 	return (struct state_write){ .effect = STATE_PUT,
-								 .check = version ? STATE_VERSION : STATE_ABSENT,
-								 .key = key,
-								 .value = value,
-								 .version = version };
+		                         .check = version ? STATE_VERSION : STATE_ABSENT,
+		                         .key = key,
+		                         .value = value,
+		                         .version = version };
 }
 
 static void ask(struct lease *l, enum asked what) {

@@ -199,7 +199,7 @@ TEST(never_two_hold_it, .seeds = 60) {
 		f.w.disk.fail_at = rng_below(&t->rng, 10) == 0 ? 1 : 0;
 		f.w.disk.fail_with = ERR_IO;
 		fake_clock_advance(&f.w.clock,
-						   rng_below(&t->rng, 4) ? rng_below(&t->rng, NS_PER_SEC) : rng_below(&t->rng, 2 * TERM));
+		                   rng_below(&t->rng, 4) ? rng_below(&t->rng, NS_PER_SEC) : rng_below(&t->rng, 2 * TERM));
 	}
 	f.w.disk.fail_at = 0;
 	for (int n = 0; n < 12; n++) {
@@ -212,5 +212,5 @@ TEST(never_two_hold_it, .seeds = 60) {
 }
 
 RUN(the_first_takes_it_and_keeps_it, a_paused_holder_is_followed_and_fenced,
-	a_renewal_does_not_disturb_what_is_on_its_way, a_lease_given_back_is_taken_at_once,
-	a_holder_that_cannot_renew_stops_in_time, options_out_of_range_are_refused, never_two_hold_it)
+    a_renewal_does_not_disturb_what_is_on_its_way, a_lease_given_back_is_taken_at_once,
+    a_holder_that_cannot_renew_stops_in_time, options_out_of_range_are_refused, never_two_hold_it)

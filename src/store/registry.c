@@ -11,7 +11,7 @@ static enum err unknown(struct str scheme, struct why *why) {
 	for (size_t i = 0; i < state_backend_count; i++)
 		buf_printf(&known, "%s%s:", i ? ", " : "", state_backends[i]->scheme);
 	enum err e = why_set(why, ERR_UNSUPPORTED, "state: unknown scheme '" STR_FMT "', known are " STR_FMT,
-						 STR_ARG(scheme), STR_ARG(buf_get(&known)));
+	                     STR_ARG(scheme), STR_ARG(buf_get(&known)));
 	buf_done(&known);
 	return e;
 }

@@ -96,9 +96,9 @@ static enum err owned(void *arg, sqlite3 *db, struct why *why) {
 		return why_set(why, ERR_INVALID, "'%s' is no %s database of Flyball; name another file", o->path, schema->what);
 	if (o->version < 0 || o->version > schema->step_count)
 		return why_set(why, ERR_VERSION,
-					   "%s database '%s' was written by a newer Flyball (schema %lld, this one knows up to %d); "
-					   "run that one, or name another file",
-					   schema->what, o->path, (long long)o->version, schema->step_count);
+		               "%s database '%s' was written by a newer Flyball (schema %lld, this one knows up to %d); "
+		               "run that one, or name another file",
+		               schema->what, o->path, (long long)o->version, schema->step_count);
 	return OK;
 }
 
@@ -138,11 +138,11 @@ static enum err open_file(struct sql *s, struct world *w, const struct sql_schem
 	if (e) return e;
 	struct owner o = { s->path, schema, 0 };
 	e = vfs_open((struct vfs_opts){ .disk = w->disk,
-									.clock = w->clock,
-									.rng = rng_fork(&w->rng, schema->lane),
-									.owned = owned,
-									.owned_arg = &o },
-				 &s->vfs);
+	                                .clock = w->clock,
+	                                .rng = rng_fork(&w->rng, schema->lane),
+	                                .owned = owned,
+	                                .owned_arg = &o },
+	             &s->vfs);
 	if (e) return e;
 	e = vfs_database(s->vfs, s->path, &s->db, why);
 	if (!e) e = migrate(s, schema, o.version, why);
@@ -150,11 +150,11 @@ static enum err open_file(struct sql *s, struct world *w, const struct sql_schem
 }
 
 enum err sql_open(struct sql *s, struct world *w, const struct url *u, const struct sql_schema *schema,
-				  struct why *why) {
+                  struct why *why) {
 	*s = (struct sql){ 0 };
 	if (u->host.n || u->port || !u->path.n || str_ends(u->path, STR("/")))
 		return why_set(why, ERR_INVALID, "%s: sqlite: wants a file: sqlite:///var/lib/flyball/%s.db", schema->what,
-					   schema->what);
+		               schema->what);
 	s->path = strndup(u->path.p, u->path.n);
 	if (!s->path) return ERR_NOMEM;
 	enum err e = open_file(s, w, schema, why);

@@ -37,7 +37,7 @@ struct sql {
  * written by a newer program; ERR_BUSY, ERR_CORRUPT, ERR_READONLY, ERR_NOSPACE as vfs_database. The
  * caller's `s` is zeroed or closed on error. */
 MUST_USE enum err sql_open(struct sql *s, struct world *w, const struct url *u, const struct sql_schema *schema,
-						   struct why *why);
+                           struct why *why);
 void sql_close(struct sql *s); /* takes what was never opened */
 
 /* Runs statements without results. */

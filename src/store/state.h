@@ -52,8 +52,8 @@ struct state_query {
 struct state_done {
 	uint64_t tag;
 	enum err err;                   /* ERR_CONFLICT: condition `failed` did not hold, nothing was written.
-									   ERR_NOSPACE, ERR_READONLY, ERR_IO, ERR_CORRUPT, ERR_UNREACHABLE: not
-									   done as far as we know, but a restart may find it done: read again */
+	                                   ERR_NOSPACE, ERR_READONLY, ERR_IO, ERR_CORRUPT, ERR_UNREACHABLE: not
+	                                   done as far as we know, but a restart may find it done: read again */
 	size_t failed;                  /* index into the writes */
 	const struct state_item *items; /* of a query; until the next poll */
 	size_t count;

@@ -121,7 +121,7 @@ TEST(a_condition_decides_all_of_its_transaction) {
 		for (size_t i = 0; i < sizeof conditions / sizeof *conditions; i++) {
 			for (int there = 0; there < 2; there++) {
 				struct state_write clear[] = { { .effect = STATE_REMOVE, .key = STR("a") },
-											   { .effect = STATE_REMOVE, .key = STR("b") } };
+					                           { .effect = STATE_REMOVE, .key = STR("b") } };
 				EXPECT_OK(transact(t, f.s, clear, 2).err);
 				for (int j = 0; there && j < 2; j++) EXPECT_OK(put(t, f.s, "a", "old"));
 				bool holds = there ? conditions[i].holds_at_2 : conditions[i].holds_absent;
@@ -405,10 +405,10 @@ static struct expected random_transact(struct t *t, struct fix *f, struct model 
 		if (rng_below(&t->rng, 5)) continue;
 		at[n] = k;
 		w[n] = (struct state_write){ .key = str_of(m->items[k].key),
-									 .effect = (enum state_effect)rng_below(&t->rng, 3),
-									 .check = (enum state_check)rng_below(&t->rng, 3),
-									 .version = (uint64_t)rng_below(&t->rng, 3) + 1,
-									 .value = str_printf(t->arena, "%d", (int)rng_below(&t->rng, 1000)) };
+			                         .effect = (enum state_effect)rng_below(&t->rng, 3),
+			                         .check = (enum state_check)rng_below(&t->rng, 3),
+			                         .version = (uint64_t)rng_below(&t->rng, 3) + 1,
+			                         .value = str_printf(t->arena, "%d", (int)rng_below(&t->rng, 1000)) };
 		if (rng_below(&t->rng, 3) == 0) w[n].expires.ns = now + rng_below(&t->rng, 5) * NS_PER_SEC;
 		n++;
 	}
@@ -428,8 +428,8 @@ static struct expected random_query(struct t *t, struct fix *f, struct model *m,
 	static const char *const prefixes[] = { "", "a", "b/", "c/1", "d" };
 	struct expected x = { .is_query = true };
 	struct state_query q = { .prefix = str_of(prefixes[rng_below(&t->rng, 5)]),
-							 .limit = 1 + rng_below(&t->rng, 6),
-							 .newest_first = rng_below(&t->rng, 2) };
+		                     .limit = 1 + rng_below(&t->rng, 6),
+		                     .newest_first = rng_below(&t->rng, 2) };
 	if (rng_below(&t->rng, 2)) q.after = str_of(m->items[rng_below(&t->rng, MODEL_KEYS)].key);
 	model_expire(m, clock_wall(&f->w.clock.clock).ns);
 	for (int i = 0; i < MODEL_KEYS; i++) {
@@ -440,8 +440,8 @@ static struct expected random_query(struct t *t, struct fix *f, struct model *m,
 		x.more = x.count == (size_t)q.limit;
 		if (x.more) break;
 		x.items[x.count++] = (struct state_item){ .key = key,
-												  .value = str_printf(t->arena, "%s", m->items[k].value),
-												  .version = m->items[k].version };
+			                                      .value = str_printf(t->arena, "%s", m->items[k].value),
+			                                      .version = m->items[k].version };
 	}
 	EXPECT_OK(state_query(f->s, &q, tag));
 	return x;
@@ -480,7 +480,7 @@ TEST(it_behaves_as_one_thing_after_another, .seeds = 40) {
 }
 
 RUN(what_is_written_is_read_back, what_was_written_is_there_after_a_restart, a_condition_decides_all_of_its_transaction,
-	one_of_many_wins, what_has_expired_is_as_if_it_had_never_been, a_query_walks_a_prefix, a_long_answer_comes_in_parts,
-	what_is_out_of_bounds_is_refused_at_once, too_much_that_waits_is_refused, each_handle_hears_of_its_own,
-	a_handle_may_close_with_work_in_flight, a_full_world_is_told, an_unknown_scheme_lists_the_known,
-	it_behaves_as_one_thing_after_another)
+    one_of_many_wins, what_has_expired_is_as_if_it_had_never_been, a_query_walks_a_prefix, a_long_answer_comes_in_parts,
+    what_is_out_of_bounds_is_refused_at_once, too_much_that_waits_is_refused, each_handle_hears_of_its_own,
+    a_handle_may_close_with_work_in_flight, a_full_world_is_told, an_unknown_scheme_lists_the_known,
+    it_behaves_as_one_thing_after_another)

@@ -448,13 +448,13 @@ static enum err x_open(struct world *w, const struct url *u, struct state **out,
 		return e;
 	}
 	e = group_open((struct group_opts){ .jobs = w->jobs,
-										.sql = &b->sql,
-										.what = "state",
-										.bytes_max = o.queue_bytes,
-										.items_max = WAITING_MAX,
-										.ops = &group_ops,
-										.self = b },
-				   &b->group);
+	                                    .sql = &b->sql,
+	                                    .what = "state",
+	                                    .bytes_max = o.queue_bytes,
+	                                    .items_max = WAITING_MAX,
+	                                    .ops = &group_ops,
+	                                    .self = b },
+	               &b->group);
 	if (!e) e = handle_open(b, out);
 	if (e) backend_close(b);
 	return e;

@@ -45,7 +45,7 @@ static void write_until_dark(struct t *t, struct state *s, int64_t acknowledged[
 		snprintf(text, sizeof text, "%lld", (long long)n);
 		struct str a = str_printf(t->arena, "a/%d", pair), b = str_printf(t->arena, "b/%d", pair);
 		struct state_write w[] = { { .effect = STATE_PUT, .key = a, .value = str_of(text) },
-								   { .effect = STATE_PUT, .key = b, .value = str_of(text) } };
+			                       { .effect = STATE_PUT, .key = b, .value = str_of(text) } };
 		if (state_transact(s, w, 2, (uint64_t)(n * PAIRS + pair))) return;
 		asked[pair] = n;
 		if (rng_below(&t->rng, 3)) continue; /* some wait for one another */
@@ -67,7 +67,7 @@ static int64_t value(struct t *t, struct state *s, const char *half, int pair) {
 }
 
 static void check_pairs(struct t *t, struct test_world *w, const int64_t acknowledged[PAIRS],
-						const int64_t asked[PAIRS]) {
+                        const int64_t asked[PAIRS]) {
 	struct state *s = NULL;
 	struct why why = { "" };
 	enum err e = state_open(&w->world, URL, &s, &why);
@@ -247,7 +247,7 @@ TEST(a_damaged_file_is_told) {
 
 static const char *const old_steps[] = { "CREATE TABLE a(x); INSERT INTO a VALUES(1)" };
 static const char *const new_steps[] = { "CREATE TABLE a(x); INSERT INTO a VALUES(1)", "CREATE TABLE b(y)",
-										 "INSERT INTO b SELECT x + 1 FROM a" };
+	                                     "INSERT INTO b SELECT x + 1 FROM a" };
 static const char *const reads[] = { "SELECT y FROM b" };
 
 static enum err open_steps(struct sql *s, struct test_world *w, const char *const *steps, int n, size_t statements) {
@@ -279,11 +279,11 @@ TEST(an_older_schema_is_brought_forward) {
 
 TEST(a_wrong_url_is_told) {
 	static const char *const urls[] = { "sqlite:",
-										"sqlite:///",
-										"sqlite:///dir/",
-										"sqlite://host/x.db",
-										"sqlite:///x.db?que=1",
-										"sqlite:///x.db?queue=1" };
+		                                "sqlite:///",
+		                                "sqlite:///dir/",
+		                                "sqlite://host/x.db",
+		                                "sqlite:///x.db?que=1",
+		                                "sqlite:///x.db?queue=1" };
 	struct test_world w;
 	struct state *s = NULL;
 	test_world_init(&w, 1);
@@ -344,6 +344,6 @@ TEST(expired_items_leave_the_file) {
 }
 
 RUN(no_moment_to_lose_power_loses_what_was_acknowledged, no_failing_operation_loses_or_tears,
-	a_full_disk_is_told_and_got_over, a_readonly_disk_is_told_at_the_door, a_file_has_one_owner,
-	a_newer_schema_is_refused_and_left_alone, a_file_of_somebody_else_is_refused, a_damaged_file_is_told,
-	an_older_schema_is_brought_forward, a_wrong_url_is_told, a_burst_is_one_commit, expired_items_leave_the_file)
+    a_full_disk_is_told_and_got_over, a_readonly_disk_is_told_at_the_door, a_file_has_one_owner,
+    a_newer_schema_is_refused_and_left_alone, a_file_of_somebody_else_is_refused, a_damaged_file_is_told,
+    an_older_schema_is_brought_forward, a_wrong_url_is_told, a_burst_is_one_commit, expired_items_leave_the_file)

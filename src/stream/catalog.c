@@ -185,7 +185,7 @@ static bool subject_set(const struct catalog *c, struct entity *e, struct str na
 }
 
 struct entity *catalog_get_entity(struct catalog *c, enum entity_kind kind, struct str namespace_, struct str name,
-								  int64_t now_ns) {
+                                  int64_t now_ns) {
 	struct hash128 key = key_of('E', (uint32_t)kind, namespace_, name);
 	struct entity *e = table_get(&c->entities, &key);
 	if (e) {
@@ -252,7 +252,7 @@ struct source *catalog_get_source(struct catalog *c, struct hash128 key, bool *f
 }
 
 struct edge *catalog_get_edge(struct catalog *c, uint32_t from, enum edge_kind kind, struct str address, uint32_t to,
-							  int64_t now_ns) {
+                              int64_t now_ns) {
 	char target[8] = { (char)kind };
 	if (!address.n) memcpy(target + 1, &to, sizeof to); /* nothing but who answered tells the edges apart */
 	struct hash128 key = key_of('G', from, address, (struct str){ target, sizeof target });
@@ -263,12 +263,12 @@ struct edge *catalog_get_edge(struct catalog *c, uint32_t from, enum edge_kind k
 		if (!e) return NULL;
 		struct entity *caller = catalog_entity(c, from);
 		*e = (struct edge){ .index = at,
-							.key = key,
-							.next = caller ? caller->first_edge : NONE,
-							.from = from,
-							.to = to,
-							.kind = kind,
-							.first_ns = now_ns };
+			                .key = key,
+			                .next = caller ? caller->first_edge : NONE,
+			                .from = from,
+			                .to = to,
+			                .kind = kind,
+			                .first_ns = now_ns };
 		if (caller) caller->first_edge = at;
 		if (!text_set(&e->address, address)) return NULL;
 	}

@@ -183,11 +183,11 @@ static inline struct edge *catalog_edge(const struct catalog *c, uint32_t i) {
 
 /* Each finds or makes; NULL: full or no memory (counted). `now_ns`: arrival. */
 struct entity *catalog_get_entity(struct catalog *c, enum entity_kind kind, struct str namespace_, struct str name,
-								  int64_t now_ns);
+                                  int64_t now_ns);
 struct instance *catalog_get_instance(struct catalog *c, struct str uid, int64_t now_ns);
 struct source *catalog_get_source(struct catalog *c, struct hash128 key, bool *fresh, int64_t now_ns);
 struct edge *catalog_get_edge(struct catalog *c, uint32_t from, enum edge_kind kind, struct str address, uint32_t to,
-							  int64_t now_ns);
+                              int64_t now_ns);
 struct entity *catalog_find_entity(const struct catalog *c, struct str subject);
 /* Says whose it is; once only. */
 void catalog_own_source(struct catalog *c, struct source *s, uint32_t entity);

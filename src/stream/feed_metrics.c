@@ -282,7 +282,7 @@ void feed_histogram(struct stream *st, const struct batch_histogram *h) {
 	double seconds = h->sum, count = 0;
 	for (uint32_t i = 0; i <= h->bound_count; i++) counts[i] = batch_u64(h->counts_le, i);
 	struct settled s = settle_histogram(&x->settle, x->kind == SERIES_HISTOGRAM_CUMULATIVE, h->start,
-										(struct wall){ at_ns }, x->counts, counts, h->bound_count + 1, &seconds);
+	                                    (struct wall){ at_ns }, x->counts, counts, h->bound_count + 1, &seconds);
 	if (!counted(st, &s) || !timely) return;
 	for (uint32_t i = 0; i <= h->bound_count; i++) count += (double)counts[i];
 	seconds *= x->facts.scale;
@@ -292,12 +292,12 @@ void feed_histogram(struct stream *st, const struct batch_histogram *h) {
 			seconds += (double)counts[i] * bucket_middle(x->bounds, x->bound_count, i);
 	}
 	struct durations d = { .from_ns = s.from.ns < s.to.ns ? s.from.ns : s.to.ns - stream_slot_ns(st),
-						   .to_ns = s.to.ns,
-						   .counts = counts,
-						   .n = x->bound_count,
-						   .bounds = x->bounds,
-						   .count = count,
-						   .seconds = seconds,
-						   .failed = x->failed };
+		                   .to_ns = s.to.ns,
+		                   .counts = counts,
+		                   .n = x->bound_count,
+		                   .bounds = x->bounds,
+		                   .count = count,
+		                   .seconds = seconds,
+		                   .failed = x->failed };
 	histogram_use(st, x, &d);
 }

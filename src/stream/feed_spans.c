@@ -123,16 +123,16 @@ void feed_span(struct stream *st, const struct batch_span *s) {
 	/* Its channel first: the sums of traces_add go there. */
 	if (serve_kind(s->kind) && !feed_channel(st, e, VIA_SPANS, st->grid, GRID_BOUNDS)) return;
 	struct span_news news = { .trace = s->trace,
-							  .id = s->id,
-							  .parent = s->parent,
-							  .kind = s->kind,
-							  .failed = q.failed,
-							  .entity = e->index,
-							  .edge = call_kind(s->kind) && edge ? edge->index : NONE,
-							  .slot = stream_slot(st, q.end_ns),
-							  .start_ns = q.end_ns - length_ns,
-							  .end_ns = q.end_ns,
-							  .now_ns = st->now_ns };
+		                      .id = s->id,
+		                      .parent = s->parent,
+		                      .kind = s->kind,
+		                      .failed = q.failed,
+		                      .entity = e->index,
+		                      .edge = call_kind(s->kind) && edge ? edge->index : NONE,
+		                      .slot = stream_slot(st, q.end_ns),
+		                      .start_ns = q.end_ns - length_ns,
+		                      .end_ns = q.end_ns,
+		                      .now_ns = st->now_ns };
 	if (!traces_add(&st->traces, &st->catalog, &news)) {
 		st->counts.duplicates++;
 		return;

@@ -42,7 +42,7 @@ static double total(const float *weights, uint32_t count) {
 
 /* Straight within a bucket: on a scale of logs it would be nicer, and cost a power each time. */
 void histogram_quantiles(const float *bounds, uint32_t count, const float *weights, const double *q, double *out,
-						 size_t n) {
+                         size_t n) {
 	double all = total(weights, count), below = 0;
 	size_t k = 0;
 	for (uint32_t i = 0; i <= count && k < n && all > 0; i++) {

@@ -21,6 +21,6 @@ void grid_bounds(float *bounds);
 double bucket_middle(const float *bounds, uint32_t count, uint32_t bucket);
 /* Several at once, `q` rising. */
 void histogram_quantiles(const float *bounds, uint32_t count, const float *weights, const double *q, double *out,
-						 size_t n);
+                         size_t n);
 /* The duration below which the share `q` of the weight lies; NaN when all is empty. */
 double histogram_quantile(const float *bounds, uint32_t count, const float *weights, double q);

@@ -12,7 +12,7 @@ static enum err unknown(struct str scheme, struct why *why) {
 	}
 	buf_byte(&known, '\0');
 	enum err e = why_set(why, ERR_UNSUPPORTED, "stream: no transport '" STR_FMT "'; there are: %s", STR_ARG(scheme),
-						 known.err ? "" : known.p);
+	                     known.err ? "" : known.p);
 	buf_done(&known);
 	return e;
 }

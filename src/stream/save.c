@@ -292,7 +292,7 @@ void stream_save(const struct stream *st, struct buf *out) {
 }
 
 static bool get_table(struct stream *st, struct dec *d, enum catalog_table which,
-					  bool (*get)(struct stream *, struct dec *)) {
+                      bool (*get)(struct stream *, struct dec *)) {
 	for (uint32_t n = dec_u32(d); n > 0 && !d->err; n--) {
 		uint32_t at = dec_u32(d);
 		if (d->err || !catalog_restore_at(&st->catalog, which, at) || !get(st, d)) return false;
@@ -302,7 +302,7 @@ static bool get_table(struct stream *st, struct dec *d, enum catalog_table which
 
 static bool get_all(struct stream *st, struct dec *d) {
 	bool ok = get_table(st, d, CATALOG_ENTITIES, get_entity) && get_table(st, d, CATALOG_INSTANCES, get_instance) &&
-			  get_table(st, d, CATALOG_SOURCES, get_source) && get_table(st, d, CATALOG_EDGES, get_edge);
+	          get_table(st, d, CATALOG_SOURCES, get_source) && get_table(st, d, CATALOG_EDGES, get_edge);
 	catalog_restored(&st->catalog);
 	for (uint32_t n = ok ? dec_u32(d) : 0; n > 0 && ok; n--) {
 		dec_u32(d); /* series are found by identity alone */
@@ -322,7 +322,7 @@ enum err stream_load(struct stream *st, struct str bytes, struct str *rest, stru
 	st->now_ns = dec_i64(&d), st->swept_ns = dec_i64(&d);
 	if (window_ns != st->opts.window_ns)
 		return why_set(why, ERR_INVALID, "record 'FBST': saved with windows of %lld s, configured are %lld s",
-					   (long long)(window_ns / NS_PER_SEC), (long long)(st->opts.window_ns / NS_PER_SEC));
+		               (long long)(window_ns / NS_PER_SEC), (long long)(st->opts.window_ns / NS_PER_SEC));
 	if (!get_all(st, &d)) return why_set(why, ERR_CORRUPT, "record 'FBST': an object in it makes no sense");
 	e = dec_end(&d);
 	return e ? why_set(why, e, "record 'FBST': it does not end where it should") : OK;

@@ -4,14 +4,14 @@
 
 #define ATTRS(...)                                         \
 	((struct attrs){ (const struct attr[]){ __VA_ARGS__ }, \
-					 sizeof((const struct attr[]){ __VA_ARGS__ }) / sizeof(struct attr) })
+	                 sizeof((const struct attr[]){ __VA_ARGS__ }) / sizeof(struct attr) })
 #define A(k, v) \
 	{ STR(k), STR(v) }
 
 TEST(a_resource_names_its_service_pod_and_workload) {
 	struct resource_facts f =
 		resource_read(ATTRS(A("service.name", "payment"), A("k8s.pod.uid", "u1"), A("k8s.namespace.name", "shop"),
-							A("k8s.deployment.name", "pay-v2"), A("k8s.job.name", "never"), A("other", "x")));
+	                        A("k8s.deployment.name", "pay-v2"), A("k8s.job.name", "never"), A("other", "x")));
 	EXPECT(str_is(f.service, "payment") && str_is(f.pod_uid, "u1") && str_is(f.namespace_, "shop"));
 	EXPECT(str_is(f.workload_kind, "Deployment") && str_is(f.workload, "pay-v2") && !f.node.n);
 }
@@ -42,4 +42,4 @@ TEST(old_and_new_spellings_mean_the_same) {
 }
 
 RUN(a_resource_names_its_service_pod_and_workload, a_clients_mistake_is_not_the_servers_failure,
-	old_and_new_spellings_mean_the_same)
+    old_and_new_spellings_mean_the_same)

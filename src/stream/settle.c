@@ -89,7 +89,7 @@ static bool any_fell(const uint64_t *before, const uint64_t *now, uint32_t n) {
 }
 
 struct settled settle_histogram(struct settle *s, bool cumulative, struct wall start, struct wall at, uint64_t *before,
-								uint64_t *now, uint32_t n, double *sum) {
+                                uint64_t *now, uint32_t n, double *sum) {
 	struct settled out = settle_span(s, cumulative, start, at, cumulative && any_fell(before, now, n));
 	if (!cumulative || (out.result != SETTLE_INCREMENT && out.result != SETTLE_FIRST)) return out;
 

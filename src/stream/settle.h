@@ -50,4 +50,4 @@ struct settled settle_span(struct settle *s, bool cumulative, struct wall start,
 /* A histogram's counts (and sum) in the same way. `before` has `n` counts and is kept by the caller
  * beside `s`; `now` becomes the increment in place when the result is SETTLE_INCREMENT. */
 struct settled settle_histogram(struct settle *s, bool cumulative, struct wall start, struct wall at, uint64_t *before,
-								uint64_t *now, uint32_t n, double *sum);
+                                uint64_t *now, uint32_t n, double *sum);

@@ -110,5 +110,5 @@ TEST(a_histogram_settles_as_its_counts_do) {
 }
 
 RUN(increments_add_up_over_restarts, a_first_cumulative_point_counts_only_from_a_recent_start,
-	a_start_that_jitters_is_no_restart, deltas_may_come_out_of_order_but_count_once, levels_keep_the_newest,
-	a_histogram_settles_as_its_counts_do)
+    a_start_that_jitters_is_no_restart, deltas_may_come_out_of_order_but_count_once, levels_keep_the_newest,
+    a_histogram_settles_as_its_counts_do)

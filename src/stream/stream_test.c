@@ -40,14 +40,14 @@ static void end(struct lab *l, const struct t *t) {
 
 static uint32_t resource(struct lab *l, const char *service, const char *pod) {
 	struct attr a[] = { { STR("service.name"), str_of(service) },
-						{ STR("k8s.pod.uid"), str_of(pod) },
-						{ STR("k8s.namespace.name"), STR("shop") },
-						{ STR("k8s.deployment.name"), STR("pay-v2") } };
+		                { STR("k8s.pod.uid"), str_of(pod) },
+		                { STR("k8s.namespace.name"), STR("shop") },
+		                { STR("k8s.deployment.name"), STR("pay-v2") } };
 	return batch_put_resource(&l->w, (struct attrs){ a, pod ? 4 : 1 });
 }
 
 static void span(struct lab *l, uint32_t res, struct rng *rng, double start_s, double seconds, int status,
-				 double weight) {
+                 double weight) {
 	char code[8];
 	snprintf(code, sizeof code, "%d", status);
 	struct attr a[] = { { STR("http.response.status_code"), str_of(code) } };
@@ -120,18 +120,18 @@ static void histogram(struct lab *l, uint32_t res, double at_s, uint64_t fast, u
 	struct attr ra[] = { { STR("service.name"), STR("cart") } };
 	struct attr pa[] = { { STR("http.response.status_code"), str_of(status) } };
 	struct batch_series s = { .resource = res,
-							  .kind = SERIES_HISTOGRAM_CUMULATIVE,
-							  .name = STR("http.server.request.duration"),
-							  .unit = STR("s"),
-							  .attrs = { pa, 1 } };
+		                      .kind = SERIES_HISTOGRAM_CUMULATIVE,
+		                      .name = STR("http.server.request.duration"),
+		                      .unit = STR("s"),
+		                      .attrs = { pa, 1 } };
 	s.id = series_identity(ra, 1, s.name, pa, 1);
 	uint64_t counts[3] = { fast, slow, 0 };
 	struct batch_histogram h = { .series = batch_put_series(&l->w, &s),
-								 .start = { T0 - S(5000) },
-								 .at = { T0 + S(at_s) },
-								 .count = fast + slow,
-								 .bound_count = 2,
-								 .sum = 0.05 * (double)fast + 0.5 * (double)slow };
+		                         .start = { T0 - S(5000) },
+		                         .at = { T0 + S(at_s) },
+		                         .count = fast + slow,
+		                         .bound_count = 2,
+		                         .sum = 0.05 * (double)fast + 0.5 * (double)slow };
 	batch_put_histogram(&l->w, &h, bounds, counts);
 }
 
@@ -191,16 +191,16 @@ TEST(gauges_of_a_pod_become_levels) {
 
 static void pod(struct lab *l, const char *uid, bool ready, bool gone, uint32_t restarts, const char *reason) {
 	struct batch_pod p = { .at = { l->now_ns },
-						   .namespace_ = STR("shop"),
-						   .name = STR("pay-1"),
-						   .uid = str_of(uid),
-						   .workload_kind = STR("Deployment"),
-						   .workload = STR("pay-v2"),
-						   .ready = ready,
-						   .gone = gone,
-						   .restarts = restarts,
-						   .wanted = 2,
-						   .reason = str_of(reason) };
+		                   .namespace_ = STR("shop"),
+		                   .name = STR("pay-1"),
+		                   .uid = str_of(uid),
+		                   .workload_kind = STR("Deployment"),
+		                   .workload = STR("pay-v2"),
+		                   .ready = ready,
+		                   .gone = gone,
+		                   .restarts = restarts,
+		                   .wanted = 2,
+		                   .reason = str_of(reason) };
 	batch_put_pod(&l->w, &p);
 }
 
@@ -320,6 +320,6 @@ TEST(limits_hold_and_are_counted) {
 }
 
 RUN(spans_become_requests_in_their_slots_and_a_tally, time_is_trusted_within_limits,
-	a_batch_that_comes_twice_counts_once, histograms_become_requests_of_their_interval, gauges_of_a_pod_become_levels,
-	pods_find_their_service_by_uid_or_workload, a_signal_has_four_states, watermarks_wait_for_the_living_only,
-	the_state_comes_back_whole_or_not_at_all, limits_hold_and_are_counted)
+    a_batch_that_comes_twice_counts_once, histograms_become_requests_of_their_interval, gauges_of_a_pod_become_levels,
+    pods_find_their_service_by_uid_or_workload, a_signal_has_four_states, watermarks_wait_for_the_living_only,
+    the_state_comes_back_whole_or_not_at_all, limits_hold_and_are_counted)

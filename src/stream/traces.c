@@ -212,7 +212,7 @@ static float cover(struct pending *p, int64_t start_ns, int64_t end_ns) {
 /* Time that a call covers of the request around it and no other call does, handed up through internal
  * spans to the request itself. */
 static void call_cover(struct traces *t, struct catalog *c, const struct span_news *s, uint64_t trace,
-					   const unsigned char *parent, int depth) {
+                       const unsigned char *parent, int depth) {
 	static const unsigned char root[8];
 	if (depth > 16 || memcmp(parent, root, sizeof root) == 0) return;
 	struct pending *p = entry(t, trace, parent, s->now_ns);

@@ -53,18 +53,18 @@ static void forest_done(struct forest *f) {
 }
 
 static struct span_news *plant_span(struct plant *p, struct rng *rng, enum span_kind kind, uint32_t entity,
-									const unsigned char *parent) {
+                                    const unsigned char *parent) {
 	struct span_news *s = &p->spans[p->count];
 	uint64_t id = rng_next(rng) | 1;
 	memcpy(p->ids[p->count], &id, 8);
 	static const unsigned char root[8];
 	*s = (struct span_news){ .trace = p->trace,
-							 .id = p->ids[p->count],
-							 .parent = parent ? parent : root,
-							 .kind = kind,
-							 .entity = entity,
-							 .edge = NONE,
-							 .now_ns = T0 };
+		                     .id = p->ids[p->count],
+		                     .parent = parent ? parent : root,
+		                     .kind = kind,
+		                     .entity = entity,
+		                     .edge = NONE,
+		                     .now_ns = T0 };
 	p->count++;
 	return s;
 }
@@ -75,7 +75,7 @@ static int64_t ms(struct rng *rng, int least, int most) {
 
 /* Fills `s` (a server span of service `who`) from `at` on; its end. */
 static int64_t grow(struct plant *p, const struct forest *f, struct rng *rng, int who, struct span_news *s,
-					int64_t at) {
+                    int64_t at) {
 	static const int callees[SERVICES][3] = {
 		{ 1, 2, -1 }, { 3, -1, -1 }, { 3, 4, -1 }, { -1, -1, -1 }, { -1, -1, -1 }
 	};
@@ -238,4 +238,4 @@ TEST(an_answer_names_a_call_without_address) {
 }
 
 RUN(any_order_of_spans_adds_up_to_what_happened, calls_side_by_side_cover_time_once,
-	a_small_table_forgets_the_oldest_and_counts, an_answer_names_a_call_without_address)
+    a_small_table_forgets_the_oldest_and_counts, an_answer_names_a_call_without_address)

@@ -60,7 +60,7 @@ static inline enum err transport_checkpoint(struct transport *t, uint32_t shard,
 	return t->ops->checkpoint(t, shard, position);
 }
 static inline void transport_depth(struct transport *t, uint32_t shard, int64_t *batches, int64_t *bytes,
-								   int64_t *high_water) {
+                                   int64_t *high_water) {
 	t->ops->depth(t, shard, batches, bytes, high_water);
 }
 static inline void transport_close(struct transport *t) {

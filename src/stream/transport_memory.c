@@ -12,13 +12,13 @@ struct opts {
 
 /* A batch of at most 4 MiB always fits an empty shard: bytes are at least 4 MiB for each. */
 const struct param transport_memory_params[] = { { "bytes", PARAM_BYTES, offsetof(struct opts, bytes),
-												   4.0 * 1024 * 1024, 1e12, "64MiB", NULL, false,
-												   "bytes of batches held at once, over all shards" },
-												 { "batches", PARAM_INT, offsetof(struct opts, batches), 1, 1e9,
-												   "65536", NULL, false, "batches held at once, over all shards" },
-												 { "shards", PARAM_INT, offsetof(struct opts, shards), 1, 256, "1",
-												   NULL, false, "parts that the stream is divided into, by series" },
-												 PARAM_END };
+	                                               4.0 * 1024 * 1024, 1e12, "64MiB", NULL, false,
+	                                               "bytes of batches held at once, over all shards" },
+	                                             { "batches", PARAM_INT, offsetof(struct opts, batches), 1, 1e9,
+	                                               "65536", NULL, false, "batches held at once, over all shards" },
+	                                             { "shards", PARAM_INT, offsetof(struct opts, shards), 1, 256, "1",
+	                                               NULL, false, "parts that the stream is divided into, by series" },
+	                                             PARAM_END };
 
 struct held {
 	struct list node;
@@ -218,8 +218,8 @@ static enum err read_opts(const struct url *u, struct opts *o, struct why *why) 
 	arena_done(&a);
 	if (e || o->bytes >= o->shards * BATCH_BYTES_MAX) return e;
 	return why_set(why, ERR_INVALID,
-				   "stream memory: bytes is below 4MiB for each of %lld shards; give at least %lldMiB",
-				   (long long)o->shards, (long long)o->shards * 4);
+	               "stream memory: bytes is below 4MiB for each of %lld shards; give at least %lldMiB",
+	               (long long)o->shards, (long long)o->shards * 4);
 }
 
 static enum err memory_open(struct world *w, const struct url *u, struct transport **out, struct why *why) {
@@ -245,11 +245,11 @@ static enum err memory_open(struct world *w, const struct url *u, struct transpo
 }
 
 const struct transport_ops transport_memory = { .scheme = "memory",
-												.open = memory_open,
-												.sink = memory_sink,
-												.shards = memory_shards,
-												.resume = memory_resume,
-												.poll = memory_poll,
-												.checkpoint = memory_checkpoint,
-												.depth = memory_depth,
-												.close = memory_close };
+	                                            .open = memory_open,
+	                                            .sink = memory_sink,
+	                                            .shards = memory_shards,
+	                                            .resume = memory_resume,
+	                                            .poll = memory_poll,
+	                                            .checkpoint = memory_checkpoint,
+	                                            .depth = memory_depth,
+	                                            .close = memory_close };

@@ -211,6 +211,6 @@ TEST(a_resumed_shard_numbers_on) {
 }
 
 RUN(batches_of_one_key_keep_their_order_and_none_is_lost, only_what_was_read_can_be_let_go,
-	what_is_held_stays_bounded_and_a_refusal_is_not_for_ever, a_producer_that_never_looks_is_refused_in_the_end,
-	each_producer_hears_of_its_own_puts_only, a_batch_over_the_limit_is_refused_for_good, the_world_may_make_it_full,
-	a_wrong_url_says_what_is_right, a_resumed_shard_numbers_on)
+    what_is_held_stays_bounded_and_a_refusal_is_not_for_ever, a_producer_that_never_looks_is_refused_in_the_end,
+    each_producer_hears_of_its_own_puts_only, a_batch_over_the_limit_is_refused_for_good, the_world_may_make_it_full,
+    a_wrong_url_says_what_is_right, a_resumed_shard_numbers_on)

@@ -33,7 +33,7 @@ static enum err read_all(struct file *f, struct arena *a, size_t max, struct str
 }
 
 enum err disk_read_file(struct disk *d, struct arena *a, const char *path, size_t max, struct str *out,
-						struct why *why) {
+                        struct why *why) {
 	struct file *f = NULL;
 	enum err e = d->ops->open(d, path, DISK_READ, &f, why);
 	if (e) return e;

@@ -53,6 +53,6 @@ struct disk_ops {
 
 /* The whole file, at most `max` bytes (ERR_TOO_LARGE); a pipe too. */
 enum err disk_read_file(struct disk *d, struct arena *a, const char *path, size_t max, struct str *out,
-						struct why *why);
+                        struct why *why);
 /* Written beside it, synced, renamed: the old one or the new one, never half. */
 enum err disk_write_file(struct disk *d, const char *path, struct str bytes, struct why *why);

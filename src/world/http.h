@@ -38,7 +38,7 @@ struct http_event {
 	struct str peer; /* REQUEST: "127.0.0.1:41234" */
 	bool http2;      /* REQUEST */
 	enum err err;    /* FAILED: ERR_UNREACHABLE, ERR_TIMEOUT, ERR_CLOSED, ERR_TOO_LARGE, ERR_DENIED (TLS),
-					  * ERR_INVALID (not HTTP, or malformed), ERR_NOMEM */
+	                  * ERR_INVALID (not HTTP, or malformed), ERR_NOMEM */
 	const char *why; /* FAILED */
 };
 
@@ -161,7 +161,7 @@ struct http_clients {
 };
 
 static inline enum err http_client_submit(struct http_client *c, const struct http_request *r, uint64_t *id,
-										  struct why *w) {
+                                          struct why *w) {
 	return c->ops->submit(c, r, id, w);
 }
 static inline bool http_client_poll(struct http_client *c, struct http_event *out) {

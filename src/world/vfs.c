@@ -334,7 +334,7 @@ static uint64_t draw(struct vfs *v) {
 		next = r;
 		rng_next(&next);
 	} while (!atomic_compare_exchange_weak_explicit(&v->chance, &r.state, next.state, memory_order_relaxed,
-													memory_order_relaxed));
+	                                                memory_order_relaxed));
 	return rng_next(&r);
 }
 
@@ -418,14 +418,11 @@ void vfs_close(struct vfs *v) {
 /* locking_mode goes first: a WAL is opened without shared memory only under it. The empty transaction
  * at the end takes the lock now, recovers what a crash left, and shows a damaged file at the door. */
 static const char *const settings[] = {
-	"PRAGMA locking_mode=EXCLUSIVE",
-	"PRAGMA temp_store=MEMORY",
-	"PRAGMA synchronous=FULL",
-	"PRAGMA foreign_keys=ON",
-	"PRAGMA cell_size_check=ON",
-	"PRAGMA trusted_schema=OFF",
+	"PRAGMA locking_mode=EXCLUSIVE", "PRAGMA temp_store=MEMORY",  "PRAGMA synchronous=FULL",
+	"PRAGMA foreign_keys=ON",        "PRAGMA cell_size_check=ON", "PRAGMA trusted_schema=OFF",
 };
-static const char *const claims[] = { /* these write */
+static const char *const claims[] = {
+	/* these write */
 	"PRAGMA journal_mode=WAL",
 	"BEGIN IMMEDIATE",
 	"SELECT count(*) FROM sqlite_schema",
@@ -439,10 +436,10 @@ static enum err refuse(enum err e, const char *path, const char *said, struct wh
 			why, e, "database '%s' is in use by another process; stop that one or name another state directory", path);
 	case ERR_CORRUPT:
 		return why_set(why, e, "database '%s' is damaged or no database (%s); restore it from a backup or move it away",
-					   path, said);
+		               path, said);
 	case ERR_READONLY:
 		return why_set(why, e, "database '%s' cannot be written; check owner and mode of it and of its directory",
-					   path);
+		               path);
 	case ERR_NOSPACE:
 		return why_set(why, e, "no space left for database '%s'; free some or name another state directory", path);
 	default: return why_set(why, e, "cannot open database '%s': %s", path, said);

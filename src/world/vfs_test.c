@@ -74,8 +74,8 @@ TEST(what_is_committed_is_there_after_a_reopen) {
 	EXPECT_OK(vfs_database(r.vfs, "state.db", &db, &why));
 	run(t, db, "CREATE TABLE a(k INTEGER PRIMARY KEY, v BLOB)");
 	run(t, db,
-		"WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i+1 FROM n WHERE i<5000) INSERT INTO a SELECT i, "
-		"randomblob(200) FROM n");
+	    "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i+1 FROM n WHERE i<5000) INSERT INTO a SELECT i, "
+	    "randomblob(200) FROM n");
 	int64_t sum = number(t, db, "SELECT sum(length(v)) FROM a");
 	EXPECT(sum == 5000 * 200);
 	EXPECT(sqlite3_close(db) == SQLITE_OK);
@@ -267,8 +267,8 @@ TEST(temporary_files_need_no_disk) {
 	run(t, db, "CREATE TABLE a(k INTEGER PRIMARY KEY, v BLOB)");
 	run(t, db, "BEGIN");
 	run(t, db,
-		"WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i+1 FROM n WHERE i<4000) INSERT INTO a SELECT i, "
-		"randomblob(900) FROM n");
+	    "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i+1 FROM n WHERE i<4000) INSERT INTO a SELECT i, "
+	    "randomblob(900) FROM n");
 	run(t, db, "SAVEPOINT s");
 	run(t, db, "UPDATE a SET v = randomblob(900)");
 	run(t, db, "ROLLBACK TO s");
@@ -338,7 +338,7 @@ TEST(two_threads_write_two_databases_of_one_vfs) {
 }
 
 RUN(what_is_committed_is_there_after_a_reopen, a_log_that_a_crash_left_is_recovered,
-	the_settings_are_those_of_the_header, a_second_opener_is_told_that_it_is_in_use, damage_is_named,
-	a_directory_that_is_not_there_is_named, a_full_disk_is_named_and_costs_only_the_transaction,
-	a_database_without_the_right_is_named, time_and_chance_are_the_ones_handed_in, temporary_files_need_no_disk,
-	two_threads_write_two_databases_of_one_vfs)
+    the_settings_are_those_of_the_header, a_second_opener_is_told_that_it_is_in_use, damage_is_named,
+    a_directory_that_is_not_there_is_named, a_full_disk_is_named_and_costs_only_the_transaction,
+    a_database_without_the_right_is_named, time_and_chance_are_the_ones_handed_in, temporary_files_need_no_disk,
+    two_threads_write_two_databases_of_one_vfs)

@@ -114,7 +114,8 @@ struct str feed_leak(struct t *t, const char *service) {
 		request_text(&o, 3, STR("By"));
 		request_begin(&o, 5);
 		for (int i = 0; i < points; i++)
-			gauge(&o, now - (uint64_t)(points - 1 - i) * 10 * NS_PER_SEC, 512e6 * (m ? 0.7 + 0.28 * i / (points - 1) : 1), -1);
+			gauge(&o, now - (uint64_t)(points - 1 - i) * 10 * NS_PER_SEC,
+			      512e6 * (m ? 0.7 + 0.28 * i / (points - 1) : 1), -1);
 		request_end(&o);
 		request_end(&o);
 	}

@@ -107,7 +107,8 @@ bool h2_next(struct h2 *h, struct frame *f) {
 	h->line.used += 9 + n;
 	if (f->type == H2_SETTINGS && !(f->flags & H2_ACK)) settings(h, f->payload);
 	if (f->type == H2_PING && !(f->flags & H2_ACK)) (void)h2_frame(h, H2_PING, H2_ACK, 0, f->payload);
-	if (f->type == H2_WINDOW && n == 4) *(f->stream ? &h->stream_window : &h->window) += get32(f->payload.p) & 0x7fffffff;
+	if (f->type == H2_WINDOW && n == 4)
+		*(f->stream ? &h->stream_window : &h->window) += get32(f->payload.p) & 0x7fffffff;
 	if (f->type == H2_GOAWAY && n >= 8) h->goaway = true, h->goaway_code = get32(f->payload.p + 4);
 	return true;
 }
@@ -126,7 +127,8 @@ static void take_headers(struct h2 *h, struct call *c, struct str block) {
 		if (n < 0) FAIL("headers cannot be read: %s", nghttp2_strerror((int)n));
 		p += n, left -= (size_t)n;
 		if (flags & NGHTTP2_HD_INFLATE_EMIT)
-			buf_printf(&b, "%.*s: %.*s\n", (int)nv.namelen, (const char *)nv.name, (int)nv.valuelen, (const char *)nv.value);
+			buf_printf(&b, "%.*s: %.*s\n", (int)nv.namelen, (const char *)nv.name, (int)nv.valuelen,
+			           (const char *)nv.value);
 		if (flags & NGHTTP2_HD_INFLATE_FINAL || (n == 0 && !(flags & NGHTTP2_HD_INFLATE_EMIT))) break;
 	}
 	nghttp2_hd_inflate_end_headers(h->inflater);
@@ -207,7 +209,8 @@ int grpc_call(struct h2 *h, const char *path, const char *headers, struct str me
 int grpc_once(struct t *t, int port, const char *path, struct str message) {
 	struct h2 h = h2_open(t, port);
 	struct call c;
-	int status = grpc_call(&h, path, "content-type: application/grpc\nte: trailers\n", grpc_framed(t, message, false), &c);
+	int status =
+		grpc_call(&h, path, "content-type: application/grpc\nte: trailers\n", grpc_framed(t, message, false), &c);
 	h2_close(&h);
 	return status;
 }

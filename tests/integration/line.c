@@ -97,7 +97,8 @@ bool line_need(struct line *l, size_t n) {
 	int64_t until = rig_now_ms() + PATIENCE_S * 1000;
 	while (l->in.n - l->used < n) {
 		if (!line_read(l, 200) && l->closed) return false;
-		if (rig_now_ms() > until) FAIL("waited %d s for bytes; there are: " STR_FMT, PATIENCE_S, STR_ARG(line_unused(l)));
+		if (rig_now_ms() > until)
+			FAIL("waited %d s for bytes; there are: " STR_FMT, PATIENCE_S, STR_ARG(line_unused(l)));
 	}
 	return true;
 }
@@ -155,7 +156,8 @@ struct answer line_answer(struct line *l) {
 			if (!line_need(l, line_unused(l).n + 1)) return (struct answer){ .closed = true };
 		a.head = str_copy(t->arena, (struct str){ line_unused(l).p, n });
 		l->used += n;
-		if (sscanf(str_c(t->arena, a.head), "HTTP/1.%*d %d", &a.status) != 1) FAIL("no answer: " STR_FMT, STR_ARG(a.head));
+		if (sscanf(str_c(t->arena, a.head), "HTTP/1.%*d %d", &a.status) != 1)
+			FAIL("no answer: " STR_FMT, STR_ARG(a.head));
 		if (a.status != 100) break;
 	}
 	struct buf body;
@@ -213,7 +215,8 @@ static double sum(struct t *t, int api, const char *name, bool family) {
 		size_t n = strlen(name);
 		if (one.n <= n || memcmp(one.p, name, n) != 0 || (one.p[n] != ' ' && !(family && one.p[n] == '{'))) continue;
 		const char *space = memrchr(one.p, ' ', one.n);
-		if (str_double((struct str){ space + 1, (size_t)(one.p + one.n - space - 1) }, &v)) found = isnan(found) ? v : found + v;
+		if (str_double((struct str){ space + 1, (size_t)(one.p + one.n - space - 1) }, &v))
+			found = isnan(found) ? v : found + v;
 	}
 	return found;
 }

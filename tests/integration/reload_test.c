@@ -4,7 +4,7 @@
 #include <signal.h>
 #include <unistd.h>
 
-#define LISTEN "listen: {otlp_grpc: 0, otlp_http: 0, api: 0}\n"
+#define LISTEN        "listen: {otlp_grpc: 0, otlp_http: 0, api: 0}\n"
 #define RESTART(mode) "handlers:\n  - {name: restart, kinds: [latency], action: rollout_restart, mode: " mode "}\n"
 
 static void reload(struct flyball *f, struct str yaml) {
@@ -39,7 +39,10 @@ TEST(handlers_and_policy_are_taken_over_and_the_process_goes_on) {
 	rig_start(&f);
 	EXPECT_HAS(status(&f), "{\"name\":\"restart\",\"action\":\"rollout_restart\",\"mode\":\"observe\"}");
 	EXPECT_HAS(status(&f), "\"paused\":false");
-	reload(&f, STR(RESTART("approve") "  - {name: more, kinds: [saturation], action: scale, replicas: +1}\npolicy: {paused: true}\n"));
+	reload(
+		&f,
+		STR(RESTART(
+			"approve") "  - {name: more, kinds: [saturation], action: scale, replicas: +1}\npolicy: {paused: true}\n"));
 	rig_log_wait(&f, "event=config.reloaded handlers=2");
 	EXPECT_HAS(status(&f), "{\"name\":\"restart\",\"action\":\"rollout_restart\",\"mode\":\"approve\"}");
 	EXPECT_HAS(status(&f), "{\"name\":\"more\",\"action\":\"scale\",\"mode\":\"observe\"}");
@@ -84,9 +87,10 @@ TEST(a_bad_file_is_refused_with_its_line_and_the_old_settings_stay) {
 TEST(what_needs_a_restart_is_named_and_stays) {
 	struct flyball f = rig_flyball(t, NULL);
 	rig_start(&f);
-	rig_write(t, f.config,
-			  STR("region: elsewhere\nlisten: {otlp_grpc: 0, otlp_http: 0, api: 1, read_needs_token: false}\n"
-				  "limits: {body: 1MiB}\nobserve: {window: 20s}\nservices: {pay: {namespace: shop, workload: pay-v2}}\n"));
+	rig_write(
+		t, f.config,
+		STR("region: elsewhere\nlisten: {otlp_grpc: 0, otlp_http: 0, api: 1, read_needs_token: false}\n"
+	        "limits: {body: 1MiB}\nobserve: {window: 20s}\nservices: {pay: {namespace: shop, workload: pay-v2}}\n"));
 	kill(f.pid, SIGHUP);
 	rig_log_wait(&f, "event=config.restart keys=\"region listen.api limits.body observe.window services\"");
 	EXPECT(GET(f.api, "/healthz").status == 200);
@@ -108,8 +112,8 @@ TEST(a_token_taken_away_opens_nothing_any_more) {
 	EXPECT_INT(try_pause(&f, "secret-of-operator"), 200);
 	EXPECT_INT(try_pause(&f, "secret-of-viewer"), 403);
 	rig_write(t, f.config,
-			  str_printf(t->arena, "listen: {otlp_grpc: 0, otlp_http: 0, api: 0, read_needs_token: true}\n" STR_FMT,
-						 STR_ARG(rig_tokens(t))));
+	          str_printf(t->arena, "listen: {otlp_grpc: 0, otlp_http: 0, api: 0, read_needs_token: true}\n" STR_FMT,
+	                     STR_ARG(rig_tokens(t))));
 	kill(f.pid, SIGHUP);
 	UNTIL(GET(f.api, "/api/v1/status").status == 401);
 	EXPECT_INT(GET(f.api, "/healthz").status, 200);
@@ -127,5 +131,6 @@ TEST(standard_input_is_not_read_twice) {
 	EXPECT_INT(rig_stop(&f), 0);
 }
 
-RUN(handlers_and_policy_are_taken_over_and_the_process_goes_on, a_bad_file_is_refused_with_its_line_and_the_old_settings_stay,
-	what_needs_a_restart_is_named_and_stays, a_token_taken_away_opens_nothing_any_more, standard_input_is_not_read_twice)
+RUN(handlers_and_policy_are_taken_over_and_the_process_goes_on,
+    a_bad_file_is_refused_with_its_line_and_the_old_settings_stay, what_needs_a_restart_is_named_and_stays,
+    a_token_taken_away_opens_nothing_any_more, standard_input_is_not_read_twice)

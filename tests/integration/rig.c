@@ -178,7 +178,7 @@ struct stream_fds {
 };
 
 static pid_t start(struct t *t, const struct verb_opts *o, const char *program, const char *const *args,
-				   struct stream_fds fds) {
+                   struct stream_fds fds) {
 	const char *argv[40] = { program };
 	size_t n = 1;
 	for (; args[n - 1]; n++) {
@@ -210,7 +210,7 @@ static void talk(struct t *t, pid_t pid, int in, struct str input, int out, int 
 		if (rig_now_ms() > until) {
 			kill(pid, SIGKILL);
 			FAIL("it did not end within %d s; so far:\n" STR_FMT "\n" STR_FMT, 2 * PATIENCE_S, STR_ARG(buf_get(ob)),
-				 STR_ARG(buf_get(eb)));
+			     STR_ARG(buf_get(eb)));
 		}
 		poll(p, 3, 200);
 		if (p[0].fd >= 0 && p[0].revents) {
@@ -230,7 +230,7 @@ static void talk(struct t *t, pid_t pid, int in, struct str input, int out, int 
 }
 
 static struct outcome run_program(struct t *t, const struct verb_opts *o, const char *program,
-								  const char *const *args) {
+                                  const char *const *args) {
 	struct outcome r = { 0 };
 	struct buf ob, eb;
 	int in[2], out[2], err[2], status = 0;
@@ -270,8 +270,8 @@ struct str rig_tokens(struct t *t) {
 		struct sha256 hash = sha256(str_printf(t->arena, "secret-of-%s", roles[i]));
 		char hex[65];
 		hex_encode(hash.b, sizeof hash.b, hex);
-		yaml = str_printf(t->arena, STR_FMT "  - {name: the-%s, role: %s, sha256: %s}\n", STR_ARG(yaml), roles[i], roles[i],
-						  hex);
+		yaml = str_printf(t->arena, STR_FMT "  - {name: the-%s, role: %s, sha256: %s}\n", STR_ARG(yaml), roles[i],
+		                  roles[i], hex);
 	}
 	return yaml;
 }
@@ -295,7 +295,8 @@ void rig_launch(struct flyball *f) {
 	const char *const args[] = { "run", "-c", f->config, "--state", f->state, NULL };
 	const char *input = "/dev/null";
 	if (f->opts.input.n) rig_write(t, input = rig_path(t, rig_dir(t), "input"), f->opts.input);
-	int log = open_for(f->log, O_WRONLY | O_CREAT | O_APPEND), in = open_for(input, O_RDONLY), null = open_for("/dev/null", O_RDWR);
+	int log = open_for(f->log, O_WRONLY | O_CREAT | O_APPEND), in = open_for(input, O_RDONLY),
+		null = open_for("/dev/null", O_RDWR);
 	f->pid = start(t, &f->opts, FLYBALL, args, (struct stream_fds){ in, null, log });
 	close(log), close(in), close(null);
 }

@@ -24,22 +24,22 @@ void rig_fail(const struct t *t, const char *file, int line, const char *fmt, ..
 #define FAIL(...) rig_fail(t, __FILE__, __LINE__, __VA_ARGS__)
 /* `text` holds `part`; shows both when it does not. */
 bool rig_has(struct str text, const char *part);
-#define EXPECT_HAS(text, part)                                                                            \
-	do {                                                                                                  \
-		struct str text_ = (text);                                                                        \
-		const char *part_ = (part);                                                                       \
-		if (!rig_has(text_, part_)) FAIL("'%s' is not in:\n" STR_FMT, part_, STR_ARG(text_));             \
+#define EXPECT_HAS(text, part)                                                                \
+	do {                                                                                      \
+		struct str text_ = (text);                                                            \
+		const char *part_ = (part);                                                           \
+		if (!rig_has(text_, part_)) FAIL("'%s' is not in:\n" STR_FMT, part_, STR_ARG(text_)); \
 	} while (0)
-#define EXPECT_INT(got, want)                                                                             \
-	do {                                                                                                  \
-		long long got_ = (long long)(got), want_ = (long long)(want);                                     \
-		if (got_ != want_) FAIL("%s is %lld, not %lld", #got, got_, want_);                               \
+#define EXPECT_INT(got, want)                                               \
+	do {                                                                    \
+		long long got_ = (long long)(got), want_ = (long long)(want);       \
+		if (got_ != want_) FAIL("%s is %lld, not %lld", #got, got_, want_); \
 	} while (0)
 /* Waits for it, a look every few milliseconds. */
-#define UNTIL(condition)                                                                                  \
-	for (int64_t until_ = rig_now_ms() + PATIENCE_S * 1000; !(condition);) {                              \
-		if (rig_now_ms() > until_) FAIL("not within %d s: %s", PATIENCE_S, #condition);                   \
-		rig_sleep_ms(10);                                                                                 \
+#define UNTIL(condition)                                                                \
+	for (int64_t until_ = rig_now_ms() + PATIENCE_S * 1000; !(condition);) {            \
+		if (rig_now_ms() > until_) FAIL("not within %d s: %s", PATIENCE_S, #condition); \
+		rig_sleep_ms(10);                                                               \
 	}
 
 int64_t rig_now_ms(void);  /* monotonic */
@@ -65,17 +65,17 @@ struct outcome {
 };
 
 struct verb_opts {
-	const char *dir;          /* where it runs; NULL: here */
-	const char *env[6];       /* "NAME=value", or "NAME" to take it away */
-	struct str input;         /* standard input */
-	const char *out;          /* file for standard output in place of `outcome.out` */
-	bool unprivileged;        /* as nobody, when the test runs as root */
-	int64_t file_size_max;    /* RLIMIT_FSIZE; 0: none */
+	const char *dir;       /* where it runs; NULL: here */
+	const char *env[6];    /* "NAME=value", or "NAME" to take it away */
+	struct str input;      /* standard input */
+	const char *out;       /* file for standard output in place of `outcome.out` */
+	bool unprivileged;     /* as nobody, when the test runs as root */
+	int64_t file_size_max; /* RLIMIT_FSIZE; 0: none */
 };
 
 struct outcome rig_run(struct t *t, const struct verb_opts *o, const char *const *args);
 /* RUN_VERB("status", "-o", "json"): nothing special about it. */
-#define RUN_VERB(...) rig_run(t, &(struct verb_opts){ 0 }, (const char *const[]){ __VA_ARGS__, NULL })
+#define RUN_VERB(...)       rig_run(t, &(struct verb_opts){ 0 }, (const char *const[]){ __VA_ARGS__, NULL })
 #define RUN_WITH(opts, ...) rig_run(t, &(opts), (const char *const[]){ __VA_ARGS__, NULL })
 /* Any other program, or a shell line. */
 struct outcome rig_shell(struct t *t, const char *line);

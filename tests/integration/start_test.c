@@ -40,7 +40,7 @@ TEST(a_port_in_use_is_named_each_of_the_three) {
 		struct str yaml = STR("listen: {");
 		for (size_t k = 0; k < 3; k++)
 			yaml = str_printf(t->arena, STR_FMT "%s%s: %d", STR_ARG(yaml), k ? ", " : "", others[k],
-							  k == i ? ports[i].port : 0);
+			                  k == i ? ports[i].port : 0);
 		rig_write(t, two.config, str_printf(t->arena, STR_FMT "}\n", STR_ARG(yaml)));
 		char where[40];
 		snprintf(where, sizeof where, "127.0.0.1:%d is in use", ports[i].port);
@@ -198,7 +198,7 @@ TEST(a_target_that_is_not_there_is_named) {
 }
 
 RUN(a_port_in_use_is_named_each_of_the_three, the_state_of_a_running_daemon_is_left_alone,
-	a_state_directory_that_cannot_be_written_is_named, a_state_directory_that_cannot_be_made_is_named,
-	state_of_a_newer_schema_is_not_touched, a_file_that_is_somebody_elses_is_not_touched,
-	a_damaged_database_is_named_and_left_as_it_is, a_full_disk_is_named_and_the_next_start_works,
-	a_disk_that_is_really_full_is_named_and_the_next_start_works, a_target_that_is_not_there_is_named)
+    a_state_directory_that_cannot_be_written_is_named, a_state_directory_that_cannot_be_made_is_named,
+    state_of_a_newer_schema_is_not_touched, a_file_that_is_somebody_elses_is_not_touched,
+    a_damaged_database_is_named_and_left_as_it_is, a_full_disk_is_named_and_the_next_start_works,
+    a_disk_that_is_really_full_is_named_and_the_next_start_works, a_target_that_is_not_there_is_named)

@@ -32,7 +32,7 @@ struct kube_client {
 };
 
 enum err kube_client_open(struct world *w, const struct kube_access *access, struct kube_client **out,
-						  struct why *why) {
+                          struct why *why) {
 	struct kube_client *c = calloc(1, sizeof *c);
 	if (!c) return ERR_NOMEM;
 	c->world = w;
@@ -64,7 +64,7 @@ static enum err token(struct kube_client *c, struct str *out) {
 		struct str text = { 0 };
 		arena_reset(&c->token_arena);
 		enum err e = disk_read_file(c->world->disk, &c->token_arena, str_c(&c->token_arena, c->access.token_file),
-									16384, &text, NULL);
+		                            16384, &text, NULL);
 		if (e) return e;
 		c->token = str_trim(text);
 		c->token_read = now;
@@ -196,8 +196,8 @@ static bool next_line(struct kube_client *c, struct kube_answer *out) {
 
 static void finish(struct kube_client *c, struct call *call, enum err err, const char *why, struct kube_answer *out) {
 	*out = (struct kube_answer){ .kind = call->watch ? KUBE_WATCH_END : KUBE_ANSWER,
-								 .id = call->id,
-								 .status = call->status };
+		                         .id = call->id,
+		                         .status = call->status };
 	out->err = err ? err : status_err(call->status);
 	if (err)
 		(void)why_set(&out->why, OK, "%s", why ? why : err_text(err));

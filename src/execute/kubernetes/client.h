@@ -27,13 +27,13 @@ struct kube_answer {
 	int status; /* ANSWER: HTTP's; 0: none came. WATCH_END: 200, or the status that refused it */
 	enum err
 		err;         /* OK for 2xx; ERR_NOT_FOUND 404; ERR_CONFLICT 409, 412; ERR_DENIED 401, 403; ERR_GONE 410;
-						ERR_AGAIN 429, 5xx; ERR_INVALID other 4xx; ERR_UNREACHABLE, ERR_TIMEOUT, ERR_CLOSED, ERR_TOO_LARGE */
+	                    ERR_AGAIN 429, 5xx; ERR_INVALID other 4xx; ERR_UNREACHABLE, ERR_TIMEOUT, ERR_CLOSED, ERR_TOO_LARGE */
 	struct str body; /* ANSWER: whole; LINE: one event; until the next poll */
 	struct why why;  /* the Status message of the server, or what failed; empty for OK */
 };
 
 MUST_USE enum err kube_client_open(struct world *w, const struct kube_access *access, struct kube_client **out,
-								   struct why *why);
+                                   struct why *why);
 /* ERR_FULL: too many in flight. */
 MUST_USE enum err kube_client_submit(struct kube_client *c, const struct kube_request *r, uint64_t *id);
 bool kube_client_poll(struct kube_client *c, struct kube_answer *out);

@@ -16,7 +16,7 @@ bool effect_can_undo(enum action_kind action) {
 struct str effect_path(enum action_kind action, const struct plan *p, struct arena *a) {
 	enum kube_kind kind = action == ACTION_DELETE_POD ? KUBE_POD : KUBE_DEPLOYMENT;
 	return str_printf(a, "%s/namespaces/" STR_FMT "/%s/" STR_FMT, kube_kind_group(kind), STR_ARG(p->namespace_),
-					  kube_kind_plural(kind), STR_ARG(p->name));
+	                  kube_kind_plural(kind), STR_ARG(p->name));
 }
 
 static const struct json *parsed(struct arena *a, struct str text) {
@@ -32,8 +32,8 @@ static struct str wish(const struct effect_inputs *in) {
 struct str effect_revision_path(const struct effect_inputs *in, struct arena *a) {
 	if (in->action != ACTION_ROLLOUT_UNDO) return (struct str){ 0 };
 	return str_printf(a, "%s/namespaces/" STR_FMT "/%s/" STR_FMT, kube_kind_group(KUBE_REPLICASET),
-					  STR_ARG(in->plan->namespace_), kube_kind_plural(KUBE_REPLICASET),
-					  STR_ARG(json_str(json_get(parsed(a, wish(in)), "replicaset"))));
+	                  STR_ARG(in->plan->namespace_), kube_kind_plural(KUBE_REPLICASET),
+	                  STR_ARG(json_str(json_get(parsed(a, wish(in)), "replicaset"))));
 }
 
 static const struct json *meta(const struct json *object) {
@@ -66,7 +66,7 @@ enum effect_state effect_state(const struct effect_inputs *in, struct why *why) 
 	int64_t generation = json_int(json_get(meta(in->now), "generation"), 0);
 	if (generation == in->plan->generation) return EFFECT_WANTED;
 	(void)why_set(why, ERR_CONFLICT, "its spec was changed since the plan (generation %lld, planned at %lld)",
-				  (long long)generation, (long long)in->plan->generation);
+	              (long long)generation, (long long)in->plan->generation);
 	return EFFECT_CONFLICT;
 }
 
@@ -205,7 +205,7 @@ static void undo_body(struct json_out *o, const struct effect_inputs *in) {
 static enum err check_revision(const struct effect_inputs *in, const struct json *params, struct why *why) {
 	if (in->action != ACTION_ROLLOUT_UNDO) return OK;
 	if (in->revision && str_eq(json_str(json_get(meta(in->revision), "uid")), json_str(json_get(params, "uid"))) &&
-		json_path(in->revision, "spec.template"))
+	    json_path(in->revision, "spec.template"))
 		return OK;
 	return why_set(why, ERR_CONFLICT, "the revision to go back to is gone");
 }
@@ -230,7 +230,7 @@ static const char *content_type(enum action_kind action) {
 }
 
 enum err effect_request(const struct effect_inputs *in, bool dry, struct arena *a, struct kube_request *out,
-						struct why *why) {
+                        struct why *why) {
 	const struct json *params = parsed(a, wish(in));
 	struct buf b;
 	bool deletes = in->action == ACTION_DELETE_POD;
@@ -251,7 +251,7 @@ enum err effect_request(const struct effect_inputs *in, bool dry, struct arena *
 	if (!deletes)
 		r.path =
 			str_printf(a, STR_FMT "?fieldManager=%s&fieldValidation=Strict%s%s", STR_ARG(r.path), managers[in->action],
-					   in->action == ACTION_ROLLOUT_RESTART ? "&force=true" : "", dry ? "&dryRun=All" : "");
+		               in->action == ACTION_ROLLOUT_RESTART ? "&force=true" : "", dry ? "&dryRun=All" : "");
 	*out = r;
 	return OK;
 }

@@ -29,7 +29,7 @@ enum effect_state {
 enum effect_state effect_state(const struct effect_inputs *in, struct why *why);
 /* The write; `dry`: validated and admitted by the server, stored nowhere. Slices lie in `a`. */
 MUST_USE enum err effect_request(const struct effect_inputs *in, bool dry, struct arena *a, struct kube_request *out,
-								 struct why *why);
+                                 struct why *why);
 /* Where the object is read; and for rollout_undo the ReplicaSet to go to (empty: none is needed). */
 struct str effect_path(enum action_kind action, const struct plan *plan, struct arena *a);
 struct str effect_revision_path(const struct effect_inputs *in, struct arena *a);

@@ -41,7 +41,7 @@ static enum err submit(struct http_client *c, const struct http_request *r, uint
 	bool whole = f->answer(f, q, &status, &body);
 	if (status == 0) {
 		push(f, (struct http_event){ .kind = HTTP_FAILED, .id = *id, .err = ERR_TIMEOUT, .why = "no answer in time" },
-			 NULL);
+		     NULL);
 		return OK;
 	}
 	push(f, (struct http_event){ .kind = HTTP_RESPONSE, .id = *id, .status = status }, NULL);
@@ -105,9 +105,9 @@ void fake_api_line(struct fake_api *f, const char *what, const char *json) {
 
 void fake_api_end(struct fake_api *f, const char *what, enum err err) {
 	push(f,
-		 (struct http_event){
+	     (struct http_event){
 			 .kind = err ? HTTP_FAILED : HTTP_END, .id = newest(f, what), .err = err, .why = "connection lost" },
-		 NULL);
+	     NULL);
 }
 
 size_t fake_api_count(const struct fake_api *f, const char *method, const char *what) {

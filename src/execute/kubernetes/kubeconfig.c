@@ -32,8 +32,8 @@ static struct str names_of(const struct json *root, const char *list, struct are
 
 static enum err read_file(const struct reading *r, struct str path, struct str *out) {
 	const char *full = path.n && path.p[0] == '/'
-						   ? str_c(r->a, path)
-						   : str_c(r->a, str_printf(r->a, STR_FMT "/" STR_FMT, STR_ARG(r->dir), STR_ARG(path)));
+	                       ? str_c(r->a, path)
+	                       : str_c(r->a, str_printf(r->a, STR_FMT "/" STR_FMT, STR_ARG(r->dir), STR_ARG(path)));
 	if (!full) return ERR_NOMEM;
 	return disk_read_file(r->disk, r->a, full, FILE_MAX, out, r->why);
 }
@@ -78,7 +78,7 @@ static enum err read_cluster(const struct reading *r, const struct json *cluster
 }
 
 enum err kube_access_parse(struct disk *disk, struct arena *a, struct str text, struct str dir, struct str context,
-						   struct kube_access *out, struct why *why) {
+                           struct kube_access *out, struct why *why) {
 	struct reading r = { disk, a, dir, why };
 	const struct json *root = NULL;
 	struct kube_access found = { 0 };
@@ -88,7 +88,7 @@ enum err kube_access_parse(struct disk *disk, struct arena *a, struct str text, 
 	const struct json *ctx = named(root, "contexts", context, "context");
 	if (!ctx)
 		return why_set(why, ERR_NOT_FOUND, "no context '" STR_FMT "'; there are: " STR_FMT, STR_ARG(context),
-					   STR_ARG(names_of(root, "contexts", a)));
+		               STR_ARG(names_of(root, "contexts", a)));
 	const struct json *cluster = named(root, "clusters", json_str(json_get(ctx, "cluster")), "cluster");
 	const struct json *user = named(root, "users", json_str(json_get(ctx, "user")), "user");
 	if (!cluster)
@@ -103,7 +103,7 @@ enum err kube_access_parse(struct disk *disk, struct arena *a, struct str text, 
 }
 
 static enum err from_file(struct world *w, struct arena *a, struct str path, struct str context,
-						  struct kube_access *out, struct why *why) {
+                          struct kube_access *out, struct why *why) {
 	struct str text = { 0 }, dir = STR(".");
 	enum err e = disk_read_file(w->disk, a, str_c(a, path), FILE_MAX, &text, why);
 	if (e) return why_prefix(why, e, "kubeconfig");
@@ -122,7 +122,7 @@ static enum err in_cluster(struct world *w, struct arena *a, struct kube_access 
 	bool six = host.n && memchr(host.p, ':', host.n);
 	struct kube_access found = {
 		.server = str_printf(a, six ? "https://[" STR_FMT "]:" STR_FMT : "https://" STR_FMT ":" STR_FMT, STR_ARG(host),
-							 STR_ARG(port)),
+		                     STR_ARG(port)),
 		.token_file = STR(ACCOUNT "token"),
 		.where = STR("the pod's service account"),
 	};
@@ -135,18 +135,18 @@ static enum err in_cluster(struct world *w, struct arena *a, struct kube_access 
 }
 
 static enum err from_url(struct world *w, struct arena *a, const struct url *u, struct kube_access *out,
-						 struct why *why) {
+                         struct why *why) {
 	struct str ca = url_param(u, "ca");
 	/* The URL is the caller's, and gone when access is used. */
 	*out = (struct kube_access){ .server = str_copy(a, url_param(u, "server")),
-								 .token_file = str_copy(a, url_param(u, "token_file")) };
+		                         .token_file = str_copy(a, url_param(u, "token_file")) };
 	while (out->server.n && out->server.p[out->server.n - 1] == '/') out->server.n--;
 	out->where = out->server;
 	return ca.n ? disk_read_file(w->disk, a, str_c(a, ca), FILE_MAX, &out->tls.ca, why) : OK;
 }
 
 enum err kube_access_find(struct world *w, struct arena *a, const struct url *u, struct kube_access *out,
-						  struct why *why) {
+                          struct why *why) {
 	struct process *p = w->process;
 	struct str file = url_param(u, "kubeconfig"), context = url_param(u, "context");
 	if (url_param(u, "server").n) return from_url(w, a, u, out, why);

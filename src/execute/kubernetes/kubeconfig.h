@@ -19,8 +19,8 @@ struct kube_access {
  * service account; else $KUBECONFIG, else ~/.kube/config). Everything lies in `a`. ERR_NOT_FOUND: a file
  * or name, listing the contexts there are; ERR_UNSUPPORTED: exec and auth-provider plugins; ERR_INVALID. */
 MUST_USE enum err kube_access_find(struct world *w, struct arena *a, const struct url *u, struct kube_access *out,
-								   struct why *why);
+                                   struct why *why);
 /* The pure part: one kubeconfig's text. `dir`: of the file, for relative paths; files are read through
  * `disk`. `context` empty: the current one. */
 MUST_USE enum err kube_access_parse(struct disk *disk, struct arena *a, struct str text, struct str dir,
-									struct str context, struct kube_access *out, struct why *why);
+                                    struct str context, struct kube_access *out, struct why *why);

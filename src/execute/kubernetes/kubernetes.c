@@ -85,7 +85,7 @@ static void finish(struct kubernetes *k, struct op *op, enum err e) {
 static struct plan copy_plan(struct arena *a, const struct plan *p) {
 	struct plan c = *p;
 	struct str *const fields[] = { &c.namespace_,       &c.kind,  &c.name, &c.uid,    &c.mapped_by,
-								   &c.resource_version, &c.owner, &c.undo, &c.params, &c.summary };
+		                           &c.resource_version, &c.owner, &c.undo, &c.params, &c.summary };
 	for (size_t i = 0; i < sizeof fields / sizeof *fields; i++) *fields[i] = str_copy(a, *fields[i]);
 	return c;
 }
@@ -226,7 +226,7 @@ static void take(struct kubernetes *k, const struct kube_answer *a) {
 
 static bool rolled_out(const struct kube_object *d) {
 	return d->observed >= d->generation && d->updated >= d->wanted && d->total == d->updated &&
-		   d->available >= d->wanted;
+	       d->available >= d->wanted;
 }
 
 static void look(struct kubernetes *k, struct op *op) {
@@ -236,8 +236,8 @@ static void look(struct kubernetes *k, struct op *op) {
 		const struct json *params = NULL;
 		pod_gone = !kube_watch_uid(k->watch, KUBE_POD, op->plan.uid);
 		struct str uid = json_parse(&op->arena, op->plan.params, &params, NULL)
-							 ? STR("")
-							 : json_str(json_get(params, "deployment_uid"));
+		                     ? STR("")
+		                     : json_str(json_get(params, "deployment_uid"));
 		d = kube_watch_uid(k->watch, KUBE_DEPLOYMENT, uid);
 	}
 	if (!kube_watch_ready(k->watch, &op->why)) return;
@@ -250,15 +250,15 @@ static void look(struct kubernetes *k, struct op *op) {
 		finish(k, op, why_set(&op->why, ERR_TIMEOUT, "the rollout is stuck: ProgressDeadlineExceeded"));
 	} else if (clock_mono(k->world->clock).ns - op->began.ns > SETTLE_MAX) {
 		finish(k, op,
-			   why_set(&op->why, ERR_TIMEOUT, "the rollout did not end within %lld minutes",
-					   (long long)(SETTLE_MAX / NS_PER_MIN)));
+		       why_set(&op->why, ERR_TIMEOUT, "the rollout did not end within %lld minutes",
+		               (long long)(SETTLE_MAX / NS_PER_MIN)));
 	}
 }
 
 /* ---- the executor ---- */
 
 static enum err start_plan(struct executor *e, enum action_kind action, const struct target *t, int64_t replicas,
-						   uint64_t tag) {
+                           uint64_t tag) {
 	struct kubernetes *k = self(e);
 	struct op *op = row(k, EXEC_PLANNED, action, tag);
 	struct kube_resolved found = { 0 };
@@ -279,7 +279,7 @@ static enum err start_plan(struct executor *e, enum action_kind action, const st
 }
 
 static enum err start_effect(struct kubernetes *k, enum exec_kind kind, enum action_kind action, const struct plan *p,
-							 struct str key, uint64_t tag) {
+                             struct str key, uint64_t tag) {
 	struct op *op = row(k, kind, action, tag);
 	if (!op) return ERR_FULL;
 	op->plan = copy_plan(&op->arena, p);
@@ -292,12 +292,12 @@ static enum err start_effect(struct kubernetes *k, enum exec_kind kind, enum act
 }
 
 static enum err apply(struct executor *e, enum action_kind action, const struct plan *p, const struct action_key *key,
-					  uint64_t tag) {
+                      uint64_t tag) {
 	return start_effect(self(e), EXEC_APPLIED, action, p, str_of(key->hex), tag);
 }
 
 static enum err undo(struct executor *e, enum action_kind action, const struct plan *p, const struct action_key *key,
-					 uint64_t tag) {
+                     uint64_t tag) {
 	char value[80];
 	strcpy(value, key->hex);
 	strcat(value, "-undo");
@@ -305,7 +305,7 @@ static enum err undo(struct executor *e, enum action_kind action, const struct p
 }
 
 static enum err settle(struct executor *e, enum action_kind action, const struct plan *p, const struct action_key *key,
-					   uint64_t tag) {
+                       uint64_t tag) {
 	struct op *op = row(self(e), EXEC_SETTLED, action, tag);
 	if (!op) return ERR_FULL;
 	op->plan = copy_plan(&op->arena, p);
@@ -381,7 +381,7 @@ static enum err copy_services(struct kubernetes *k, const struct executor_setup 
 	for (size_t i = 0; i < s->service_count; i++) {
 		const struct service_map *m = &s->services[i];
 		all[i] = (struct service_map){ str_copy(&k->arena, m->service), str_copy(&k->arena, m->namespace_),
-									   str_copy(&k->arena, m->workload), str_copy(&k->arena, m->kind) };
+			                           str_copy(&k->arena, m->workload), str_copy(&k->arena, m->kind) };
 	}
 	k->services = all;
 	k->service_count = s->service_count;
@@ -407,7 +407,7 @@ static enum err open_parts(struct kubernetes *k, const struct executor_setup *s,
 	if (!e) e = kube_watch_open(&watch, &k->watch);
 	if (!e)
 		log_event(s->world->log, LOG_INFO, "kubernetes.open", "server=%s by=%s", str_c(&k->arena, access.server),
-				  str_c(&k->arena, access.where));
+		          str_c(&k->arena, access.where));
 	return e;
 }
 
@@ -435,15 +435,15 @@ void kubernetes_metrics(const struct executor *e, struct metrics_out *m) {
 	for (size_t i = 0; i < sizeof names / sizeof *names; i++)
 		metrics_value(m, metrics_label(label, sizeof label, "operation", str_of(names[i])), (double)k->done_count[i]);
 	metrics_family(m, "flyball_execute_failures", "counter",
-				   "Operations of the executor that failed, conflicts included.");
+	               "Operations of the executor that failed, conflicts included.");
 	for (size_t i = 0; i < sizeof names / sizeof *names; i++)
 		metrics_value(m, metrics_label(label, sizeof label, "operation", str_of(names[i])), (double)k->failed_count[i]);
 	metrics_family(m, "flyball_kubernetes_objects", "gauge", "Objects in the cache.");
 	for (int i = 0; i < KUBE_KINDS; i++)
 		metrics_value(m, metrics_label(label, sizeof label, "kind", str_of(kube_kind_name((enum kube_kind)i))),
-					  (double)kube_watch_count(k->watch, (enum kube_kind)i));
+		              (double)kube_watch_count(k->watch, (enum kube_kind)i));
 	metrics_one(m, "flyball_kubernetes_relists", "counter", "Times that a watch had to start anew.",
-				(double)kube_watch_relists(k->watch));
+	            (double)kube_watch_relists(k->watch));
 	metrics_one(m, "flyball_kubernetes_reports_refused", "counter", "Batches about pods that the stream refused.",
-				(double)kube_report_refused(k->report));
+	            (double)kube_report_refused(k->report));
 }

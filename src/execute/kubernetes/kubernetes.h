@@ -9,7 +9,7 @@
 #include "execute/execute.h"
 
 MUST_USE enum err kubernetes_open(const struct executor_setup *s, const struct url *u, struct executor **out,
-								  struct why *why);
+                                  struct why *why);
 void kubernetes_metrics(const struct executor *e, struct metrics_out *m);
 /* Ends every name of executor_ops of this kind: for the registry. */
 extern const struct executor_ops kubernetes_ops;

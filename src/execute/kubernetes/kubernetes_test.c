@@ -19,15 +19,15 @@ struct cluster {
 
 static const char *deployment(struct cluster *c) {
 	snprintf(c->deployment, sizeof c->deployment,
-			 "{\"metadata\":{\"name\":\"pay-v2\",\"namespace\":\"shop\",\"uid\":\"D\",\"resourceVersion\":\"%d\","
-			 "\"generation\":%d,"
-			 "\"annotations\":{\"deployment.kubernetes.io/revision\":\"2\"%s%s%s},"
-			 "\"managedFields\":[{\"manager\":\"%s\",\"time\":\"2026-01-01T00:00:00Z\",\"fieldsV1\":{\"f:spec\":{\"f:"
-			 "replicas\":{},\"f:template\":{}}}}]},"
-			 "\"spec\":{\"replicas\":3,\"template\":{\"metadata\":{\"labels\":{\"app\":\"pay\"}}}},"
-			 "\"status\":{\"observedGeneration\":%d,\"replicas\":3,\"updatedReplicas\":3,\"availableReplicas\":3}}",
-			 c->version, c->generation, c->key[0] ? ",\"flyball.dev/action-key\":\"" : "", c->key,
-			 c->key[0] ? "\"" : "", c->manager ? c->manager : "kubectl-create", c->generation);
+	         "{\"metadata\":{\"name\":\"pay-v2\",\"namespace\":\"shop\",\"uid\":\"D\",\"resourceVersion\":\"%d\","
+	         "\"generation\":%d,"
+	         "\"annotations\":{\"deployment.kubernetes.io/revision\":\"2\"%s%s%s},"
+	         "\"managedFields\":[{\"manager\":\"%s\",\"time\":\"2026-01-01T00:00:00Z\",\"fieldsV1\":{\"f:spec\":{\"f:"
+	         "replicas\":{},\"f:template\":{}}}}]},"
+	         "\"spec\":{\"replicas\":3,\"template\":{\"metadata\":{\"labels\":{\"app\":\"pay\"}}}},"
+	         "\"status\":{\"observedGeneration\":%d,\"replicas\":3,\"updatedReplicas\":3,\"availableReplicas\":3}}",
+	         c->version, c->generation, c->key[0] ? ",\"flyball.dev/action-key\":\"" : "", c->key,
+	         c->key[0] ? "\"" : "", c->manager ? c->manager : "kubectl-create", c->generation);
 	return c->deployment;
 }
 
@@ -131,7 +131,7 @@ static struct exec_done wait_done(struct t *t, struct cluster *c) {
 }
 
 static struct exec_done plan_of(struct t *t, struct cluster *c, enum action_kind a, struct target target,
-								int64_t replicas) {
+                                int64_t replicas) {
 	EXPECT_OK(c->executor->ops->plan(c->executor, a, &target, replicas, 7));
 	struct exec_done d = wait_done(t, c);
 	EXPECT(d.kind == EXEC_PLANNED && d.tag == 7);
@@ -141,14 +141,14 @@ static struct exec_done plan_of(struct t *t, struct cluster *c, enum action_kind
 static struct plan kept(struct t *t, const struct plan *p) { /* beyond the next poll */
 	struct plan k = *p;
 	struct str *f[] = { &k.namespace_,       &k.kind,  &k.name, &k.uid,    &k.mapped_by,
-						&k.resource_version, &k.owner, &k.undo, &k.params, &k.summary };
+		                &k.resource_version, &k.owner, &k.undo, &k.params, &k.summary };
 	for (size_t i = 0; i < sizeof f / sizeof *f; i++) *f[i] = str_copy(t->arena, *f[i]);
 	return k;
 }
 
 static const struct target by_attributes = { .service = STR("payment"),
-											 .namespace_ = STR("shop"),
-											 .workload = STR("pay-v2") };
+	                                         .namespace_ = STR("shop"),
+	                                         .workload = STR("pay-v2") };
 
 TEST(a_service_is_mapped_by_attributes_then_pods_then_configuration_and_never_by_name) {
 	static struct cluster c;
@@ -157,18 +157,18 @@ TEST(a_service_is_mapped_by_attributes_then_pods_then_configuration_and_never_by
 	struct str pods[] = { STR("unknown"), STR("P3") };
 	struct exec_done d = plan_of(t, &c, ACTION_ROLLOUT_RESTART, by_attributes, 0);
 	EXPECT(d.err == OK && str_is(d.plan->mapped_by, "k8s.deployment.name") && str_is(d.plan->uid, "D") &&
-		   d.plan->generation == 5);
+	       d.plan->generation == 5);
 	EXPECT(d.plan->pods_disturbed == 3 && !d.plan->owner.n);
 	d = plan_of(t, &c, ACTION_ROLLOUT_RESTART,
-				(struct target){ .service = STR("payment"), .pod_uids = pods, .pod_uid_count = 2 }, 0);
+	            (struct target){ .service = STR("payment"), .pod_uids = pods, .pod_uid_count = 2 }, 0);
 	EXPECT(d.err == OK && strstr(str_c(t->arena, d.plan->mapped_by), "owner references of pod shop/p3"));
 	d = plan_of(t, &c, ACTION_ROLLOUT_RESTART, (struct target){ .service = STR("mapped") }, 0);
 	EXPECT(d.err == OK && str_starts(d.plan->mapped_by, STR("services:")));
 	d = plan_of(t, &c, ACTION_ROLLOUT_RESTART, (struct target){ .service = STR("pay-v2") },
-				0); /* equal to the Deployment's name */
+	            0); /* equal to the Deployment's name */
 	EXPECT(d.err == ERR_NOT_FOUND && strstr(d.why, "services:"));
 	d = plan_of(t, &c, ACTION_ROLLOUT_RESTART,
-				(struct target){ .service = STR("x"), .namespace_ = STR("shop"), .workload = STR("gone") }, 0);
+	            (struct target){ .service = STR("x"), .namespace_ = STR("shop"), .workload = STR("gone") }, 0);
 	EXPECT(d.err == ERR_NOT_FOUND && strstr(d.why, "shop/gone"));
 	stop(&c);
 }
@@ -276,7 +276,7 @@ TEST(an_undo_goes_back_one_revision_and_can_itself_be_taken_back) {
 	EXPECT(wait_done(t, &c).err == OK && c.writes == 1);
 	const char *body = c.api.log[c.api.log_count - 1].body;
 	EXPECT(strstr(body, "\"path\":\"/metadata/resourceVersion\"") && !strstr(body, "pod-template-hash") &&
-		   strstr(body, "\"a\":1"));
+	       strstr(body, "\"a\":1"));
 	stop(&c);
 }
 
@@ -287,7 +287,7 @@ TEST(a_watch_resumes_where_it_ended_and_lists_anew_when_history_is_gone) {
 	start(t, &c);
 	EXPECT(fake_api_count(&c.api, "GET", "/pods?watch=1") == 1);
 	fake_api_line(&c.api, "/pods?watch",
-				  "{\"type\":\"BOOKMARK\",\"object\":{\"metadata\":{\"resourceVersion\":\"77\"}}}");
+	              "{\"type\":\"BOOKMARK\",\"object\":{\"metadata\":{\"resourceVersion\":\"77\"}}}");
 	fake_api_end(&c.api, "/pods?watch", OK);
 	for (int i = 0; i < 10; i++) (void)c.executor->ops->poll(c.executor, &d);
 	EXPECT(fake_api_count(&c.api, "GET", "resourceVersion=77") == 1);
@@ -304,8 +304,8 @@ TEST(a_watch_resumes_where_it_ended_and_lists_anew_when_history_is_gone) {
 }
 
 RUN(a_service_is_mapped_by_attributes_then_pods_then_configuration_and_never_by_name,
-	an_effect_carries_the_key_and_repeating_it_writes_nothing, a_lost_answer_is_asked_again_and_found_done,
-	a_status_change_is_read_past_and_a_changed_spec_is_a_conflict, owners_of_a_field_are_named,
-	the_sick_pod_is_deleted_by_its_uid_and_a_healthy_one_never,
-	an_undo_goes_back_one_revision_and_can_itself_be_taken_back,
-	a_watch_resumes_where_it_ended_and_lists_anew_when_history_is_gone)
+    an_effect_carries_the_key_and_repeating_it_writes_nothing, a_lost_answer_is_asked_again_and_found_done,
+    a_status_change_is_read_past_and_a_changed_spec_is_a_conflict, owners_of_a_field_are_named,
+    the_sick_pod_is_deleted_by_its_uid_and_a_healthy_one_never,
+    an_undo_goes_back_one_revision_and_can_itself_be_taken_back,
+    a_watch_resumes_where_it_ended_and_lists_anew_when_history_is_gone)

@@ -56,7 +56,7 @@ static void read_deployment(const struct json *j, const struct json *meta, struc
 	o->total = json_int(json_get(status, "replicas"), 0);
 	json_each(condition, json_get(status, "conditions"))
 		o->stuck |= str_is(json_str(json_get(condition, "type")), "Progressing") &&
-					str_is(json_str(json_get(condition, "reason")), "ProgressDeadlineExceeded");
+		            str_is(json_str(json_get(condition, "reason")), "ProgressDeadlineExceeded");
 	read_manager(meta, o);
 }
 

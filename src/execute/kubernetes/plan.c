@@ -34,14 +34,14 @@ static struct str autoscaler_of(const struct plan_inputs *in, struct arena *a) {
 	if (!kube_watch_knows_hpas(in->watch, &why)) return str_printf(a, "unknown: %s", why.text);
 	for (size_t i = 0; (h = kube_watch_next(in->watch, KUBE_HPA, &i));)
 		if (str_eq(h->namespace_, d->namespace_) && str_eq(h->target_name, d->name) &&
-			str_is(h->target_kind, "Deployment"))
+		    str_is(h->target_kind, "Deployment"))
 			return str_printf(a, "HorizontalPodAutoscaler/" STR_FMT, STR_ARG(h->name));
 	return (struct str){ 0 };
 }
 
 static bool argo_tracks(const struct json *object) {
 	return json_get(json_path(object, "metadata.annotations"), "argocd.argoproj.io/tracking-id") ||
-		   json_get(json_path(object, "metadata.labels"), "argocd.argoproj.io/instance");
+	       json_get(json_path(object, "metadata.labels"), "argocd.argoproj.io/instance");
 }
 
 struct str kube_owner(const struct plan_inputs *in, struct arena *a) {
@@ -106,7 +106,7 @@ static enum err plan_delete(const struct plan_inputs *in, struct arena *a, struc
 	p->undo = STR("{\"none\":\"a deleted pod is replaced, not brought back\"}");
 	p->pods_disturbed = 1;
 	p->summary = str_printf(a, "delete pod " STR_FMT "/" STR_FMT " of %s", STR_ARG(pod->namespace_), STR_ARG(pod->name),
-							workload(in, a));
+	                        workload(in, a));
 	return OK;
 }
 
@@ -137,7 +137,7 @@ static struct str revision_json(struct arena *a, const struct kube_object *set) 
 
 /* The ReplicaSet of the current revision and the one just before it. */
 static void revisions(const struct plan_inputs *in, const struct kube_object **current,
-					  const struct kube_object **before) {
+                      const struct kube_object **before) {
 	const struct kube_object *d = in->resolved->deployment, *set;
 	int64_t now = 0, best = -1;
 	if (!str_int(d->revision, &now)) return;
@@ -160,13 +160,13 @@ static enum err plan_undo(const struct plan_inputs *in, struct arena *a, struct 
 	p->undo = revision_json(a, current);
 	p->pods_disturbed = p->replicas;
 	p->summary = str_printf(a, "roll %s back from revision " STR_FMT " to " STR_FMT, workload(in, a),
-							STR_ARG(current->revision), STR_ARG(before->revision));
+	                        STR_ARG(current->revision), STR_ARG(before->revision));
 	return OK;
 }
 
 enum err kube_plan(const struct plan_inputs *in, struct arena *a, struct plan *out, struct why *why) {
 	static enum err (*const each[ACTION_KINDS])(const struct plan_inputs *, struct arena *, struct plan *,
-												struct why *) = {
+	                                            struct why *) = {
 		[ACTION_ROLLOUT_RESTART] = plan_restart,
 		[ACTION_DELETE_POD] = plan_delete,
 		[ACTION_ROLLOUT_UNDO] = plan_undo,
@@ -177,7 +177,7 @@ enum err kube_plan(const struct plan_inputs *in, struct arena *a, struct plan *o
 	const struct json *meta = json_get(in->object, "metadata");
 	if (!str_eq(json_str(json_get(meta, "uid")), meant->uid))
 		return why_set(why, ERR_CONFLICT, STR_FMT "/" STR_FMT " was replaced by another object of that name",
-					   STR_ARG(meant->namespace_), STR_ARG(meant->name));
+		               STR_ARG(meant->namespace_), STR_ARG(meant->name));
 	struct plan p = {
 		.namespace_ = str_copy(a, d->namespace_),
 		.kind = STR("Deployment"),

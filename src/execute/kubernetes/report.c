@@ -85,15 +85,15 @@ static void put_change(struct kube_report *r, const struct kube_object *d, const
 /* A pod that is about to be replaced is reported as gone: it no longer speaks for its workload. */
 static bool turned(const struct kube_object *before, const struct kube_object *now) {
 	return !before || before->ready != now->ready || before->restarts != now->restarts ||
-		   before->deleting != now->deleting || !str_eq(before->reason, now->reason);
+	       before->deleting != now->deleting || !str_eq(before->reason, now->reason);
 }
 
 void kube_report_change(struct kube_report *r, const struct kube_watch *w, const struct kube_object *before,
-						const struct kube_object *now, bool synced) {
+                        const struct kube_object *now, bool synced) {
 	const struct kube_object *any = now ? now : before;
 	if (!r->o.next) return;
 	if (any->kind == KUBE_POD && (before || synced) &&
-		(!now || turned(before, now))) { /* a first list is told by the round */
+	    (!now || turned(before, now))) { /* a first list is told by the round */
 		begin(r);
 		put_pod(r, w, any, !now || now->deleting);
 	}

@@ -18,7 +18,7 @@ struct kube_report_opts {
 MUST_USE enum err kube_report_open(const struct kube_report_opts *o, struct kube_report **out);
 /* A change of an object (as kube_watch_opts.changed); `synced` false: part of the first list, no news. */
 void kube_report_change(struct kube_report *r, const struct kube_watch *w, const struct kube_object *before,
-						const struct kube_object *now, bool synced);
+                        const struct kube_object *now, bool synced);
 /* Sends what is due; false: nothing. A full sink is tried again: the newest state wins. */
 bool kube_report_step(struct kube_report *r, const struct kube_watch *w);
 struct mono kube_report_next_due(const struct kube_report *r);

@@ -8,16 +8,16 @@ struct question {
 };
 
 static enum err by_name(const struct question *q, struct str kind, struct str ns, struct str name, struct str by,
-						struct kube_resolved *out) {
+                        struct kube_resolved *out) {
 	if (kind.n && !str_is(kind, "Deployment"))
 		return why_set(q->why, ERR_UNSUPPORTED, STR_FMT " " STR_FMT "/" STR_FMT ": only Deployments are acted on",
-					   STR_ARG(kind), STR_ARG(ns), STR_ARG(name));
+		               STR_ARG(kind), STR_ARG(ns), STR_ARG(name));
 	out->deployment = kube_watch_name(q->w, KUBE_DEPLOYMENT, ns, name);
 	out->mapped_by = by;
 	if (out->deployment) return OK;
 	return why_set(q->why, ERR_NOT_FOUND,
-				   STR_FMT " names Deployment " STR_FMT "/" STR_FMT ", which the cluster does not have", STR_ARG(by),
-				   STR_ARG(ns), STR_ARG(name));
+	               STR_FMT " names Deployment " STR_FMT "/" STR_FMT ", which the cluster does not have", STR_ARG(by),
+	               STR_ARG(ns), STR_ARG(name));
 }
 
 /* The Deployment above a pod: pod -> ReplicaSet -> Deployment, by controller references. */
@@ -36,34 +36,34 @@ static enum err by_pods(const struct question *q, struct kube_resolved *out) {
 		const struct kube_object *found = owner(q, pod);
 		if (!found)
 			return why_set(q->why, ERR_UNSUPPORTED,
-						   "pod " STR_FMT "/" STR_FMT " belongs to %s" STR_FMT ": only Deployments are acted on",
-						   STR_ARG(pod->namespace_), STR_ARG(pod->name), pod->owner_kind.n ? "" : "nothing",
-						   STR_ARG(pod->owner_kind));
+			               "pod " STR_FMT "/" STR_FMT " belongs to %s" STR_FMT ": only Deployments are acted on",
+			               STR_ARG(pod->namespace_), STR_ARG(pod->name), pod->owner_kind.n ? "" : "nothing",
+			               STR_ARG(pod->owner_kind));
 		if (out->deployment && out->deployment != found)
 			return why_set(q->why, ERR_CONFLICT,
-						   "pods of service " STR_FMT " belong to two workloads, " STR_FMT " and " STR_FMT,
-						   STR_ARG(q->t->service), STR_ARG(out->deployment->name), STR_ARG(found->name));
+			               "pods of service " STR_FMT " belong to two workloads, " STR_FMT " and " STR_FMT,
+			               STR_ARG(q->t->service), STR_ARG(out->deployment->name), STR_ARG(found->name));
 		if (!out->deployment)
 			out->mapped_by = str_printf(q->a, "owner references of pod " STR_FMT "/" STR_FMT, STR_ARG(pod->namespace_),
-										STR_ARG(pod->name));
+			                            STR_ARG(pod->name));
 		out->deployment = found;
 	}
 	return OK;
 }
 
 static enum err by_configuration(const struct question *q, const struct service_map *s, size_t n,
-								 struct kube_resolved *out) {
+                                 struct kube_resolved *out) {
 	for (size_t i = 0; i < n; i++)
 		if (str_eq(s[i].service, q->t->service))
 			return by_name(q, s[i].kind, s[i].namespace_, s[i].workload, STR("services: in the configuration"), out);
 	return why_set(q->why, ERR_NOT_FOUND,
-				   "service " STR_FMT ": no k8s.* attributes, %s; map it under `services:` in the configuration",
-				   STR_ARG(q->t->service),
-				   q->t->pod_uid_count ? "none of its pods is in the cluster" : "no k8s.pod.uid");
+	               "service " STR_FMT ": no k8s.* attributes, %s; map it under `services:` in the configuration",
+	               STR_ARG(q->t->service),
+	               q->t->pod_uid_count ? "none of its pods is in the cluster" : "no k8s.pod.uid");
 }
 
 static enum err find_deployment(const struct question *q, const struct service_map *s, size_t n,
-								struct kube_resolved *out) {
+                                struct kube_resolved *out) {
 	const struct target *t = q->t;
 	if (t->namespace_.n && t->workload.n)
 		return by_name(q, t->workload_kind, t->namespace_, t->workload, STR("k8s.deployment.name"), out);
@@ -88,13 +88,13 @@ static enum err find_pod(const struct question *q, struct kube_resolved *out) {
 		return OK;
 	}
 	return why_set(q->why, ERR_NOT_FOUND, "%s pod of Deployment " STR_FMT "/" STR_FMT " can be told to be the sick one",
-				   sick_count ? "more than one" : "no", STR_ARG(out->deployment->namespace_),
-				   STR_ARG(out->deployment->name));
+	               sick_count ? "more than one" : "no", STR_ARG(out->deployment->namespace_),
+	               STR_ARG(out->deployment->name));
 }
 
 enum err kube_resolve(const struct kube_watch *w, enum action_kind action, const struct target *t,
-					  const struct service_map *services, size_t service_count, struct arena *a,
-					  struct kube_resolved *out, struct why *why) {
+                      const struct service_map *services, size_t service_count, struct arena *a,
+                      struct kube_resolved *out, struct why *why) {
 	struct question q = { w, t, a, why };
 	struct kube_resolved found = { 0 };
 	enum err e = find_deployment(&q, services, service_count, &found);

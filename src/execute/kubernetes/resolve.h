@@ -14,5 +14,5 @@ struct kube_resolved {
  * ERR_NOT_FOUND: says what was tried; ERR_CONFLICT: the pods belong to two workloads; ERR_UNSUPPORTED:
  * a kind of workload that we do not act on. */
 MUST_USE enum err kube_resolve(const struct kube_watch *w, enum action_kind action, const struct target *t,
-							   const struct service_map *services, size_t service_count, struct arena *a,
-							   struct kube_resolved *out, struct why *why);
+                               const struct service_map *services, size_t service_count, struct arena *a,
+                               struct kube_resolved *out, struct why *why);

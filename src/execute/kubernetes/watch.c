@@ -279,20 +279,20 @@ static bool fresh(const struct kube_watch *w, const struct follow *f, struct why
 	if (!f->synced) return why_set(why, ERR_AGAIN, "Kubernetes: %s", f->why.text), false;
 	if (silence > SILENCE_MAX && f->phase != PHASE_WATCHING)
 		return why_set(why, ERR_AGAIN, "Kubernetes: nothing heard of %s for %lld s: %s", kube_kind_plural(f->kind),
-					   (long long)(silence / NS_PER_SEC), f->why.text),
-			   false;
+		               (long long)(silence / NS_PER_SEC), f->why.text),
+		       false;
 	return true;
 }
 
 bool kube_watch_ready(const struct kube_watch *w, struct why *why) {
 	if (w->overflow)
 		return why_set(why, ERR_FULL, "Kubernetes: more than %d objects; name one with target kubernetes:?namespace=",
-					   KUBE_OBJECTS_MAX),
-			   false;
+		               KUBE_OBJECTS_MAX),
+		       false;
 	const struct follow *hpas = &w->kinds[KUBE_HPA];
 	if (!hpas->synced && !hpas->forbidden) return fresh(w, hpas, why);
 	return fresh(w, &w->kinds[KUBE_DEPLOYMENT], why) && fresh(w, &w->kinds[KUBE_REPLICASET], why) &&
-		   fresh(w, &w->kinds[KUBE_POD], why);
+	       fresh(w, &w->kinds[KUBE_POD], why);
 }
 
 bool kube_watch_knows_hpas(const struct kube_watch *w, struct why *why) {
@@ -309,7 +309,7 @@ const struct kube_object *kube_watch_next(const struct kube_watch *w, enum kube_
 }
 
 const struct kube_object *kube_watch_name(const struct kube_watch *w, enum kube_kind k, struct str ns,
-										  struct str name) {
+                                          struct str name) {
 	const struct kube_object *o;
 	for (size_t i = 0; (o = kube_watch_next(w, k, &i));)
 		if (str_eq(o->name, name) && str_eq(o->namespace_, ns)) return o;

@@ -31,7 +31,7 @@ static double dispersion(const struct count *c) {
 static void weigh(const struct count *c, enum count_side side, double n, double expected, struct increment *inc) {
 	for (int a = 0; a < ALTERNATIVES; a++) {
 		double other = side == COUNT_DROP ? expected * alternatives[a].drop
-										  : fmax(expected * alternatives[a].surge, expected + alternatives[a].more);
+		                                  : fmax(expected * alternatives[a].surge, expected + alternatives[a].more);
 		double floor = 0.05; /* a window where nothing is expected */
 		double ratio = (other + floor) / (expected + floor);
 		inc->llr[a] = (n * log(ratio) - (other - expected)) / dispersion(c);
@@ -47,7 +47,7 @@ static void learn(struct count *c, double n, double expected, int64_t at_ns, dou
 }
 
 void count_feed(struct count *c, const struct evidence_opts *o, enum count_side side, double n, int64_t from_ns,
-				int64_t to_ns, int64_t received_ns, bool quiet) {
+                int64_t to_ns, int64_t received_ns, bool quiet) {
 	struct increment inc = { .from_ns = from_ns, .to_ns = to_ns - 1, .received_ns = received_ns, .seen = 1 };
 	double expected = count_expect(c, from_ns);
 	c->lately += LATELY_LOSS * (n - c->lately);
@@ -71,7 +71,7 @@ struct verdict count_judge(const struct count *c, const struct evidence_opts *o,
 	v.high = fmax(expected + spread, side == COUNT_SURGE ? fmax(SURGE_RATIO * expected, expected + SURGE_MORE) : 0);
 	v.score = evidence_score(&c->evidence, o, &v.which);
 	bool guarded = side == COUNT_DROP ? expected < DROP_EXPECTED || v.value > DROP_SHARE * expected
-									  : v.value < SURGE_RATIO * expected || v.value < expected + SURGE_MORE;
+	                                  : v.value < SURGE_RATIO * expected || v.value < expected + SURGE_MORE;
 	if (guarded && v.score >= 1) v.score = 0.99;
 	if (v.score < ONSET_SCORE) return v;
 	v.onset_ns = evidence_onset(&c->evidence, o, v.which, &v.onset_sd_s);

@@ -23,7 +23,7 @@ struct count {
 /* One closed window: `n` came in [from, to). `expected` outside information of what should have come
  * (NaN: the season's own). */
 void count_feed(struct count *c, const struct evidence_opts *o, enum count_side side, double n, int64_t from_ns,
-				int64_t to_ns, int64_t received_ns, bool quiet);
+                int64_t to_ns, int64_t received_ns, bool quiet);
 struct verdict count_judge(const struct count *c, const struct evidence_opts *o, enum count_side side);
 /* Expected count of a window at that time. */
 double count_expect(const struct count *c, int64_t at_ns);

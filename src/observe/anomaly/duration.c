@@ -209,7 +209,7 @@ static void window_add(struct duration *d, uint32_t cell, double n) {
 }
 
 void duration_feed(struct duration *d, const struct evidence_opts *o, const float *counts, int64_t from_ns,
-				   int64_t to_ns, int64_t received_ns, bool quiet) {
+                   int64_t to_ns, int64_t received_ns, bool quiet) {
 	struct increment inc = { .from_ns = from_ns, .to_ns = to_ns, .received_ns = received_ns };
 	lately_age(d, to_ns);
 	for (uint32_t i = 0; i < cells(d); i++) {

@@ -55,7 +55,7 @@ MUST_USE enum err duration_init(struct duration *d, const float *bounds, uint32_
 void duration_done(struct duration *d);
 /* One increment: `counts` has bound_count + 1 entries. `quiet`: learn of chance. */
 void duration_feed(struct duration *d, const struct evidence_opts *o, const float *counts, int64_t from_ns,
-				   int64_t to_ns, int64_t received_ns, bool quiet);
+                   int64_t to_ns, int64_t received_ns, bool quiet);
 /* Event time passes: windows are learned from, quarantine turns over. */
 void duration_pass(struct duration *d, int64_t at_ns, bool quiet);
 struct verdict duration_judge(const struct duration *d, const struct evidence_opts *o);

@@ -105,4 +105,4 @@ TEST(what_is_saved_comes_back_and_damage_does_not_run_past_the_end, .seeds = 20)
 }
 
 RUN(false_alarms_stay_within_the_budget, a_change_is_found_soon_and_dated, one_increment_alone_never_decides,
-	the_last_bad_slot_is_told_from_a_stray_one, what_is_saved_comes_back_and_damage_does_not_run_past_the_end)
+    the_last_bad_slot_is_told_from_a_stray_one, what_is_saved_comes_back_and_damage_does_not_run_past_the_end)

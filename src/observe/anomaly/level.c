@@ -45,7 +45,7 @@ static void learn(struct level_watch *w, double value, double sd, double seconds
 	if (w->count > 1) w->spread2 += step(seconds, SPREAD_S, w->seen_s) * (square - w->spread2);
 	w->quick += step(seconds, QUICK_S, w->seen_s) * held;
 	w->slow += step(seconds, SLOW_S, w->seen_s) *
-			   (w->seen_s < 300 ? value - w->slow : fmax(fmin(value - w->slow, 3 * sd), -3 * sd));
+	           (w->seen_s < 300 ? value - w->slow : fmax(fmin(value - w->slow, 3 * sd), -3 * sd));
 	w->highest = fmax(w->highest * exp2(-seconds / HIGHEST_HALF_S), value);
 	w->seen_s += seconds;
 }
@@ -58,7 +58,7 @@ static bool at_home(const struct level_pool *p, double value, double scale) {
 }
 
 static void level_begin(struct level_watch *w, const struct level_pool *pool, double value, double scale,
-						int64_t at_ns) {
+                        int64_t at_ns) {
 	w->first_ns = at_ns;
 	w->quick = w->slow = w->last = w->lately = w->highest = value;
 	if (!at_home(pool, value, scale)) return;
@@ -77,7 +77,7 @@ void level_pool_learn(struct level_pool *p, const struct level_watch *w) {
 }
 
 void level_feed(struct level_watch *w, const struct evidence_opts *o, const struct level_pool *pool, double value,
-				double scale, int64_t at_ns, int64_t received_ns, bool quiet) {
+                double scale, int64_t at_ns, int64_t received_ns, bool quiet) {
 	double seconds = w->last_ns && at_ns > w->last_ns ? fmin((double)(at_ns - w->last_ns) / 1e9, 300) : 0;
 	if (!w->first_ns) level_begin(w, pool, value, scale, at_ns);
 	double sd = spread(w, scale);
@@ -98,11 +98,11 @@ void level_feed(struct level_watch *w, const struct evidence_opts *o, const stru
 
 struct verdict level_judge(const struct level_watch *w, const struct evidence_opts *o) {
 	struct verdict v = { .value = w->last,
-						 .expected = NAN,
-						 .low = NAN,
-						 .high = NAN,
-						 .onset_sd_s = NAN,
-						 .ready = w->seen_s > LEVEL_YOUNG_S };
+		                 .expected = NAN,
+		                 .low = NAN,
+		                 .high = NAN,
+		                 .onset_sd_s = NAN,
+		                 .ready = w->seen_s > LEVEL_YOUNG_S };
 	if (!v.ready) return v;
 	double sd = fmax(sqrt(w->spread2), LEVEL_FLOOR * fabs(w->quick));
 	v.expected = w->quick;

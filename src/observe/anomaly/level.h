@@ -42,7 +42,7 @@ struct level_outlook {
 
 /* `pool` may be NULL. */
 void level_feed(struct level_watch *w, const struct evidence_opts *o, const struct level_pool *pool, double value,
-				double scale, int64_t at_ns, int64_t received_ns, bool quiet);
+                double scale, int64_t at_ns, int64_t received_ns, bool quiet);
 struct verdict level_judge(const struct level_watch *w, const struct evidence_opts *o);
 struct level_outlook level_look(const struct level_watch *w, double limit); /* of the samples since it began to rise */
 /* Whether what is lately stands where it should. */

@@ -46,7 +46,7 @@ static double draw(struct service *s, double hour) {
 
 static void window_end(struct service *s) {
 	count_feed(&s->rate, &opts, COUNT_DROP, s->window_n, s->window_ns, s->window_ns + 10 * NS_PER_SEC, s->at_ns,
-			   s->quiet);
+	           s->quiet);
 	duration_pass(&s->slow, s->at_ns, s->quiet);
 	share_pass(&s->bad, s->at_ns, s->quiet);
 	struct verdict r = count_judge(&s->rate, &opts, COUNT_DROP);
@@ -201,5 +201,5 @@ TEST(a_saved_detector_decides_alike, .seeds = 5) {
 }
 
 RUN(days_of_rhythm_and_heavy_tails_raise_no_alarm, what_hurts_is_found_in_two_exports, a_cold_start_sees_a_grave_fault,
-	before_it_is_ready_a_rule_serves, a_drop_is_found_in_half_a_minute, an_adopted_level_is_usual,
-	a_saved_detector_decides_alike)
+    before_it_is_ready_a_rule_serves, a_drop_is_found_in_half_a_minute, an_adopted_level_is_usual,
+    a_saved_detector_decides_alike)

@@ -58,4 +58,4 @@ TEST(a_quiet_weekday_is_learned) {
 }
 
 RUN(a_daily_rhythm_is_known_after_two_days, the_first_day_follows_the_recent_level, an_outburst_does_not_bend_it,
-	a_quiet_weekday_is_learned)
+    a_quiet_weekday_is_learned)

@@ -52,7 +52,7 @@ static void lately_age(struct share *s, int64_t at_ns) {
 }
 
 void share_feed(struct share *s, const struct evidence_opts *o, double seen, double bad, int64_t from_ns, int64_t to_ns,
-				int64_t received_ns, bool quiet) {
+                int64_t received_ns, bool quiet) {
 	struct increment inc = { .from_ns = from_ns, .to_ns = to_ns, .received_ns = received_ns, .seen = seen };
 	lately_age(s, to_ns);
 	s->lately_bad += bad, s->lately_seen += seen;

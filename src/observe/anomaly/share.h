@@ -24,7 +24,7 @@ struct share {
 };
 
 void share_feed(struct share *s, const struct evidence_opts *o, double seen, double bad, int64_t from_ns, int64_t to_ns,
-				int64_t received_ns, bool quiet);
+                int64_t received_ns, bool quiet);
 void share_pass(struct share *s, int64_t at_ns, bool quiet);
 struct verdict share_judge(const struct share *s, const struct evidence_opts *o);
 double share_usual(const struct share *s);

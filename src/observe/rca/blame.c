@@ -43,7 +43,7 @@ static bool callers_side(const struct flow *f, const struct rca_edge *e, bool fa
 		const struct rca_edge *x = &f->in->edges[f->order[k]];
 		if (x->to == e->to || x->calls < 5 || f->in->nodes[x->to].kind != RCA_SERVICE) continue;
 		bool same = failures ? excess(x->failed) * x->failed_unanswered > EXCESS_BAD
-							 : longer(x->gap_seconds) > 0.5 * longer(e->gap_seconds);
+		                     : longer(x->gap_seconds) > 0.5 * longer(e->gap_seconds);
 		others++;
 		alike += same;
 	}

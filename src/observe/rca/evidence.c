@@ -72,22 +72,22 @@ static int main_metric(const struct rca_node *n, const struct blame *b, enum cau
 static void say_part(struct arena *a, const struct rca_node *n, struct rca_cause *c) {
 	if (n->pods_down) {
 		say(a, c,
-			"%u of %u pods not ready"
-			"%s" STR_FMT "%s",
-			n->pods_down, n->parts > n->pods_down ? n->parts : n->pods_down, n->reason.n ? " (" : "",
-			STR_ARG(n->reason), n->reason.n ? ")" : "");
+		    "%u of %u pods not ready"
+		    "%s" STR_FMT "%s",
+		    n->pods_down, n->parts > n->pods_down ? n->parts : n->pods_down, n->reason.n ? " (" : "",
+		    STR_ARG(n->reason), n->reason.n ? ")" : "");
 		c->one_part = n->pods_down == 1 && n->parts > 1;
 		c->part_uid = n->pod_down_uid;
 	} else if (n->pods_restarted) {
 		say(a, c, "%u pods restarted%s" STR_FMT "%s", n->pods_restarted, n->reason.n ? " (" : "", STR_ARG(n->reason),
-			n->reason.n ? ")" : "");
+		    n->reason.n ? ")" : "");
 	}
 	if (n->worst.sick && !c->one_part) {
 		c->one_part = true;
 		c->part_uid = n->worst.uid;
 		say(a, c,
-			"one of %u copies (" STR_FMT ") has %.0f of the failed and %.0f of the slow requests; the others are well",
-			n->parts, STR_ARG(n->worst.name.n ? n->worst.name : n->worst.uid), n->worst.bad, n->worst.slow);
+		    "one of %u copies (" STR_FMT ") has %.0f of the failed and %.0f of the slow requests; the others are well",
+		    n->parts, STR_ARG(n->worst.name.n ? n->worst.name : n->worst.uid), n->worst.bad, n->worst.slow);
 	}
 }
 
@@ -95,25 +95,25 @@ static void say_own(struct arena *a, const struct rca_node *n, const struct blam
 	if (!n->traced) return;
 	if (b->by[BLAME_TIME] > 0 && n->self_seconds.now > n->self_seconds.usual)
 		say(a, c, "its own time per request, without calls: %.1f ms, usually %.1f ms (%.0f requests)",
-			1e3 * n->self_seconds.now, 1e3 * n->self_seconds.usual, n->requests);
+		    1e3 * n->self_seconds.now, 1e3 * n->self_seconds.usual, n->requests);
 	if (b->by[BLAME_FAILURES] > 0 && n->own_bad.now > n->own_bad.usual)
 		say(a, c, "%.1f %% of its requests fail on its own account, usually %.2f %%", 100 * n->own_bad.now,
-			100 * n->own_bad.usual);
+		    100 * n->own_bad.usual);
 }
 
 static void say_edge(struct arena *a, const struct rca_input *in, const struct rca_edge *e, struct rca_cause *c) {
 	struct str from = in->nodes[e->from].subject, to = in->nodes[e->to].subject;
 	if (e->seconds.now > 1.2 * e->seconds.usual)
 		say(a, c, "calls from " STR_FMT " to " STR_FMT " take %.1f ms, usually %.1f ms (%.0f calls)", STR_ARG(from),
-			STR_ARG(to), 1e3 * e->seconds.now, 1e3 * e->seconds.usual, e->calls);
+		    STR_ARG(to), 1e3 * e->seconds.now, 1e3 * e->seconds.usual, e->calls);
 	if (e->failed.now > e->failed.usual + 0.005)
 		say(a, c,
-			"%.1f %% of the calls from " STR_FMT " to " STR_FMT
-			" fail, usually %.2f %%; %.0f %% of those got no answer",
-			100 * e->failed.now, STR_ARG(from), STR_ARG(to), 100 * e->failed.usual, 100 * e->failed_unanswered);
+		    "%.1f %% of the calls from " STR_FMT " to " STR_FMT
+		    " fail, usually %.2f %%; %.0f %% of those got no answer",
+		    100 * e->failed.now, STR_ARG(from), STR_ARG(to), 100 * e->failed.usual, 100 * e->failed_unanswered);
 	if (e->gap_seconds.now > 1.5 * e->gap_seconds.usual + 0.001)
 		say(a, c, "%.1f ms of them lie between " STR_FMT " and " STR_FMT ", usually %.1f ms", 1e3 * e->gap_seconds.now,
-			STR_ARG(from), STR_ARG(to), 1e3 * e->gap_seconds.usual);
+		    STR_ARG(from), STR_ARG(to), 1e3 * e->gap_seconds.usual);
 }
 
 static void say_resources(struct arena *a, const struct rca_node *n, struct rca_cause *c) {
@@ -121,7 +121,7 @@ static void say_resources(struct arena *a, const struct rca_node *n, struct rca_
 	if (n->signals[SIGNAL_MEMORY].on || n->memory_high) {
 		if (isfinite(n->runs_out_s))
 			say(a, c, "memory at %.0f %% of its limit and growing: it runs out in %.0f min", 100 * n->memory_share,
-				n->runs_out_s / 60);
+			    n->runs_out_s / 60);
 		else
 			say(a, c, "memory at %.0f %% of its limit", 100 * n->memory_share);
 	}
@@ -130,7 +130,7 @@ static void say_resources(struct arena *a, const struct rca_node *n, struct rca_
 	else if (n->signals[SIGNAL_CPU].on)
 		say(a, c, "CPU at %.3g, usually %.3g", n->signals[SIGNAL_CPU].value, n->signals[SIGNAL_CPU].expected);
 	static const char *const hints[LOG_HINTS] = { "memory", "refused connections", "time-outs", "a full disk",
-												  "an exhausted pool" };
+		                                          "an exhausted pool" };
 	for (int h = 0; h < LOG_HINTS; h++)
 		if (hinted(n, (enum log_hint)h)) say(a, c, "its error lines speak of %s", hints[h]);
 }
@@ -146,7 +146,7 @@ static void say_change(struct arena *a, const struct rca_input *in, const struct
 /* Of what its requests show; else of its pods and memory; else the incident's. */
 static int64_t onset_of(const struct rca_input *in, const struct rca_node *n) {
 	static const enum signal_kind groups[2][3] = { { SIGNAL_ERRORS, SIGNAL_DURATION, SIGNAL_RATE },
-												   { SIGNAL_READY, SIGNAL_RESTARTS, SIGNAL_MEMORY } };
+		                                           { SIGNAL_READY, SIGNAL_RESTARTS, SIGNAL_MEMORY } };
 	for (int g = 0; g < 2; g++) {
 		int64_t onset_ns = 0;
 		for (int k = 0; k < 3; k++) {

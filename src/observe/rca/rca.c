@@ -38,7 +38,7 @@ static double completeness(const struct rca_node *n, const struct blame *b) {
 }
 
 static struct rca_cause cause_of(struct arena *a, const struct rca_input *in, const struct blame *b, struct ranked r,
-								 double sum) {
+                                 double sum) {
 	const struct rca_node *n = &in->nodes[r.node];
 	struct rca_cause c = { .node = r.node, .change = RCA_NONE, .via = b->via };
 	c.confidence = fmin(r.mass / sum * completeness(n, b), CONFIDENCE_MAX);
@@ -52,13 +52,13 @@ static struct str why_none(struct arena *a, const struct rca_input *in, const st
 	struct str first = in->nodes[top->node].subject;
 	if (top->kind == CAUSE_UNKNOWN)
 		return str_printf(a, "not enough data: fewer requests reach " STR_FMT ", and nothing of its own tells why",
-						  STR_ARG(first));
+		                  STR_ARG(first));
 	if (r->count > 1 && top->confidence >= RCA_CONFIDENCE_MIN)
 		return str_printf(a, "not enough data: " STR_FMT " (%.0f %%) and " STR_FMT " (%.0f %%) are too close",
-						  STR_ARG(first), 100 * top->confidence, STR_ARG(in->nodes[r->causes[1].node].subject),
-						  100 * r->causes[1].confidence);
+		                  STR_ARG(first), 100 * top->confidence, STR_ARG(in->nodes[r->causes[1].node].subject),
+		                  100 * r->causes[1].confidence);
 	return str_printf(a, "not enough data: " STR_FMT " is the likeliest, but only at %.0f %%", STR_ARG(first),
-					  100 * top->confidence);
+	                  100 * top->confidence);
 }
 
 enum err rca_run(struct arena *a, const struct rca_input *in, struct rca_report *out) {

@@ -36,7 +36,7 @@ static void system_draw(struct system *s, struct rng *rng) {
 		s->own[i] = 0.0005 * rng_unit(rng);
 		s->nodes[i].kind = leaf && rng_below(rng, 2) ? RCA_DATABASE : RCA_SERVICE;
 		snprintf(s->names[i], sizeof s->names[i], "%s/n%u", s->nodes[i].kind == RCA_SERVICE ? "service" : "database",
-				 i);
+		         i);
 		s->nodes[i].subject = str_of(s->names[i]);
 		s->nodes[i].change = RCA_NONE;
 		s->nodes[i].parts = 3;
@@ -262,11 +262,11 @@ TEST(without_traces_the_deepest_one_out_of_band_is_named) {
 	for (uint32_t i = 0; i < 4; i++) {
 		snprintf(s.names[i], sizeof s.names[i], "service/n%u", i);
 		s.nodes[i] = (struct rca_node){ .subject = str_of(s.names[i]),
-										.change = RCA_NONE,
-										.memory_share = NAN,
-										.cpu_share = NAN,
-										.runs_out_s = NAN,
-										.current = true };
+			                            .change = RCA_NONE,
+			                            .memory_share = NAN,
+			                            .cpu_share = NAN,
+			                            .runs_out_s = NAN,
+			                            .current = true };
 		if (i < 3) s.nodes[i].signals[SIGNAL_ERRORS] = (struct rca_signal){ .on = true, .score = 2, .onset_ns = T0 };
 		if (i > 0) edge_add(&s, &t->rng, i - 1, i);
 	}
@@ -289,5 +289,5 @@ TEST(circles_end, .seeds = 20) {
 }
 
 RUN(whose_own_time_grew_is_named, where_failures_begin_is_named, who_does_not_answer_is_named,
-	a_slow_way_is_the_network, a_rollout_just_before_makes_it_a_deployment, what_happened_to_the_pods_gives_the_kind,
-	it_abstains_when_it_cannot_tell, without_traces_the_deepest_one_out_of_band_is_named, circles_end)
+    a_slow_way_is_the_network, a_rollout_just_before_makes_it_a_deployment, what_happened_to_the_pods_gives_the_kind,
+    it_abstains_when_it_cannot_tell, without_traces_the_deepest_one_out_of_band_is_named, circles_end)

@@ -240,10 +240,10 @@ static enum err open_client(struct http_clients *port, int64_t in_flight_max, st
 	struct client *c = calloc(1, sizeof *c);
 	if (!c) return ERR_NOMEM;
 	*c = (struct client){ .client = { &ops },
-						  .loop = owner->loop,
-						  .timer = { .fire = timer_due },
-						  .look = { .fire = look_due },
-						  .mend = { .run = mend } };
+		                  .loop = owner->loop,
+		                  .timer = { .fire = timer_due },
+		                  .look = { .fire = look_due },
+		                  .mend = { .run = mend } };
 	list_init(&c->transfers);
 	list_init(&c->sockets);
 	enum err e = inbox_open(&c->inbox, owner->loop, (size_t)in_flight_max);

@@ -81,10 +81,10 @@ TEST(a_request_is_sent_as_it_was_given) {
 	EXPECT(peer_has(&s.peer, "\r\nContent-Length: 8\r\n"));
 	/* Nothing that nobody asked for. */
 	EXPECT(!peer_has(&s.peer, "Expect") && !peer_has(&s.peer, "Accept") && !peer_has(&s.peer, "Content-Type") &&
-		   !peer_has(&s.peer, "User-Agent"));
+	       !peer_has(&s.peer, "User-Agent"));
 	say(&s, "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nx-early: 1\r\n\r\n"
-			"HTTP/1.1 200 Fine with me\r\nX-One: 1\r\nTransfer-Encoding: chunked\r\nX-One:  2 "
-			"\r\n\r\n3\r\nabc\r\n0\r\nX-Sum: 7\r\n\r\n");
+	        "HTTP/1.1 200 Fine with me\r\nX-One: 1\r\nTransfer-Encoding: chunked\r\nX-One:  2 "
+	        "\r\n\r\n3\r\nabc\r\n0\r\nX-Sum: 7\r\n\r\n");
 	await_end(&s);
 	EXPECT(s.got.done && s.got.status == 200 && str_is(buf_get(&s.got.body), "abc"));
 	EXPECT(s.got.head.header_count == 3 && str_is(http_header(&s.got.head, "x-one"), "1"));
@@ -116,7 +116,7 @@ TEST(each_method_has_the_framing_it_needs) {
 		buf_clear(&s.peer.got);
 		/* A HEAD's answer says a length and sends nothing. */
 		say(&s, strcmp(cases[i].method, "HEAD") == 0 ? "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n"
-													 : "HTTP/1.1 204 No Content\r\n\r\n");
+		                                             : "HTTP/1.1 204 No Content\r\n\r\n");
 		await_end(&s);
 		EXPECT(s.got.done && s.got.body.n == 0);
 	}
@@ -236,7 +236,7 @@ TEST(answers_that_are_not_http_fail_with_a_reason) {
 			fprintf(stderr, "case %zu: %s %s\n", i, err_name(s.got.err), s.got.why.text);
 		EXPECT(s.got.failed && s.got.err == cases[i].err);
 		EXPECT(strstr(s.got.why.text, str_printf(t->arena, "127.0.0.1:%d", s.port).p) &&
-			   !strstr(s.got.why.text, "sesame"));
+		       !strstr(s.got.why.text, "sesame"));
 		peer_close(&s.peer);
 		s.peer.fd = -1;
 	}
@@ -254,14 +254,14 @@ TEST(nobody_there_is_unreachable) {
 	submit(&s, &q);
 	await_end(&s);
 	EXPECT(s.got.failed && s.got.err == ERR_UNREACHABLE && strstr(s.got.why.text, "127.0.0.1") &&
-		   !strstr(s.got.why.text, "sesame"));
+	       !strstr(s.got.why.text, "sesame"));
 
 	q.url = STR("http://no-such-host.invalid/");
 	q.timeout_ns = 5 * NS_PER_SEC;
 	submit(&s, &q);
 	await_end(&s);
 	EXPECT(s.got.failed && (s.got.err == ERR_UNREACHABLE || s.got.err == ERR_TIMEOUT) &&
-		   strstr(s.got.why.text, "no-such-host.invalid"));
+	       strstr(s.got.why.text, "no-such-host.invalid"));
 	scene_close(&s);
 }
 
@@ -314,7 +314,7 @@ TEST(a_redirect_is_an_answer_like_any_other) {
 	say(&s, "HTTP/1.1 302 Found\r\nLocation: http://127.0.0.1:1/elsewhere\r\nContent-Length: 0\r\n\r\n");
 	await_end(&s);
 	EXPECT(s.got.done && s.got.status == 302 &&
-		   str_is(http_header(&s.got.head, "location"), "http://127.0.0.1:1/elsewhere"));
+	       str_is(http_header(&s.got.head, "location"), "http://127.0.0.1:1/elsewhere"));
 	scene_close(&s);
 }
 
@@ -338,14 +338,14 @@ TEST(what_cannot_be_sent_is_refused_without_its_secrets) {
 	uint64_t id = 0;
 	struct why why;
 	static const char *const urls[] = { "",
-										"nowhere",
-										"ftp://127.0.0.1/",
-										"file:///etc/passwd",
-										"http://",
-										"http://a b/",
-										"http://u:sesame@h/",
-										"http://h:99999/",
-										"http://h/\r\nx: y" };
+		                                "nowhere",
+		                                "ftp://127.0.0.1/",
+		                                "file:///etc/passwd",
+		                                "http://",
+		                                "http://a b/",
+		                                "http://u:sesame@h/",
+		                                "http://h:99999/",
+		                                "http://h/\r\nx: y" };
 	for (size_t i = 0; i < sizeof urls / sizeof *urls; i++) {
 		struct http_request q = { .method = STR("GET"), .url = str_of(urls[i]) };
 		EXPECT_ERR(http_client_submit(s.client, &q, &id, &why), ERR_INVALID);
@@ -428,8 +428,8 @@ TEST(slices_outlive_their_exchange_until_the_next_poll) {
 }
 
 RUN(a_request_is_sent_as_it_was_given, each_method_has_the_framing_it_needs, a_watch_streams_until_it_is_cancelled,
-	an_answer_that_is_not_polled_is_not_read, an_answer_over_its_limit_fails,
-	answers_that_are_not_http_fail_with_a_reason, nobody_there_is_unreachable, silence_and_slowness_time_out,
-	a_redirect_is_an_answer_like_any_other, the_environment_names_no_proxy,
-	what_cannot_be_sent_is_refused_without_its_secrets, a_full_client_says_so_and_goes_on_later,
-	slices_outlive_their_exchange_until_the_next_poll)
+    an_answer_that_is_not_polled_is_not_read, an_answer_over_its_limit_fails,
+    answers_that_are_not_http_fail_with_a_reason, nobody_there_is_unreachable, silence_and_slowness_time_out,
+    a_redirect_is_an_answer_like_any_other, the_environment_names_no_proxy,
+    what_cannot_be_sent_is_refused_without_its_secrets, a_full_client_says_so_and_goes_on_later,
+    slices_outlive_their_exchange_until_the_next_poll)

@@ -46,12 +46,12 @@ static enum err open_why(struct why *why, int number, const char *path, int flag
 	const char *do_what = flags & DISK_CREATE ? "create" : flags & DISK_WRITE ? "write" : "read";
 	enum err e = sys_err(number);
 	const char *hint = e == ERR_DENIED      ? "; run as its owner, or change its mode"
-					   : e == ERR_READONLY  ? "; name a path on a writable file system"
-					   : e == ERR_NOSPACE   ? "; free some space, or name another path"
-					   : e == ERR_NOT_FOUND ? flags & DISK_CREATE ? "; create its directory first" : "; check the path"
-					   : number == ELOOP    ? " (it is a symbolic link)"
-					   : e == ERR_FULL      ? "; raise the limit on open files (ulimit -n)"
-											: "";
+	                   : e == ERR_READONLY  ? "; name a path on a writable file system"
+	                   : e == ERR_NOSPACE   ? "; free some space, or name another path"
+	                   : e == ERR_NOT_FOUND ? flags & DISK_CREATE ? "; create its directory first" : "; check the path"
+	                   : number == ELOOP    ? " (it is a symbolic link)"
+	                   : e == ERR_FULL      ? "; raise the limit on open files (ulimit -n)"
+	                                        : "";
 	return why_set(why, e, "cannot %s '%s': %s%s", do_what, path, sys_text(number), hint);
 }
 

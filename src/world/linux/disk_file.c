@@ -69,8 +69,8 @@ static enum err file_sync(struct file *f) {
 	do { failed = fdatasync(self(f)->fd); } while (failed && errno == EINTR);
 	if (failed)
 		self(f)->sync_failed = errno == EROFS                       ? ERR_READONLY
-							   : errno == ENOSPC || errno == EDQUOT ? ERR_NOSPACE
-																	: ERR_IO;
+		                       : errno == ENOSPC || errno == EDQUOT ? ERR_NOSPACE
+		                                                            : ERR_IO;
 	return self(f)->sync_failed;
 }
 

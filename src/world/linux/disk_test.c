@@ -305,7 +305,7 @@ TEST(a_lock_steps_down_and_a_close_drops_only_its_own) {
 }
 
 RUN(a_file_is_an_array_of_bytes, flags_of_open_are_kept, nothing_leaves_the_root,
-	a_link_is_read_through_and_never_written_through, directories_are_made_listed_and_synced,
-	whole_files_are_read_within_their_limit, a_pipe_is_read_like_a_file, a_full_disk_is_named_and_the_old_file_stays,
-	a_directory_without_the_right_is_named, locks_exclude_as_sqlite_defines,
-	a_lock_steps_down_and_a_close_drops_only_its_own)
+    a_link_is_read_through_and_never_written_through, directories_are_made_listed_and_synced,
+    whole_files_are_read_within_their_limit, a_pipe_is_read_like_a_file, a_full_disk_is_named_and_the_old_file_stays,
+    a_directory_without_the_right_is_named, locks_exclude_as_sqlite_defines,
+    a_lock_steps_down_and_a_close_drops_only_its_own)

@@ -46,7 +46,7 @@ static enum MHD_Result accept_policy(void *cls, const struct sockaddr *a, sockle
 }
 
 static void connection_changed(void *cls, struct MHD_Connection *mhd, void **context,
-							   enum MHD_ConnectionNotificationCode code) {
+                               enum MHD_ConnectionNotificationCode code) {
 	struct http1 *s = cls;
 	struct http1_connection *c = *context;
 	if (code == MHD_CONNECTION_NOTIFY_CLOSED) {
@@ -76,7 +76,7 @@ static void look_at(struct http1 *s, struct http1_connection *c) {
 		r->abort = true;
 		http1_resume(r);
 	} else if (c->turn != TURN_OURS && !(r && r->suspended) &&
-			   pace_late(&c->pace, clock_mono(loop_clock(s->loop)), s->idle_ns)) {
+	           pace_late(&c->pace, clock_mono(loop_clock(s->loop)), s->idle_ns)) {
 		/* The library sees the end of the connection at its next run, and cleans up. */
 		c->late = true;
 		shutdown(c->fd, SHUT_RDWR);
@@ -158,11 +158,11 @@ static const struct http_server_ops ops = {
 static struct MHD_Daemon *start(struct http1 *s, int fd) {
 	/* Its own time-out and its limit are set so that ours come first. */
 	return MHD_start_daemon(MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME, 0, accept_policy, s, http1_handle, s,
-							MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_CONNECTION_LIMIT, (unsigned int)s->max + 16,
-							MHD_OPTION_CONNECTION_TIMEOUT, 0u, MHD_OPTION_CONNECTION_MEMORY_LIMIT, CONNECTION_BYTES,
-							MHD_OPTION_CONNECTION_MEMORY_INCREMENT, CONNECTION_STEP, MHD_OPTION_STRICT_FOR_CLIENT, 1,
-							MHD_OPTION_URI_LOG_CALLBACK, http1_uri, s, MHD_OPTION_NOTIFY_COMPLETED, http1_completed, s,
-							MHD_OPTION_NOTIFY_CONNECTION, connection_changed, s, MHD_OPTION_END);
+	                        MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_CONNECTION_LIMIT, (unsigned int)s->max + 16,
+	                        MHD_OPTION_CONNECTION_TIMEOUT, 0u, MHD_OPTION_CONNECTION_MEMORY_LIMIT, CONNECTION_BYTES,
+	                        MHD_OPTION_CONNECTION_MEMORY_INCREMENT, CONNECTION_STEP, MHD_OPTION_STRICT_FOR_CLIENT, 1,
+	                        MHD_OPTION_URI_LOG_CALLBACK, http1_uri, s, MHD_OPTION_NOTIFY_COMPLETED, http1_completed, s,
+	                        MHD_OPTION_NOTIFY_CONNECTION, connection_changed, s, MHD_OPTION_END);
 }
 
 enum err http1_open(struct loop *l, const struct http_listen *o, int fd, int port, struct http_server **out) {

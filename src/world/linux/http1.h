@@ -67,7 +67,7 @@ struct http1_request {
 /* Callbacks of the library; cls is the server. */
 void *http1_uri(void *cls, const char *uri, struct MHD_Connection *mhd);
 enum MHD_Result http1_handle(void *cls, struct MHD_Connection *mhd, const char *url, const char *method,
-							 const char *version, const char *upload, size_t *upload_size, void **request);
+                             const char *version, const char *upload, size_t *upload_size, void **request);
 void http1_completed(void *cls, struct MHD_Connection *mhd, void **request, enum MHD_RequestTerminationCode code);
 
 enum err http1_reply(struct http1_request *r, const struct http_reply *reply);

@@ -123,7 +123,7 @@ struct collect {
 };
 
 static enum MHD_Result collect_one(void *cls, enum MHD_ValueKind kind, const char *name, size_t name_size,
-								   const char *value, size_t value_size) {
+                                   const char *value, size_t value_size) {
 	(void)kind;
 	struct collect *c = cls;
 	struct str n = { name, name_size }, v = str_trim((struct str){ value ? value : "", value_size });
@@ -216,7 +216,7 @@ static enum MHD_Result wait_for_reply(struct http1_request *r) {
 /* Called for the headers, again for each piece of the body, and for the end; once more after each pause,
  * with what was not taken. */
 enum MHD_Result http1_handle(void *cls, struct MHD_Connection *mhd, const char *url, const char *method,
-							 const char *version, const char *upload, size_t *upload_size, void **request) {
+                             const char *version, const char *upload, size_t *upload_size, void **request) {
 	(void)mhd, (void)url, (void)version;
 	struct http1 *s = cls;
 	struct http1_request *r = *request;
@@ -280,9 +280,9 @@ static enum err make_response(struct http1_request *r, const struct http_reply *
 	/* A large one is read from us as the peer takes it, so that his progress is seen. */
 	bool large = !reply->open && reply->body.n > LARGE_REPLY;
 	r->response = reply->open ? MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, OPEN_BLOCK, read_open, r, NULL)
-				  : large     ? MHD_create_response_from_callback(reply->body.n, OPEN_BLOCK, read_open, r, NULL)
-							  : MHD_create_response_from_buffer(reply->body.n, (void *)(uintptr_t)reply->body.p,
-																MHD_RESPMEM_MUST_COPY);
+	              : large     ? MHD_create_response_from_callback(reply->body.n, OPEN_BLOCK, read_open, r, NULL)
+	                          : MHD_create_response_from_buffer(reply->body.n, (void *)(uintptr_t)reply->body.p,
+	                                                            MHD_RESPMEM_MUST_COPY);
 	if (!r->response) return ERR_NOMEM;
 	if (reply->open || large) buf_str(&r->out, reply->body);
 	r->last = large;

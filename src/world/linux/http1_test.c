@@ -14,7 +14,7 @@ static struct str bytes_of(struct t *t, size_t n) {
 }
 
 static struct http_request request(struct t *t, struct http_server *s, const char *method, const char *path,
-								   struct str body) {
+                                   struct str body) {
 	struct str url = str_printf(t->arena, "http://127.0.0.1:%d%s", http_server_port(s), path);
 	return (
 		struct http_request){ .method = str_of(method), .url = url, .body = body, .connect_timeout_ns = 5 * SECOND };
@@ -76,8 +76,8 @@ TEST(a_request_is_told_as_it_was_sent) {
 	struct asked a = { 0 };
 	peer_open(&r, &p, http_server_port(s));
 	EXPECT(peer_send(&r, &p,
-					 STR("PATCH /a%20b/../c?x=1&y=%26 HTTP/1.1\r\nHost: h\r\nX-Odd:  two words \r\nX-Odd: again\r\n"
-						 "Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n1;ext=1\r\n!\r\n0\r\nx-t: v\r\n\r\n")));
+	                 STR("PATCH /a%20b/../c?x=1&y=%26 HTTP/1.1\r\nHost: h\r\nX-Odd:  two words \r\nX-Odd: again\r\n"
+	                     "Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n1;ext=1\r\n!\r\n0\r\nx-t: v\r\n\r\n")));
 	RIG_UNTIL(&r, (rig_poll_server(&r, s, &a, 1), a.whole));
 	EXPECT(str_is(a.head.method, "PATCH") && str_is(a.head.target, "/a%20b/../c?x=1&y=%26"));
 	EXPECT(str_is(http_header(&a.head, "x-odd"), "two words") && str_is(http_header(&a.head, "host"), "h"));
@@ -90,7 +90,7 @@ TEST(a_request_is_told_as_it_was_sent) {
 	EXPECT(http_server_reply(s, a.id, &reply) != OK); /* once */
 	RIG_UNTIL(&r, (peer_read(&p), peer_has(&p, "made")));
 	EXPECT(peer_has(&p, "HTTP/1.1 201 Created\r\n") && peer_has(&p, "X-Mine: 1\r\n") &&
-		   peer_has(&p, "Content-Length: 4\r\n"));
+	       peer_has(&p, "Content-Length: 4\r\n"));
 	peer_close(&p);
 	asked_done(&a);
 	http_server_close(s);
@@ -343,7 +343,7 @@ TEST(broken_chunks_fail_the_request) {
 	struct asked a = { 0 };
 	peer_open(&r, &p, http_server_port(s));
 	EXPECT(peer_send(&r, &p,
-					 STR("POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\nxyz\r\n")));
+	                 STR("POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\nxyz\r\n")));
 	RIG_UNTIL(&r, (rig_poll_server(&r, s, &a, 1), a.failed));
 	EXPECT(a.err == ERR_INVALID && !a.whole);
 	EXPECT_ERR(reply_text(s, a.id, 200, STR("late")), ERR_CLOSED);
@@ -402,7 +402,7 @@ TEST(who_closes_his_half_after_the_request_still_gets_the_reply) {
 
 /* Sends `head`, then one byte of `drip` every 20 ms, until the server ends it; in milliseconds. */
 static int64_t drip_until_cut(struct rig *r, struct http_server *s, struct asked *a, const char *head,
-							  const char *drip) {
+                              const char *drip) {
 	struct t *t = r->t;
 	struct peer p;
 	peer_open(r, &p, http_server_port(s));
@@ -673,7 +673,7 @@ TEST(a_reply_cannot_smuggle_a_header) {
 	EXPECT_OK(http_server_reply(s, a.id, &reply));
 	RIG_UNTIL(&r, (peer_read(&p), peer_has(&p, "\r\n\r\n")));
 	EXPECT(peer_has(&p, "x: a\r\n") && peer_has(&p, "Content-Length: 11\r\n") && !peer_has(&p, "unseen") &&
-		   !peer_has(&p, "cookie"));
+	       !peer_has(&p, "cookie"));
 	peer_close(&p);
 	http_server_close(s);
 	rig_close(&r);
@@ -703,14 +703,14 @@ TEST(a_port_in_use_is_named) {
 }
 
 RUN(every_byte_goes_there_and_back, a_request_is_told_as_it_was_sent,
-	one_connection_serves_many_requests_and_ids_never_repeat, a_body_that_is_not_polled_is_not_read,
-	a_refusal_reaches_a_sender_in_the_middle_of_a_known_length, a_refusal_reaches_a_sender_in_the_middle_of_chunks,
-	the_client_sees_an_early_refusal, who_asks_before_sending_is_refused_without_a_100,
-	a_refused_small_body_leaves_the_connection_usable,
-	malformed_and_oversized_requests_are_refused_and_the_next_is_served, broken_chunks_fail_the_request,
-	a_peer_that_leaves_in_the_middle_fails_its_request, who_closes_his_half_after_the_request_still_gets_the_reply,
-	slow_senders_and_idle_connections_are_cut, a_reply_may_take_its_time,
-	who_does_not_read_his_reply_is_cut_and_who_reads_slowly_is_not, connections_over_the_limit_are_closed_at_once,
-	an_open_reply_goes_on_until_its_last_piece, an_open_reply_tells_when_its_peer_is_slow_and_when_it_has_gone,
-	a_server_closes_with_requests_in_every_state, replies_that_were_made_go_out_when_the_server_closes,
-	a_reply_cannot_smuggle_a_header, a_port_in_use_is_named)
+    one_connection_serves_many_requests_and_ids_never_repeat, a_body_that_is_not_polled_is_not_read,
+    a_refusal_reaches_a_sender_in_the_middle_of_a_known_length, a_refusal_reaches_a_sender_in_the_middle_of_chunks,
+    the_client_sees_an_early_refusal, who_asks_before_sending_is_refused_without_a_100,
+    a_refused_small_body_leaves_the_connection_usable,
+    malformed_and_oversized_requests_are_refused_and_the_next_is_served, broken_chunks_fail_the_request,
+    a_peer_that_leaves_in_the_middle_fails_its_request, who_closes_his_half_after_the_request_still_gets_the_reply,
+    slow_senders_and_idle_connections_are_cut, a_reply_may_take_its_time,
+    who_does_not_read_his_reply_is_cut_and_who_reads_slowly_is_not, connections_over_the_limit_are_closed_at_once,
+    an_open_reply_goes_on_until_its_last_piece, an_open_reply_tells_when_its_peer_is_slow_and_when_it_has_gone,
+    a_server_closes_with_requests_in_every_state, replies_that_were_made_go_out_when_the_server_closes,
+    a_reply_cannot_smuggle_a_header, a_port_in_use_is_named)

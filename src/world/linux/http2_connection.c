@@ -217,9 +217,9 @@ void http2_connect(struct http2 *s, int fd, const char *peer) {
 		{ NGHTTP2_SETTINGS_ENABLE_PUSH, 0 },
 	};
 	if (nghttp2_session_server_new2(&c->session, s->callbacks, c, s->option) != 0 ||
-		nghttp2_submit_settings(c->session, NGHTTP2_FLAG_NONE, settings, sizeof settings / sizeof *settings) != 0 ||
-		nghttp2_session_set_local_window_size(c->session, NGHTTP2_FLAG_NONE, 0, CONNECTION_WINDOW) != 0 ||
-		loop_watch(s->loop, &c->watch, EPOLLIN) != OK) {
+	    nghttp2_submit_settings(c->session, NGHTTP2_FLAG_NONE, settings, sizeof settings / sizeof *settings) != 0 ||
+	    nghttp2_session_set_local_window_size(c->session, NGHTTP2_FLAG_NONE, 0, CONNECTION_WINDOW) != 0 ||
+	    loop_watch(s->loop, &c->watch, EPOLLIN) != OK) {
 		nghttp2_session_del(c->session);
 		close(fd);
 		free(c);

@@ -82,7 +82,7 @@ static void take_pseudo(struct http2_request *r, struct str name, struct str val
 }
 
 static int on_header(nghttp2_session *session, const nghttp2_frame *frame, const uint8_t *name, size_t name_size,
-					 const uint8_t *value, size_t value_size, uint8_t flags, void *arg) {
+                     const uint8_t *value, size_t value_size, uint8_t flags, void *arg) {
 	(void)flags, (void)arg;
 	struct http2_request *r = of(session, frame->hd.stream_id);
 	if (!r || r->too_large) return 0;
@@ -162,7 +162,7 @@ static void finish(struct http2_request *r, nghttp2_session *session, uint32_t *
 }
 
 static ssize_t read_reply(nghttp2_session *session, int32_t stream, uint8_t *to, size_t max, uint32_t *flags,
-						  nghttp2_data_source *source, void *arg) {
+                          nghttp2_data_source *source, void *arg) {
 	(void)stream;
 	struct http2_request *r = source->ptr;
 	size_t left = r->out.n - r->out_at, n = left < max ? left : max;
@@ -192,7 +192,7 @@ static int on_frame_send(nghttp2_session *session, const nghttp2_frame *frame, v
 /* Of the connection, not of a message (RFC 9113, 8.2.2); the length is ours to say. */
 static bool is_framing(struct str name) {
 	return str_is(name, "content-length") || str_is(name, "transfer-encoding") || str_is(name, "connection") ||
-		   str_is(name, "keep-alive") || str_is(name, "upgrade");
+	       str_is(name, "keep-alive") || str_is(name, "upgrade");
 }
 
 /* A block of name and value pairs in the request's arena; ERR_INVALID: a byte that HTTP does not allow. */

@@ -29,17 +29,17 @@ static enum err reply_text(struct http_server *s, uint64_t id, int status, struc
 static void echo_all(struct rig *r, struct http_server *s, struct asked *a, size_t count) {
 	struct t *t = r->t;
 	static const struct http_header trailers[] = { { STR("grpc-status"), STR("0") },
-												   { STR("Grpc-Message"), STR("fine") } };
+		                                           { STR("Grpc-Message"), STR("fine") } };
 	while (rig_poll_server(r, s, a, count)) {}
 	for (size_t i = 0; i < count; i++) {
 		if (!a[i].whole) continue;
 		struct http_header type = { STR("content-type"), STR("application/grpc") };
 		struct http_reply reply = { .status = 200,
-									.headers = &type,
-									.header_count = 1,
-									.body = buf_get(&a[i].body),
-									.trailers = trailers,
-									.trailer_count = 2 };
+			                        .headers = &type,
+			                        .header_count = 1,
+			                        .body = buf_get(&a[i].body),
+			                        .trailers = trailers,
+			                        .trailer_count = 2 };
 		EXPECT_OK(http_server_reply(s, a[i].id, &reply));
 		asked_done(&a[i]);
 		a[i] = (struct asked){ 0 };
@@ -98,7 +98,7 @@ TEST(a_request_is_told_as_it_was_sent) {
 	EXPECT(reply_text(s, a.id, 200, STR("twice")) != OK);
 	H2_UNTIL(h, got->done);
 	EXPECT(got->status == 404 && str_is(buf_get(&got->body), "nothing") &&
-		   str_is(http_header(&got->head, "content-length"), "7"));
+	       str_is(http_header(&got->head, "content-length"), "7"));
 	h2_close(h);
 	free(h);
 	http_server_close(s);
@@ -525,9 +525,9 @@ TEST(a_server_that_closes_says_goodbye) {
 }
 
 RUN(many_streams_go_there_and_back_with_trailers, a_request_is_told_as_it_was_sent, what_is_not_polled_is_not_sent,
-	windows_survive_refusals_and_resets, an_early_refusal_ends_the_stream_without_an_error, request_trailers_arrive,
-	too_many_headers_are_refused, a_peer_that_resets_its_streams_over_and_over_is_sent_away,
-	streams_over_the_limit_are_refused_and_the_rest_is_served, connections_over_the_limit_are_closed_at_once,
-	malformed_bytes_end_the_connection_and_nothing_else, who_speaks_http1_is_told_so,
-	idle_connections_are_told_and_closed, a_slow_sender_fails_its_own_stream_only, who_does_not_read_is_cut,
-	an_open_reply_streams_tells_slowness_and_loss, a_server_that_closes_says_goodbye)
+    windows_survive_refusals_and_resets, an_early_refusal_ends_the_stream_without_an_error, request_trailers_arrive,
+    too_many_headers_are_refused, a_peer_that_resets_its_streams_over_and_over_is_sent_away,
+    streams_over_the_limit_are_refused_and_the_rest_is_served, connections_over_the_limit_are_closed_at_once,
+    malformed_bytes_end_the_connection_and_nothing_else, who_speaks_http1_is_told_so,
+    idle_connections_are_told_and_closed, a_slow_sender_fails_its_own_stream_only, who_does_not_read_is_cut,
+    an_open_reply_streams_tells_slowness_and_loss, a_server_that_closes_says_goodbye)

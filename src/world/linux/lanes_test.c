@@ -121,4 +121,4 @@ TEST(closing_waits_for_the_running_job_and_drops_the_rest, .seeds = 20) {
 }
 
 RUN(jobs_of_a_lane_run_in_order_and_end_in_order, the_loop_wakes_when_a_job_ends,
-	closing_waits_for_the_running_job_and_drops_the_rest)
+    closing_waits_for_the_running_job_and_drops_the_rest)

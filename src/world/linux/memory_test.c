@@ -98,7 +98,7 @@ static enum err ask(struct t *t, struct scene *s) {
 	if (!e) e = lane_submit(s->lane, &s->job);
 	if (!e)
 		e = s->world->net->ops->connect(s->world->net, STR("localhost"), http_server_port(s->servers[0]), NS_PER_SEC,
-										&s->tcp, NULL);
+		                                &s->tcp, NULL);
 	return e;
 }
 

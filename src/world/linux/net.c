@@ -255,7 +255,7 @@ static enum err begin(struct net_linux *n, struct connection *c, struct str host
 }
 
 static enum err linux_connect(struct net *net, struct str host, int port, int64_t timeout_ns, uint64_t *id,
-							  struct why *why) {
+                              struct why *why) {
 	struct net_linux *n = self(net);
 	if (!is_host(host) || port < 1 || port > 65535)
 		return why_set(why, ERR_INVALID, "'" STR_FMT "' port %d is no place to connect to", STR_ARG(host), port);

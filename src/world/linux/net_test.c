@@ -130,7 +130,7 @@ TEST(places_that_are_not_there_fail) {
 	EXPECT_OK(dial(&r, "no-such-host.invalid", 80, 5 * NS_PER_SEC, &id, NULL));
 	RIG_UNTIL(&r, poll_net(&r, &e));
 	EXPECT(e.kind == NET_CLOSED && e.id == id &&
-		   (e.err == ERR_UNREACHABLE || e.err == ERR_AGAIN || e.err == ERR_TIMEOUT));
+	       (e.err == ERR_UNREACHABLE || e.err == ERR_AGAIN || e.err == ERR_TIMEOUT));
 
 	/* The time-out counts while a name is looked up, and a late answer meets nobody. */
 	EXPECT_OK(dial(&r, "another-host.invalid", 80, 1, &id, NULL));
@@ -184,4 +184,4 @@ TEST(connections_are_bounded) {
 }
 
 RUN(bytes_go_both_ways_and_the_end_is_told, a_slow_reader_is_told_and_nothing_is_lost, what_is_not_polled_is_not_read,
-	places_that_are_not_there_fail, a_closed_connection_tells_nothing_more, connections_are_bounded)
+    places_that_are_not_there_fail, a_closed_connection_tells_nothing_more, connections_are_bounded)

@@ -11,7 +11,7 @@
 void rig_open(struct rig *r, struct t *t) {
 	*r = (struct rig){ .t = t };
 	EXPECT_OK(world_linux_open((struct world_linux_opts){ .log_level = LOG_WARN, .log_fd = 2, .seed = t->seed },
-							   &r->linux_, NULL));
+	                           &r->linux_, NULL));
 	r->world = world_linux_world(r->linux_);
 }
 

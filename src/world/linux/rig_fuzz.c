@@ -101,9 +101,9 @@ void fuzz_client(struct fuzz *f, const uint8_t *bytes, size_t n, uint8_t choice)
 	char url[64];
 	snprintf(url, sizeof url, "http://127.0.0.1:%d/", f->port);
 	struct http_request q = { .method = choice & 1 ? STR("HEAD") : STR("GET"),
-							  .url = str_of(url),
-							  .timeout_ns = 200 * NS_PER_MS,
-							  .answer_max = choice & 2 ? 100 : 0 };
+		                      .url = str_of(url),
+		                      .timeout_ns = 200 * NS_PER_MS,
+		                      .answer_max = choice & 2 ? 100 : 0 };
 	uint64_t id = 0;
 	enum err err = http_client_submit(f->client, &q, &id, NULL);
 	assert(!err);

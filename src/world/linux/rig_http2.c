@@ -8,7 +8,7 @@ static struct answer *of(struct h2 *h, int32_t stream) {
 }
 
 static int on_header(nghttp2_session *session, const nghttp2_frame *frame, const uint8_t *name, size_t name_size,
-					 const uint8_t *value, size_t value_size, uint8_t flags, void *arg) {
+                     const uint8_t *value, size_t value_size, uint8_t flags, void *arg) {
 	(void)session, (void)flags;
 	struct h2 *h = arg;
 	struct t *t = h->rig->t;
@@ -37,7 +37,7 @@ static int on_frame_recv(nghttp2_session *session, const nghttp2_frame *frame, v
 	}
 	if (frame->hd.type == NGHTTP2_HEADERS) h->trailing[(frame->hd.stream_id - 1) / 2] = true;
 	if (frame->hd.stream_id && frame->hd.flags & NGHTTP2_FLAG_END_STREAM &&
-		(frame->hd.type == NGHTTP2_HEADERS || frame->hd.type == NGHTTP2_DATA))
+	    (frame->hd.type == NGHTTP2_HEADERS || frame->hd.type == NGHTTP2_DATA))
 		of(h, frame->hd.stream_id)->done = true;
 	return 0;
 }
@@ -58,7 +58,7 @@ static int on_stream_close(nghttp2_session *session, int32_t stream, uint32_t co
 }
 
 static ssize_t read_body(nghttp2_session *session, int32_t stream, uint8_t *to, size_t max, uint32_t *flags,
-						 nghttp2_data_source *source, void *arg) {
+                         nghttp2_data_source *source, void *arg) {
 	(void)session, (void)stream, (void)arg;
 	struct h2_body *b = source->ptr;
 	size_t left = b->bytes.n - b->at, n = left < max ? left : max;
@@ -98,11 +98,11 @@ void h2_close(struct h2 *h) {
 
 static nghttp2_nv nv(struct str name, struct str value) {
 	return (nghttp2_nv){ (uint8_t *)(uintptr_t)name.p, (uint8_t *)(uintptr_t)value.p, name.n, value.n,
-						 NGHTTP2_NV_FLAG_NONE };
+		                 NGHTTP2_NV_FLAG_NONE };
 }
 
 struct answer *h2_ask(struct h2 *h, const char *method, const char *path, const struct http_header *headers,
-					  size_t count, const struct h2_body *body) {
+                      size_t count, const struct h2_body *body) {
 	struct t *t = h->rig->t;
 	nghttp2_nv all[128] = {
 		nv(STR(":method"), str_of(method)),

@@ -31,7 +31,7 @@ void h2_open(struct h2 *h, struct rig *r, int port);
 void h2_close(struct h2 *h);
 /* Sends a request; `body` is borrowed. The answer gathers at the place it returns. */
 struct answer *h2_ask(struct h2 *h, const char *method, const char *path, const struct http_header *headers,
-					  size_t count, const struct h2_body *body);
+                      size_t count, const struct h2_body *body);
 void h2_more(struct h2 *h, struct answer *a, struct str bytes, bool hold);
 void h2_reset(struct h2 *h, struct answer *a, uint32_t code);
 uint32_t h2_code(struct h2 *h, const struct answer *a); /* with which its stream was closed */

@@ -12,14 +12,14 @@ struct servers {
 static enum err check(const struct http_listen *o, struct why *why) {
 	if (o->connections_max < 1 || o->connections_max > 65536)
 		return why_set(why, ERR_INVALID, "connections_max is %lld; 1 to 65536 are possible",
-					   (long long)o->connections_max);
+		               (long long)o->connections_max);
 	if (o->idle_timeout_ns < NS_PER_MS)
 		return why_set(why, ERR_INVALID, "an idle timeout of %lld ns is too short", (long long)o->idle_timeout_ns);
 	return OK;
 }
 
 static enum err servers_listen(struct http_host *h, const struct http_listen *o, struct http_server **out,
-							   struct why *why) {
+                               struct why *why) {
 	struct servers *s = container_of(h, struct servers, host);
 	int fd = -1, port = 0;
 	enum err e = check(o, why);

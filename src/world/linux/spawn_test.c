@@ -89,8 +89,8 @@ TEST(a_child_that_sleeps_is_ended_and_too_many_are_refused) {
 
 int main(int argc, char **argv) {
 	static const struct t *const all[] = { &every_line_of_every_child_comes_once_and_in_order,
-										   &how_a_child_ended_is_told,
-										   &a_child_that_sleeps_is_ended_and_too_many_are_refused };
+		                                   &how_a_child_ended_is_told,
+		                                   &a_child_that_sleeps_is_ended_and_too_many_are_refused };
 	if (argc == 3 && strncmp(argv[1], "--", 2) == 0) return child(argv[1], argv[2]);
 	return test_main(all, sizeof all / sizeof *all, argc, argv);
 }

@@ -105,14 +105,14 @@ static enum err listen_why(struct why *why, int number, struct str address, int 
 	switch (number) {
 	case EADDRINUSE:
 		return why_set(why, e,
-					   STR_FMT ":%d is in use by another process; stop it (ss -ltnp shows which) or set another port",
-					   STR_ARG(address), port);
+		               STR_FMT ":%d is in use by another process; stop it (ss -ltnp shows which) or set another port",
+		               STR_ARG(address), port);
 	case EACCES:
 		return why_set(why, e, STR_FMT ":%d: ports below 1024 need CAP_NET_BIND_SERVICE; set a higher port",
-					   STR_ARG(address), port);
+		               STR_ARG(address), port);
 	case EADDRNOTAVAIL:
 		return why_set(why, e, STR_FMT ":%d: this machine has no such address; use 127.0.0.1 or 0.0.0.0",
-					   STR_ARG(address), port);
+		               STR_ARG(address), port);
 	default: return why_set(why, e, "cannot listen on " STR_FMT ":%d: %s", STR_ARG(address), port, sys_text(number));
 	}
 }
@@ -129,8 +129,8 @@ enum err sys_listen(struct str address, int port, int *fd, int *bound, struct wh
 	struct sys_address at;
 	if (!sys_address_numeric(address, port, &at))
 		return why_set(why, ERR_INVALID,
-					   "cannot listen on '" STR_FMT "' port %d: an IP address and a port from 0 to 65535 are needed",
-					   STR_ARG(address), port);
+		               "cannot listen on '" STR_FMT "' port %d: an IP address and a port from 0 to 65535 are needed",
+		               STR_ARG(address), port);
 	int s = socket(at.storage.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	if (s < 0) return listen_why(why, errno, address, port);
 

@@ -105,11 +105,11 @@ static enum err add_headers(struct transfer *t, const struct http_request *r, st
 		/* A value may be a secret: only the name is told. */
 		if (!is_token(h->name) || !is_value(h->value))
 			return why_set(why, ERR_INVALID, "header '" STR_FMT "' holds a byte that HTTP does not allow",
-						   STR_ARG(h->name));
+			               STR_ARG(h->name));
 		/* "name;" is how libcurl is asked for an empty one. */
 		struct str line = h->value.n
-							  ? str_printf(&t->x.arena, STR_FMT ": " STR_FMT, STR_ARG(h->name), STR_ARG(h->value))
-							  : str_printf(&t->x.arena, STR_FMT ";", STR_ARG(h->name));
+		                      ? str_printf(&t->x.arena, STR_FMT ": " STR_FMT, STR_ARG(h->name), STR_ARG(h->value))
+		                      : str_printf(&t->x.arena, STR_FMT ";", STR_ARG(h->name));
 		if (!line.p || !add_line(t, str_c(&t->x.arena, line))) return ERR_NOMEM;
 	}
 	for (size_t i = 0; i < sizeof unasked / sizeof *unasked; i++) {
@@ -228,8 +228,8 @@ static enum err rename_peer(struct transfer *t, CURLU *u, const struct http_requ
 	char *name = str_c(&t->x.arena, r->tls->server_name);
 	struct str to = all ? str_printf(&t->x.arena, "::%s:%s", host, port) : (struct str){ NULL, 0 };
 	struct str line = !all    ? (struct str){ NULL, 0 }
-					  : usual ? str_printf(&t->x.arena, "host: %s", host)
-							  : str_printf(&t->x.arena, "host: %s:%s", host, port);
+	                  : usual ? str_printf(&t->x.arena, "host: %s", host)
+	                          : str_printf(&t->x.arena, "host: %s:%s", host, port);
 	curl_free(host);
 	curl_free(port);
 	curl_free(plain);
@@ -338,9 +338,9 @@ void transfer_result(struct transfer *t, CURLcode code) {
 	}
 	enum err e = t->err ? t->err : code == CURLE_OK ? ERR_INVALID : err_of(code);
 	const char *said = t->err == ERR_TOO_LARGE ? "the answer is larger than allowed"
-					   : t->err                ? err_text(t->err)
-					   : t->said[0]            ? t->said
-											   : curl_easy_strerror(code);
+	                   : t->err                ? err_text(t->err)
+	                   : t->said[0]            ? t->said
+	                                           : curl_easy_strerror(code);
 	struct why why;
 	why_set(&why, e, "%s: %s", t->where, said);
 	inbox_fail(t->inbox, &t->x, e, why.text);

@@ -44,7 +44,7 @@ static void log_write(struct log *log, enum log_level level, const char *event, 
 	char at[32], line[LOG_FIELDS_MAX + 256];
 	wall_format(clock_wall(l->clock), at);
 	int n = snprintf(line, sizeof line, "time=%s level=%s event=%s%s" STR_FMT "\n", at, level_name(level), event,
-					 fields.n ? " " : "", STR_ARG(fields));
+	                 fields.n ? " " : "", STR_ARG(fields));
 	if (n < 0) return;
 	if ((size_t)n >= sizeof line) {
 		n = sizeof line - 1;

@@ -102,7 +102,7 @@ TEST(a_log_line_is_one_line_with_its_fields) {
 	ssize_t n = read(ends[0], all, sizeof all - 1);
 	EXPECT(n > 0 && strchr(all, '\n') == all + n - 1); /* one, at the end */
 	EXPECT(strncmp(all, "time=20", 7) == 0 &&
-		   strstr(all, " level=warn event=wal.slow fsync_ms=7 path=\"two words\\nlevel=error\"\n"));
+	       strstr(all, " level=warn event=wal.slow fsync_ms=7 path=\"two words\\nlevel=error\"\n"));
 	struct str fields = { all, 0 };
 	char large[LOG_FIELDS_MAX];
 	memset(large, 'x', sizeof large);
@@ -150,9 +150,9 @@ TEST(what_is_unwatched_is_not_called_any_more) {
 	struct probe p[2] = { 0 };
 	for (int i = 0; i < 2; i++) {
 		p[i] = (struct probe){ .watch = { eventfd(1, EFD_NONBLOCK), probe_ready },
-							   .timer = { .fire = probe_fired },
-							   .loop = l,
-							   .victim = &p[1 - i] };
+			                   .timer = { .fire = probe_fired },
+			                   .loop = l,
+			                   .victim = &p[1 - i] };
 		EXPECT_OK(loop_watch(l, &p[i].watch, EPOLLIN));
 		loop_timer(l, &p[i].timer, (struct mono){ 1 });
 	}
@@ -182,5 +182,5 @@ TEST(a_task_runs_once_a_turn_and_a_kick_ends_the_sleep) {
 }
 
 RUN(time_stands_still_between_two_waits, a_wait_ends_at_its_deadline_and_not_before, signals_are_seen_by_the_loop,
-	the_process_knows_itself, the_seed_of_chance_is_the_given_one, a_log_line_is_one_line_with_its_fields,
-	what_is_unwatched_is_not_called_any_more, a_task_runs_once_a_turn_and_a_kick_ends_the_sleep)
+    the_process_knows_itself, the_seed_of_chance_is_the_given_one, a_log_line_is_one_line_with_its_fields,
+    what_is_unwatched_is_not_called_any_more, a_task_runs_once_a_turn_and_a_kick_ends_the_sleep)
