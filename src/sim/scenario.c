@@ -5,6 +5,8 @@
 #include "base/clock.h"
 #include "base/param.h"
 
+#define TIMES_MAX 1000
+
 static const char *const words[WORDS] = { "incident",   "cause",    "action", "resolved",
 	                                      "escalation", "approval", "stale",  "write" };
 
@@ -66,6 +68,7 @@ static bool magnitude(enum plan_unit unit, struct str word, double *out) {
 		*out /= 100;
 		return ok;
 	}
+	if (unit == PLAN_TIMES) return str_int(word, &ns) && ns > 0 && ns <= TIMES_MAX && (*out = (double)ns, true);
 	if (unit != PLAN_SECONDS || duration_parse(word, &ns)) return false;
 	*out = (double)ns / 1e9;
 	return true;
@@ -98,7 +101,7 @@ static enum err step_details(struct parse *p, struct plan_step *s) {
 		if (e) return e;
 	}
 	static const char *const wants[] = { "", "needs a factor like x6", "needs a share like 40%",
-		                                 "needs a time like 20m" };
+		                                 "needs a time like 20m", "needs a number of times like 12" };
 	if (info->unit != PLAN_NOTHING && !measured) return bad(p, wants[info->unit], str_of(info->name));
 	return OK;
 }
