@@ -137,14 +137,29 @@ static int draw_count(struct rng *rng, double expected) {
 	return n;
 }
 
+/* A drawn plan can be written down: every figure in it is one that a scenario's line says in full. */
+static double as_written(enum plan_unit unit, double m) {
+	char text[32];
+	double v = m, percent = unit == PLAN_SHARE ? 100 : 1;
+	if (unit == PLAN_SECONDS) return round(m * 1e3) / 1e3;
+	if (unit == PLAN_TIMES) return floor(m);
+	snprintf(text, sizeof text, "%.3g", m * percent);
+	(void)str_double(str_of(text), &v);
+	return v / percent;
+}
+
+static int64_t whole_ms(int64_t ns) {
+	return ns / NS_PER_MS * NS_PER_MS;
+}
+
 static struct plan_step draw_step(struct rng *rng, enum plan_kind kind, int64_t length_ns) {
 	const struct plan_info *info = &plan_table[kind];
 	int64_t first = length_ns / 10 < NS_PER_MIN ? length_ns / 10 : NS_PER_MIN;
 	struct plan_step s = { .kind = kind, .at_ns = first + rng_below(rng, length_ns * 4 / 5 - first + 1) };
-	s.magnitude = draw_between(rng, info->least, info->most);
-	s.for_ns = (int64_t)(draw_between(rng, info->seconds_min, info->seconds_max) * 1e9);
-	if (s.at_ns + s.for_ns > length_ns * 9 / 10 && s.for_ns) s.for_ns = length_ns * 9 / 10 - s.at_ns;
-	if (info->unit == PLAN_TIMES) s.magnitude = floor(s.magnitude);
+	s.at_ns = whole_ms(s.at_ns);
+	s.magnitude = as_written(info->unit, draw_between(rng, info->least, info->most));
+	s.for_ns = whole_ms((int64_t)(draw_between(rng, info->seconds_min, info->seconds_max) * 1e9));
+	if (s.at_ns + s.for_ns > length_ns * 9 / 10 && s.for_ns) s.for_ns = whole_ms(length_ns * 9 / 10 - s.at_ns);
 	if ((kind == PLAN_CLOCK_STEP || kind == PLAN_CLOCK_SKEW) && rng_below(rng, 2)) s.magnitude = -s.magnitude;
 	if (plan_is_death(kind)) s.effects = rng_below(rng, EFFECTS_MOST);
 	return s;
@@ -169,12 +184,12 @@ void plan_step_text(const struct plan_step *s, char *out, size_t n) {
 	if (info->unit == PLAN_FACTOR) snprintf(magnitude, sizeof magnitude, " x%.3g", s->magnitude);
 	if (info->unit == PLAN_SHARE) snprintf(magnitude, sizeof magnitude, " %.3g%%", s->magnitude * 100);
 	if (info->unit == PLAN_SECONDS) {
-		duration_format((int64_t)(s->magnitude * 10) * (NS_PER_SEC / 10), text);
+		duration_format(llround(s->magnitude * 1e9), text);
 		snprintf(magnitude, sizeof magnitude, " %s", text);
 	}
 	if (info->unit == PLAN_TIMES) snprintf(magnitude, sizeof magnitude, " %.0f", s->magnitude);
 	if (s->for_ns) {
-		duration_format(s->for_ns / NS_PER_SEC * NS_PER_SEC, text);
+		duration_format(s->for_ns, text);
 		snprintf(lasts, sizeof lasts, " for %s", text);
 	}
 	if (s->effects) snprintf(effects, sizeof effects, " after %lld effects", (long long)s->effects);

@@ -95,5 +95,5 @@ void plan_faults_list(struct buf *out);
 void plan_draw(struct fault_plan *p, struct rng rng, plan_mask mask, int64_t length_ns);
 /* Keeps the order of time; equal times keep the order of adding. False: full. */
 bool plan_add(struct fault_plan *p, const struct plan_step *step);
-/* "slow_database orders x6 for 5m", for stories. */
+/* "slow_database orders x6 for 5m": as a scenario's line says it, and to the full when it was drawn. */
 void plan_step_text(const struct plan_step *s, char *out, size_t n);

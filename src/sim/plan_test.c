@@ -36,7 +36,7 @@ TEST(a_plan_follows_from_its_seed_and_switches, .seeds = 200) {
 }
 
 TEST(every_fault_is_drawn_by_some_seed) {
-	uint32_t seen = 0;
+	plan_mask seen = 0;
 	for (uint64_t seed = 0; seed < 100; seed++) {
 		struct fault_plan p;
 		plan_draw(&p, rng_seeded(seed), PLAN_ALL, 30 * NS_PER_MIN);

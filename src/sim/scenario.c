@@ -69,8 +69,10 @@ static bool magnitude(enum plan_unit unit, struct str word, double *out) {
 		return ok;
 	}
 	if (unit == PLAN_TIMES) return str_int(word, &ns) && ns > 0 && ns <= TIMES_MAX && (*out = (double)ns, true);
+	bool back = unit == PLAN_SECONDS && word.n > 1 && word.p[0] == '-';
+	if (back) word = (struct str){ word.p + 1, word.n - 1 };
 	if (unit != PLAN_SECONDS || duration_parse(word, &ns)) return false;
-	*out = (double)ns / 1e9;
+	*out = (double)ns / 1e9 * (back ? -1 : 1);
 	return true;
 }
 
@@ -133,6 +135,15 @@ static enum err line_when(struct parse *p) {
 	enum err e = step_kind(p, &s);
 	if (!e) p->s->when[dry ? SCENARIO_DRY_RUN : SCENARIO_EFFECT] = s;
 	return e;
+}
+
+void plan_write(const struct fault_plan *p, struct buf *out) {
+	for (size_t i = 0; i < p->count; i++) {
+		char text[200], at[32];
+		duration_format(p->steps[i].at_ns, at);
+		plan_step_text(&p->steps[i], text, sizeof text);
+		buf_printf(out, "at %s %s%s\n", at, p->steps[i].kind < PLAN_FAULTS ? "fault " : "", text);
+	}
 }
 
 /* ---- expectations ---- */
