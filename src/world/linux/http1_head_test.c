@@ -78,4 +78,5 @@ TEST(a_chunk_extension_without_end_neither_spins_nor_stays) {
 	rig_close(&r);
 }
 
-RUN(what_can_be_read_in_two_ways_is_refused_with_all_that_follows, a_chunk_extension_without_end_neither_spins_nor_stays)
+RUN(what_can_be_read_in_two_ways_is_refused_with_all_that_follows,
+    a_chunk_extension_without_end_neither_spins_nor_stays)
