@@ -44,12 +44,11 @@ static void add_points(struct shop *s) {
 		struct shop_member *m = &s->members[i];
 		m->spec = &s->world->services[i];
 		m->first_point = s->point_count;
-		while (m->point_count < SHOP_ENDPOINTS_MAX && m->spec->endpoints[m->point_count].name) {
+		for (; m->point_count < m->spec->endpoint_count; m->point_count++) {
 			s->points = must_grow(s->points, s->point_count + 1, sizeof *s->points);
 			s->points[s->point_count++] = (struct shop_point){ .service = i,
 				                                               .index = m->point_count,
 				                                               .spec = &m->spec->endpoints[m->point_count] };
-			m->point_count++;
 		}
 	}
 }
@@ -145,7 +144,8 @@ static uint32_t add_call(struct shop *s, uint32_t service, const struct shop_cal
 }
 
 static void add_calls(struct shop *s, struct shop_point *pt) {
-	for (int i = 0; i < SHOP_CALLS_MAX && pt->spec->calls[i].to; i++) {
+	pt->edges = must_array(pt->spec->call_count, sizeof *pt->edges);
+	for (size_t i = 0; i < pt->spec->call_count; i++) {
 		const struct shop_call *c = &pt->spec->calls[i];
 		pt->edges[pt->edge_count++] = add_call(s, pt->service, c);
 		if (c->group + 1 > pt->groups) pt->groups = c->group + 1;
@@ -213,6 +213,7 @@ void shop_free(struct shop *s) {
 	http_client_close(s->client);
 	for (uint32_t i = 0; i < s->pod_count; i++) shop_pod_free(s->pods[i]);
 	for (uint32_t i = 0; i < s->point_count; i++) {
+		free(s->points[i].edges);
 		shop_form_done(&s->points[i].form);
 		for (int o = 0; o < SHOP_OUTCOMES; o++) sw_done(&s->points[i].metric_attributes[o]);
 	}
