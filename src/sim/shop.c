@@ -239,6 +239,22 @@ void shop_free(struct shop *s) {
 
 /* ---- Deployments ---- */
 
+/* A share goes in quotes, a number does not. */
+static void put_amount(struct buf *b, const char *key, const char *amount) {
+	const char *quote = strchr(amount, '%') ? "\"" : "";
+	buf_printf(b, "\"%s\":%s%s%s", key, quote, amount, quote);
+}
+
+static void put_strategy(const struct shop_service *spec, struct buf *b) {
+	bool surge = spec->max_surge && *spec->max_surge, unavailable = spec->max_unavailable && *spec->max_unavailable;
+	if (!surge && !unavailable) return;
+	buf_c(b, "\"strategy\":{\"rollingUpdate\":{");
+	if (surge) put_amount(b, "maxSurge", spec->max_surge);
+	if (surge && unavailable) buf_byte(b, ',');
+	if (unavailable) put_amount(b, "maxUnavailable", spec->max_unavailable);
+	buf_c(b, "}},");
+}
+
 static void put_deployment(const struct shop *s, const struct shop_member *m, struct buf *b) {
 	const struct shop_service *spec = m->spec;
 	buf_printf(
@@ -246,8 +262,7 @@ static void put_deployment(const struct shop *s, const struct shop_member *m, st
 		"{\"metadata\":{\"name\":\"%s\",\"namespace\":\"%s\",\"labels\":{\"app\":\"%s\"}},\"spec\":{\"replicas\":%d,"
 		"\"selector\":{\"matchLabels\":{\"app\":\"%s\"}},",
 		spec->deployment, s->world->namespace_, spec->deployment, spec->replicas, spec->deployment);
-	if (spec->max_surge)
-		buf_printf(b, "\"strategy\":{\"rollingUpdate\":{\"maxSurge\":\"%s\",\"maxUnavailable\":0}},", spec->max_surge);
+	put_strategy(spec, b);
 	buf_printf(
 		b,
 		"\"template\":{\"metadata\":{\"labels\":{\"app\":\"%s\"}},\"spec\":{\"containers\":[{\"name\":\"%s\",\"image\":"
