@@ -1,6 +1,16 @@
 #include "cli/sim_world.h"
 
 #include "sim/shop_file.h"
+#include "sim/shop_random.h"
+
+static int drawn(struct cli *c, struct str text, struct shop_world *out) {
+	uint64_t seed = 0;
+	int services = 0;
+	struct why why = { "" };
+	enum err e = shop_random_parse(text, &seed, &services, &why);
+	if (!e) e = shop_random(&c->arena, seed, services, out);
+	return e ? cli_fail(c, EXIT_USAGE, "%s", why.text[0] ? why.text : err_text(e)) : EXIT_DONE;
+}
 
 int cli_world(struct cli *c, struct shop_world *out) {
 	struct str given = args_get(&c->args, "world"), text = { 0 };
@@ -8,6 +18,7 @@ int cli_world(struct cli *c, struct shop_world *out) {
 	enum err e = OK;
 	*out = shop_builtin;
 	if (!given.p) return EXIT_DONE;
+	if (shop_random_is(given)) return drawn(c, given, out);
 	e = cli_read(c, &c->arena, given, SHOP_FILE_BYTES_MAX, &text, &why);
 	if (e == ERR_TOO_LARGE)
 		return cli_fail(c, EXIT_USAGE, STR_FMT ": longer than %zu MiB", STR_ARG(given), SHOP_FILE_BYTES_MAX >> 20);

@@ -47,7 +47,8 @@ static const struct option audit_options[] = {
 static const struct option demo_options[] = {
 	{ "state", 0, "DIR", "Where the simulated daemon's state is left (default: a fresh temporary directory)." },
 	{ "cache", 0, "DIR", "Where warmed worlds are kept (default: $XDG_CACHE_HOME/flyball)." },
-	{ "world", 0, "FILE", "The world as a YAML file (default: the built-in shop; `experiment world` prints it)." },
+	{ "world", 0, "WORLD",
+	  "A YAML file, or random:SEED[:SERVICES] (default: the built-in shop; see `experiment world`)." },
 	OPTION_END,
 };
 static const struct option mttd_options[] = {
@@ -58,7 +59,8 @@ static const struct option mttd_options[] = {
 	{ "case", 0, "NAMES", "Only these: memory_leak, slow_database, error_burst, dead_pod, cold, quiet." },
 	{ "rows", 0, NULL, "Each run as one line of JSON, instead of the sums." },
 	{ "cache", 0, "DIR", "Where warmed worlds are kept (default: $XDG_CACHE_HOME/flyball)." },
-	{ "world", 0, "FILE", "The world as a YAML file (default: the built-in shop; `experiment world` prints it)." },
+	{ "world", 0, "WORLD",
+	  "A YAML file, or random:SEED[:SERVICES] (default: the built-in shop; see `experiment world`)." },
 	OPTION_END,
 };
 static const struct option simulate_options[] = {
@@ -70,12 +72,13 @@ static const struct option simulate_options[] = {
 	{ "cold", 0, NULL, "Begin with a Flyball that has learned nothing." },
 	{ "jobs", 0, "N", "Processes at once (default 1)." },
 	{ "cache", 0, "DIR", "Where warmed worlds are kept (default: $XDG_CACHE_HOME/flyball)." },
-	{ "world", 0, "FILE", "The world as a YAML file (default: the built-in shop; `experiment world` prints it)." },
+	{ "world", 0, "WORLD",
+	  "A YAML file, or random:SEED[:SERVICES] (default: the built-in shop; see `experiment world`)." },
 	OPTION_END,
 };
 
 static const struct option world_options[] = {
-	{ "world", 0, "FILE", "Print this one: read, checked, every default of its sections written out." },
+	{ "world", 0, "WORLD", "Print this one: read, checked, every default of its sections written out." },
 	{ "schema", 0, NULL, "Print the JSON Schema of such files." },
 	{ "keys", 0, NULL, "Print every key: type, bounds, default, meaning." },
 	OPTION_END,

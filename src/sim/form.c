@@ -3,6 +3,7 @@
 
 #include <assert.h>
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/param.h"
@@ -90,10 +91,23 @@ static union slot get(const struct form_field *f, const void *from) {
 	return (union slot){ 0 };
 }
 
+/* "4.3ms" rather than "4ms300us", where that says the same. */
+static void put_duration(int64_t ns, struct buf *out) {
+	char text[40];
+	int64_t back = 0;
+	bool short_ = ns < 1000000000;
+	snprintf(text, sizeof text, short_ ? "%.9gms" : "%.9gs", (double)ns / (short_ ? 1e6 : 1e9));
+	if (ns % 1000000000 == 0 || duration_parse(str_of(text), &back) || back != ns) duration_format(ns, text);
+	buf_c(out, text);
+}
+
 void form_value(const struct form_field *f, const void *from, struct buf *out) {
 	struct param p = form_param(f);
 	union slot v = get(f, from);
-	param_format(&p, &v, out);
+	if (p.type == PARAM_DURATION)
+		put_duration(v.i, out);
+	else
+		param_format(&p, &v, out);
 }
 
 static enum err set(const struct form_field *f, struct arena *a, void *into, struct str text, struct why *why) {
@@ -102,6 +116,15 @@ static enum err set(const struct form_field *f, struct arena *a, void *into, str
 	enum err e = param_set(one, a, &v, str_of(f->key), text, why);
 	if (!e) put(f, into, &v);
 	return e;
+}
+
+void form_fallback(const struct form_field *f, struct buf *out) {
+	union slot room = { 0 };
+	struct form_field here = *f;
+	here.offset = 0;
+	enum err e = set(&here, NULL, &room, str_of(f->fallback), NULL);
+	assert(!e && f->type != FORM_TEXT && "a default is a value of its field");
+	form_value(&here, &room, out);
 }
 
 /* ---- objects ---- */

@@ -74,6 +74,8 @@ void form_help(const struct form *f, struct buf *out);
 struct param;
 /* The field as a row of base/param's tables; `bounds` in its unit. */
 struct param form_param(const struct form_field *f);
+/* Its default, written as form_value would; not of a TEXT. */
+void form_fallback(const struct form_field *f, struct buf *out);
 /* A ONE that cannot be left out: one of its fields has no default. */
 bool form_required(const struct form *f);
 /* Its value as text, unquoted. */

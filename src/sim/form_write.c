@@ -3,7 +3,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "base/param.h"
 #include "sim/form.h"
 
 #define EXPLAINED_MAX 64
@@ -57,18 +56,8 @@ static bool usual(const struct form_field *x, const void *from) {
 		struct str s = str_of(*(const char *const *)((const char *)from + x->offset));
 		return str_is(s, x->fallback);
 	}
-	union {
-		int64_t i;
-		double d;
-		bool yes;
-		int choice;
-		struct str s;
-	} v = { 0 };
-	struct param one[] = { form_param(x), PARAM_END };
 	buf_init(&b, 0);
-	enum err e = param_set(one, NULL, &v, str_of(x->key), str_of(x->fallback), NULL);
-	assert(!e && "a default is a value of its field");
-	param_format(one, &v, &b);
+	form_fallback(x, &b);
 	size_t n = b.n;
 	form_value(x, from, &b);
 	bool same = str_eq((struct str){ b.p, n }, (struct str){ b.p + n, b.n - n });

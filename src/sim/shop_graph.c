@@ -227,14 +227,27 @@ static void add_rates(const struct shop_graph *g, struct shop_load *l) {
 	}
 }
 
+/* A request fails by itself, or by a call that it cannot do without. */
+static double failure(const struct shop_load *l, const struct shop_graph_point *p) {
+	double sound = 1 - p->endpoint->errors;
+	for (size_t i = 0; i < p->endpoint->call_count; i++) {
+		const struct shop_graph_edge *e = &p->edges[i];
+		if (e->database || e->call->optional) continue;
+		double chance = e->call->probability > 0 ? e->call->probability : 1;
+		sound *= 1 - chance * pow(l->failures[e->target], e->call->retries + 1);
+	}
+	return 1 - sound;
+}
+
 enum err shop_load_make(const struct shop_graph *g, struct arena *a, struct shop_load *out) {
 	const struct shop_world *w = g->world;
 	struct shop_load l = { .rates = arena_array(a, double, g->point_count + 1),
 		                   .means = arena_array(a, double, g->point_count + 1),
 		                   .services = arena_array(a, double, w->service_count + 1),
 		                   .service_rates = arena_array(a, double, w->service_count + 1),
-		                   .databases = arena_array(a, double, w->database_count + 1) };
-	if (!l.rates || !l.means || !l.services || !l.service_rates || !l.databases) return ERR_NOMEM;
+		                   .databases = arena_array(a, double, w->database_count + 1),
+		                   .failures = arena_array(a, double, g->point_count + 1) };
+	if (!l.failures || !l.rates || !l.means || !l.services || !l.service_rates || !l.databases) return ERR_NOMEM;
 	add_rates(g, &l);
 	for (size_t i = g->point_count; i; i--) {
 		size_t at = g->order[i - 1];
@@ -243,6 +256,7 @@ enum err shop_load_make(const struct shop_graph *g, struct arena *a, struct shop
 		l.means[at] = shop_time_mean(&p->endpoint->work) + calls_mean(g, &l, p);
 		l.services[p->service] += l.rates[at] * l.means[at] / ((double)s->replicas * s->workers);
 		l.service_rates[p->service] += l.rates[at];
+		l.failures[at] = failure(&l, p);
 	}
 	for (size_t i = 0; i < w->database_count; i++)
 		l.databases[i] *= shop_time_mean(&w->databases[i].work) / w->databases[i].servers;

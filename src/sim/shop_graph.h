@@ -38,6 +38,7 @@ struct shop_load {
 	double *services;      /* share of its workers that are busy */
 	double *databases;     /* likewise */
 	double *service_rates; /* requests a second */
+	double *failures;      /* share of each point's requests that fail, by `errors` alone */
 };
 MUST_USE enum err shop_load_make(const struct shop_graph *g, struct arena *a, struct shop_load *out);
 /* Expected seconds of a time of work. */
