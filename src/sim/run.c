@@ -283,18 +283,6 @@ void run_alias(const struct run *r, const struct run_truth *truth, char *out, si
 			snprintf(out, n, "database/%s", r->world.databases[i].namespace_);
 }
 
-/* Does `service` call `name`, over any number of others? */
-static bool calls(const struct shop_world *w, const char *service, const char *name, size_t depth) {
-	if (!strcmp(service, name)) return true;
-	for (size_t i = 0; i < w->service_count && depth; i++) {
-		if (strcmp(w->services[i].name, service) != 0) continue;
-		for (size_t e = 0; e < SHOP_ENDPOINTS_MAX && w->services[i].endpoints[e].name; e++)
-			for (size_t c = 0; c < SHOP_CALLS_MAX && w->services[i].endpoints[e].calls[c].to; c++)
-				if (calls(w, w->services[i].endpoints[e].calls[c].to, name, depth - 1)) return true;
-	}
-	return false;
-}
-
 bool run_touches(const struct run *r, const struct run_truth *truth, struct str entity) {
 	char name[128];
 	struct str kind, rest, first, last;
@@ -306,12 +294,12 @@ bool run_touches(const struct run *r, const struct run_truth *truth, struct str 
 		for (size_t i = 0; i < r->world.service_count; i++) {
 			struct str deployment = str_of(r->world.services[i].deployment);
 			if (!str_starts(last, deployment) || last.n <= deployment.n || last.p[deployment.n] != '-') continue;
-			return calls(&r->world, r->world.services[i].name, truth->target, r->world.service_count);
+			return shop_world_reaches(&r->world, r->world.services[i].name, truth->target);
 		}
 		return false;
 	}
 	snprintf(name, sizeof name, STR_FMT, STR_ARG(rest));
-	return calls(&r->world, name, truth->target, r->world.service_count);
+	return shop_world_reaches(&r->world, name, truth->target);
 }
 
 struct run_counts run_counted(const struct run *r) {

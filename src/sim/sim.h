@@ -28,6 +28,9 @@ MUST_USE enum err simulate_seed(const struct simulate_opts *o, uint64_t seed, st
 
 /* ---- scenarios ---- */
 
+/* What the scenario changes of a world ("set world telemetry.sampling 10%"), before that is warmed. */
+MUST_USE enum err simulate_scenario_world(const struct scenario *s, struct arena *a, struct shop_world *w,
+                                          struct why *why);
 /* Plays it; the row to `out`, what did not hold to `story`. `image` must be of the scenario's rate, or NULL. */
 MUST_USE enum err simulate_scenario(const struct simulate_opts *o, const struct scenario *s, struct buf *out,
                                     struct buf *story, struct why *why);
