@@ -321,6 +321,8 @@ static void report(struct observer *ob, struct incident *in, const struct rca_in
 	if (!better(in, r, entity)) return;
 	in->reported_ns = ob->now_ns;
 	in->none = r->none;
+	incident_hold(ob, in->cause, -1);
+	incident_hold(ob, entity, +1);
 	in->cause = entity;
 	in->one_part = !r->none && r->causes[0].one_part;
 	in->confidence = r->none ? 0 : r->causes[0].confidence;

@@ -217,6 +217,7 @@ void instance_adopt(struct observer *ob, struct watch *w, enum signal_kind k);
 void usual_learn(struct observer *ob, struct watch *w, int64_t first_slot, int64_t last_slot);
 struct usual_calls *usual_calls_of(struct observer *ob, uint32_t edge); /* made if need be */
 struct usual_calls *usual_calls_get(const struct observer *ob, uint32_t edge);
+void usual_calls_forget(struct observer *ob, uint32_t edge);
 
 /* ---- incident.c ---- */
 double severity_of(enum signal_kind k, const struct verdict *v);
@@ -224,6 +225,10 @@ void incident_note(struct observer *ob, struct watch *w, enum signal_kind k);
 void incident_pass(struct observer *ob);
 struct incident *incident_at(const struct observer *ob, uint32_t index);
 bool incident_any_open(const struct observer *ob);
+/* Whoever an incident speaks of is not let go by the stream: `by` +1 with each place that names it, -1 after. */
+void incident_hold(const struct observer *ob, uint32_t entity, int by);
+/* The place is free again. */
+void incident_forget(const struct observer *ob, struct incident *in);
 
 /* ---- cause.c ---- */
 void cause_look(struct observer *ob, struct incident *in);
@@ -253,6 +258,7 @@ struct out_event *publish_new(struct observer *ob, enum event_type type, struct 
                               struct incident *in);
 bool publish_step(struct observer *ob);
 bool publish_done(struct observer *ob, uint64_t tag, enum err e); /* true: the tag was one of ours */
+void publish_forget(struct observer *ob); /* events of incidents that were read back and make no sense */
 void publish_free(struct observer *ob);
 
 /* ---- checkpoint.c ---- */

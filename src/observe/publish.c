@@ -123,6 +123,11 @@ bool publish_done(struct observer *ob, uint64_t tag, enum err e) {
 	return false;
 }
 
+void publish_forget(struct observer *ob) {
+	for (uint32_t i = ob->out_count; i-- > 0;)
+		if (ob->outbox[i].kept) outbox_remove(ob, i);
+}
+
 void publish_free(struct observer *ob) {
 	for (uint32_t i = 0; i < ob->out_count; i++) event_free(&ob->outbox[i]);
 	free(ob->outbox);
