@@ -237,6 +237,7 @@ static void times_of(struct incident *in) {
 }
 
 static void incident_open(struct observer *ob, struct watch *w, enum signal_kind k) {
+	if (!publish_room(ob)) return;
 	const struct incident *before = followed(ob, w);
 	char id_before[ULID_LEN + 1] = "";
 	if (before) memcpy(id_before, before->id, sizeof id_before);
@@ -422,7 +423,7 @@ void incident_pass(struct observer *ob) {
 	for (int i = 0; i < INCIDENTS_MAX; i++) {
 		struct incident *in = &ob->incidents[i];
 		if (in->state == INCIDENT_RESOLVED_LATELY && ob->now_ns - in->resolved_ns > REOPEN_NS) incident_forget(ob, in);
-		if (in->state != INCIDENT_OPEN) continue;
+		if (in->state != INCIDENT_OPEN || !publish_room(ob)) continue;
 		if (in->look_ns && ob->now_ns >= in->look_ns) cause_look(ob, in);
 		incident_look(ob, in);
 	}

@@ -284,19 +284,35 @@ static bool get_event(struct observer *ob, struct dec *d) {
 	return true;
 }
 
-void incidents_save(const struct observer *ob, struct buf *out) {
+static size_t event_bytes(const struct out_event *x) {
+	return x->data.n + strlen(x->subject) + 64;
+}
+
+uint64_t incidents_save(const struct observer *ob, struct buf *out, size_t bytes_max) {
 	struct enc e = enc_begin(out, "FBOI", INCIDENT_VERSION);
-	uint32_t n = 0;
+	uint32_t n = 0, last = 0;
+	uint64_t holds = ob->keep_wanted;
 	for (int i = 0; i < INCIDENTS_MAX; i++) n += ob->incidents[i].state != INCIDENT_FREE;
 	enc_u32(&e, n);
 	for (int i = 0; i < INCIDENTS_MAX; i++)
 		if (ob->incidents[i].state != INCIDENT_FREE) put_incident(ob, &e, &ob->incidents[i]);
+	size_t bytes = out->n;
 	n = 0;
-	for (uint32_t i = 0; i < ob->out_count; i++) n += ob->outbox[i].kept;
+	for (; last < ob->out_count; last++) {
+		const struct out_event *x = &ob->outbox[last];
+		if (!x->kept) continue;
+		bytes += event_bytes(x);
+		if (bytes > bytes_max) {
+			holds = x->keep ? x->keep - 1 : 0;
+			break;
+		}
+		n++;
+	}
 	enc_u32(&e, n);
-	for (uint32_t i = 0; i < ob->out_count; i++)
+	for (uint32_t i = 0; i < last; i++)
 		if (ob->outbox[i].kept) put_event(&e, &ob->outbox[i]);
 	enc_end(&e);
+	return holds;
 }
 
 /* Refused as a whole: half of an incident would never end. */
