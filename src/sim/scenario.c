@@ -4,6 +4,7 @@
 
 #include "base/clock.h"
 #include "base/param.h"
+#include "sim/shop_fault.h"
 
 #define TIMES_MAX 1000
 
@@ -95,6 +96,8 @@ static enum err step_details(struct parse *p, struct plan_step *s) {
 			if (!e && !accept(p, "effects")) e = bad(p, "after N takes the word 'effects'", (struct str){ 0 });
 		} else if (magnitude(info->unit, word, &s->magnitude)) {
 			measured = true;
+		} else if (s->kind == PLAN_BAD_DEPLOYMENT && *s->target && plan_form_parse(word, &s->form)) {
+			continue;
 		} else if (takes_target(s->kind) && !*s->target && word.n < sizeof s->target) {
 			snprintf(s->target, sizeof s->target, STR_FMT, STR_ARG(word));
 		} else {
@@ -104,7 +107,10 @@ static enum err step_details(struct parse *p, struct plan_step *s) {
 	}
 	static const char *const wants[] = { "", "needs a factor like x6", "needs a share like 40%",
 		                                 "needs a time like 20m", "needs a number of times like 12" };
-	if (info->unit != PLAN_NOTHING && !measured) return bad(p, wants[info->unit], str_of(info->name));
+	bool needless = s->form && !(s->form & (SHOP_SLOWER | SHOP_FAILING)); /* it crashes, or is never ready */
+	bool drawn = s->kind < PLAN_SHOP_FAULTS && !*s->target;               /* where nothing is said the shop draws all */
+	if (info->unit != PLAN_NOTHING && !measured && !needless && !drawn)
+		return bad(p, wants[info->unit], str_of(info->name));
 	return OK;
 }
 
