@@ -28,6 +28,7 @@ static void expect_equal(struct t *t, const char *name, struct str recording) {
 
 RECORDING(autoscale_bounds, "autoscale-bounds")
 RECORDING(autoscale_fast_down, "autoscale-fast-down")
+RECORDING(autoscale_from_one, "autoscale-from-one")
 RECORDING(autoscale_missing, "autoscale-missing")
 RECORDING(autoscale_no_requests, "autoscale-no-requests")
 RECORDING(autoscale_not_ready, "autoscale-not-ready")
@@ -53,7 +54,8 @@ RECORDING(stuck, "stuck")
 RECORDING(who_goes_first, "who-goes-first")
 RECORDING(who_goes_first_of_the_ready, "who-goes-first-of-the-ready")
 
-RUN(autoscale_bounds, autoscale_fast_down, autoscale_missing, autoscale_no_requests, autoscale_not_ready,
-    autoscale_policies, autoscale_rollout, autoscale_values, budget_least, budget_most, drained, history, node_lost,
-    paused, pods_come_and_go, recreate, rollout_all_at_once, rollout_default, rollout_surge_only, rollout_turned_back,
-    rollout_unavailable_only, slow_to_go, slow_to_trust, stuck, who_goes_first, who_goes_first_of_the_ready)
+RUN(autoscale_bounds, autoscale_fast_down, autoscale_from_one, autoscale_missing, autoscale_no_requests,
+    autoscale_not_ready, autoscale_policies, autoscale_rollout, autoscale_values, budget_least, budget_most, drained,
+    history, node_lost, paused, pods_come_and_go, recreate, rollout_all_at_once, rollout_default, rollout_surge_only,
+    rollout_turned_back, rollout_unavailable_only, slow_to_go, slow_to_trust, stuck, who_goes_first,
+    who_goes_first_of_the_ready)
