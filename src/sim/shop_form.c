@@ -38,6 +38,11 @@ static const struct form_field call_fields[] = {
 	{ "timeout", FORM_TIME, IN(shop_call, timeout_ns), 1e6, 3600e9, "2s", NULL, "The caller waits so long." },
 	{ "retries", FORM_WHOLE, IN(shop_call, retries), 0, 10, "0", NULL, "Further attempts after a failure." },
 	{ "optional", FORM_YES, IN(shop_call, optional), NO_LIMIT, "false", NULL, "Its failure does not fail the caller." },
+	{ "queue", FORM_TEXT, IN(shop_call, queue), 0, 63, "", NULL,
+	  "A message queue stands between: the caller does not wait, and what fails is delivered again." },
+	{ "cache_hits", FORM_SHARE, IN(shop_call, cache_hits), NO_LIMIT, "0%", NULL,
+	  "So often a cache in the caller's process answers, once it is warm (a minute or so)." },
+	{ "copies", FORM_WHOLE, IN(shop_call, copies), 1, 100, "1", NULL, "Fan-out: so many of it at once." },
 	FORM_END,
 };
 static const struct form_field endpoint_fields[] = {
