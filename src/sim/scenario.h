@@ -87,6 +87,9 @@ struct scenario {
 MUST_USE enum err scenario_parse(struct arena *a, struct str text, const char *name, struct scenario *out,
                                  struct why *why);
 
+/* A plan as lines of a scenario; parsed again, a drawn plan is the same plan. */
+void plan_write(const struct fault_plan *p, struct buf *out);
+
 /* What a run left behind. */
 struct scenario_write {
 	int64_t at_ns;

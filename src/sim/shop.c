@@ -63,11 +63,11 @@ static void consumer_forms(struct shop_point *pt) {
 	struct sim_wire a = { 0 };
 	snprintf(name, sizeof name, "process %s", pt->queue);
 	put_messaging(&a, pt->queue, "process", "process");
-	shop_form_init(&pt->form, name, 5, &a, false, true);
+	shop_form_init(&pt->form, name, 5, &a, "kafka", true);
 	sw_done(&a);
 	for (int o = 0; o < SHOP_OUTCOMES; o++) {
 		put_messaging(&pt->metric_attributes[o], pt->queue, "process", "process");
-		shop_attr_outcome(&pt->metric_attributes[o], 9, (enum shop_outcome)o, false);
+		shop_attr_outcome(&pt->metric_attributes[o], 9, (enum shop_outcome)o, "kafka");
 	}
 }
 
@@ -86,7 +86,7 @@ static void point_forms(struct shop *s, struct shop_point *pt) {
 	shop_attr_str(&a, 9, "server.address", service);
 	shop_attr_int(&a, 9, "server.port", 8080);
 	shop_attr_str(&a, 9, "network.protocol.version", "1.1");
-	shop_form_init(&pt->form, pt->spec->name, 2, &a, true, true);
+	shop_form_init(&pt->form, pt->spec->name, 2, &a, NULL, true);
 	sw_done(&a);
 	for (int o = 0; o < SHOP_OUTCOMES; o++) {
 		struct sim_wire *w = &pt->metric_attributes[o];
@@ -94,7 +94,7 @@ static void point_forms(struct shop *s, struct shop_point *pt) {
 		shop_attr_str(w, 9, "http.route", route);
 		shop_attr_str(w, 9, "url.scheme", "http");
 		shop_attr_str(w, 9, "network.protocol.version", "1.1");
-		shop_attr_outcome(w, 9, (enum shop_outcome)o, true);
+		shop_attr_outcome(w, 9, (enum shop_outcome)o, NULL);
 	}
 }
 
@@ -108,14 +108,14 @@ static void http_edge_forms(struct shop *s, struct shop_edge *e) {
 	shop_attr_str(&a, 9, "server.address", address);
 	shop_attr_int(&a, 9, "server.port", 8080);
 	shop_attr_str(&a, 9, "url.full", url);
-	shop_form_init(&e->form, method, 3, &a, true, false);
+	shop_form_init(&e->form, method, 3, &a, NULL, false);
 	sw_done(&a);
 	for (int o = 0; o < SHOP_OUTCOMES; o++) {
 		struct sim_wire *w = &e->metric_attributes[o];
 		shop_attr_str(w, 9, "http.request.method", method);
 		shop_attr_str(w, 9, "server.address", address);
 		shop_attr_int(w, 9, "server.port", 8080);
-		shop_attr_outcome(w, 9, (enum shop_outcome)o, true);
+		shop_attr_outcome(w, 9, (enum shop_outcome)o, NULL);
 	}
 }
 
@@ -129,13 +129,13 @@ static void db_edge_forms(struct shop *s, struct shop_edge *e, const char *state
 	shop_attr_str(&a, 9, old_names ? "db.operation" : "db.operation.name", operation);
 	shop_attr_str(&a, 9, old_names ? "db.sql.table" : "db.collection.name", table);
 	shop_attr_str(&a, 9, "server.address", db->name);
-	shop_form_init(&e->form, statement, 3, &a, false, false);
+	shop_form_init(&e->form, statement, 3, &a, db->system, false);
 	sw_done(&a);
 	for (int o = 0; o < SHOP_OUTCOMES; o++) {
 		struct sim_wire *w = &e->metric_attributes[o];
 		shop_attr_str(w, 9, system, db->system);
 		shop_attr_str(w, 9, "server.address", db->name);
-		shop_attr_outcome(w, 9, (enum shop_outcome)o, false);
+		shop_attr_outcome(w, 9, (enum shop_outcome)o, db->system);
 	}
 }
 
@@ -144,11 +144,11 @@ static void publish_forms(struct shop_edge *e) {
 	struct sim_wire a = { 0 };
 	snprintf(name, sizeof name, "send %s", e->queue);
 	put_messaging(&a, e->queue, "send", "send");
-	shop_form_init(&e->form, name, 4, &a, false, false);
+	shop_form_init(&e->form, name, 4, &a, "kafka", false);
 	sw_done(&a);
 	for (int o = 0; o < SHOP_OUTCOMES; o++) {
 		put_messaging(&e->metric_attributes[o], e->queue, "send", "send");
-		shop_attr_outcome(&e->metric_attributes[o], 9, (enum shop_outcome)o, false);
+		shop_attr_outcome(&e->metric_attributes[o], 9, (enum shop_outcome)o, "kafka");
 	}
 }
 
@@ -169,11 +169,14 @@ static uint32_t add_call(struct shop *s, uint32_t service, const struct shop_cal
 	e.queue = c->queue && *c->queue ? c->queue : NULL;
 	e.cache_hits = c->cache_hits;
 	e.copies = c->copies > 0 ? c->copies : 1;
-	e.reads = e.database && shop_statement_reads(c->endpoint);
 	e.remote = shop_remote(
 		s, service, e.database ? s->world->databases[db].region : s->members[s->points[e.target].service].spec->region);
 	e.timers = shop_timer_find(s, c->timeout_ns);
 	e.slot = m->edge_count;
+	if (e.database) {
+		e.writes = shop_statement_writes(c->endpoint);
+		shop_pool_add(s, service, &e);
+	}
 	uint32_t index = add_edge(s, e);
 	m->edges = must_grow(m->edges, m->edge_count + 1, sizeof *m->edges);
 	m->edges[m->edge_count++] = index;
@@ -264,12 +267,13 @@ struct shop *shop_new(const struct shop_opts *o) {
 	s->life_rng = rng_fork(&o->rng, "life");
 	s->network_rng = rng_fork(&o->rng, "network");
 	s->skews = must_array((size_t)s->world->nodes, sizeof *s->skews);
+	s->disk_rng = rng_fork(&o->rng, "disks");
 	map_init(&s->by_uid, 0);
 	s->members = must_array(s->world->service_count, sizeof *s->members);
 	s->dbs = must_array(s->world->database_count, sizeof *s->dbs);
 	for (size_t i = 0; i < s->world->database_count; i++) {
 		const struct shop_database *db = &s->world->databases[i];
-		s->dbs[i] = (struct shop_db){ db, { .workers = db->servers, .waiting_max = db->queue_max }, 1 };
+		s->dbs[i] = (struct shop_db){ db, { .workers = db->servers, .waiting_max = db->queue_max }, .slow = 1 };
 	}
 	add_replicas(s);
 	add_points(s);
@@ -280,6 +284,7 @@ struct shop *shop_new(const struct shop_opts *o) {
 	}
 	add_entries(s);
 	add_jobs(s);
+	shop_rates(s);
 	set_sampling(s);
 	if (o->clients) {
 		enum err e = o->clients->open(o->clients, 100000, &s->client);
@@ -291,7 +296,7 @@ struct shop *shop_new(const struct shop_opts *o) {
 void shop_free(struct shop *s) {
 	if (!s) return;
 	http_client_close(s->client);
-	for (uint32_t i = 0; i < s->pod_count; i++) shop_pod_free(s->pods[i]);
+	for (uint32_t i = 0; i < s->pod_count; i++) shop_pod_free(s, s->pods[i]);
 	for (uint32_t i = 0; i < s->point_count; i++) {
 		free(s->points[i].edges);
 		shop_form_done(&s->points[i].form);
@@ -302,12 +307,14 @@ void shop_free(struct shop *s) {
 		for (int o = 0; o < SHOP_OUTCOMES; o++) sw_done(&s->edges[i].metric_attributes[o]);
 	}
 	for (uint32_t i = 0; i < s->world->service_count; i++) {
+		shop_pool_forms_done(&s->members[i]);
 		free(s->members[i].edges);
 		free(s->members[i].serving);
 	}
 	shop_flows_done(s);
 	shop_export_done(s);
 	map_done(&s->by_uid);
+	free(s->storms);
 	free(s->members);
 	free(s->points);
 	free(s->edges);
@@ -372,6 +379,7 @@ void shop_open(struct shop *s, struct sim_kube *kube, int64_t calm_ns) {
 	shop_traffic_start(s, calm_ns);
 	shop_agents_start(s);
 	shop_life_start(s, calm_ns);
+	shop_disks_start(s);
 }
 
 /* ---- looking ---- */

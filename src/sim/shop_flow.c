@@ -174,9 +174,8 @@ static void work(struct shop *s, uint32_t i, double share) {
 		seconds = shop_draw(&s->work_rng, &db->spec->work) * db->slow;
 	} else {
 		struct shop_pod *p = s->pods[f->pod];
-		seconds = share * shop_draw(&s->work_rng, &s->points[f->point].spec->work);
-		p->cpu_s += seconds * s->members[p->service].spec->cpu;
-		seconds *= shop_pod_pace(s, p);
+		seconds = shop_pod_work(s, p, share * shop_draw(&s->work_rng, &s->points[f->point].spec->work));
+		f->touched |= p->slow_mask;
 	}
 	sim_queue_in(s->queue, (int64_t)(seconds * 1e9), worked, s, name_of(i, f->gen));
 }
@@ -241,13 +240,13 @@ static void arrive(void *self, uint64_t arg) {
 /* ---- calls ---- */
 
 int64_t shop_way(struct shop *s, const struct shop_edge *e) {
-	return hop(s) + (e->remote ? shop_network_way(s) : 0);
+	return hop(s) + (e->remote ? shop_network_way(s) : 0) + (e->link_mask ? shop_link_way(s, e) : 0);
 }
 
 /* Reads go to the replicas in turn; who has just written would not find it there yet. */
 static uint8_t pick_replica(struct shop *s, const struct shop_edge *e, const struct shop_flow *caller) {
 	struct shop_db *db = &s->dbs[e->target];
-	if (!e->reads || !db->spec->replicas) return 0;
+	if (e->writes || !db->spec->replicas) return 0;
 	if (caller->wrote_ns && caller->wrote_ns + db->spec->lag_ns > s->queue->now_ns) return 0;
 	return (uint8_t)(1 + db->turn++ % (uint32_t)db->spec->replicas);
 }
@@ -258,11 +257,11 @@ static uint32_t pick_pod(struct shop *s, uint32_t service) {
 	return m->serving[rng_below(&s->route_rng, m->serving_count)];
 }
 
-static void answer_later(struct shop *s, uint32_t call, uint32_t gen, enum shop_outcome o, bool touched) {
+static void answer_later(struct shop *s, uint32_t call, uint32_t gen, enum shop_outcome o, uint32_t touched) {
 	struct shop_call_state *c = &s->calls[call];
 	if (!c->used || c->gen != gen) return; /* the caller has given up */
 	c->outcome = (uint8_t)o;
-	c->touched = c->touched || touched;
+	c->touched |= touched;
 	sim_queue_in(s->queue, shop_way(s, &s->edges[c->edge]), answered, s, name_of(call, gen));
 }
 
@@ -271,7 +270,8 @@ static void send_request(struct shop *s, uint32_t call, const struct shop_flow *
 	const struct shop_edge *e = &s->edges[s->calls[call].edge];
 	uint32_t pod = e->database ? SHOP_NONE : pick_pod(s, s->points[e->target].service);
 	if (!e->database && pod == SHOP_NONE) {
-		answer_later(s, call, s->calls[call].gen, SHOP_REFUSED, true);
+		uint32_t gone = shop_harm_of_service(s, s->points[e->target].service);
+		answer_later(s, call, s->calls[call].gen, SHOP_REFUSED, gone);
 		return;
 	}
 	struct shop_flow from = parent ? *parent : (struct shop_flow){ 0 };
@@ -284,6 +284,8 @@ static void send_request(struct shop *s, uint32_t call, const struct shop_flow *
 	f->call_gen = c->gen;
 	f->parent = c->span;
 	if (e->database) f->replica = pick_replica(s, e, &from);
+	f->writes = e->writes;
+	c->touched |= e->link_mask | (pod == SHOP_NONE ? 0 : s->pods[pod]->slow_mask);
 	if (parent) {
 		f->trace_hi = from.trace_hi;
 		f->trace_lo = from.trace_lo;
@@ -308,11 +310,18 @@ static void call_begin(struct shop *s, uint32_t edge, uint32_t flow, int attempt
 		c->flow_gen = s->flows[flow].gen;
 		if (s->flows[flow].sampled) c->span = rng_next(&s->id_rng) | 1;
 	}
-	timers_add(s, s->edges[edge].timers, i);
-	if (s->edges[edge].queue)
+	const struct shop_edge *e = &s->edges[edge];
+	timers_add(s, e->storm_attempts ? e->storm_timers : e->timers, i);
+	if (e->database && !shop_pool_take(s, i)) return;
+	if (e->queue)
 		sim_queue_in(s->queue, shop_publish(s, edge, flow, c->span), answered, s, name_of(i, s->calls[i].gen));
 	else
 		send_request(s, i, flow == SHOP_NONE ? NULL : &s->flows[flow]);
+}
+
+void shop_call_send(struct shop *s, uint32_t call) {
+	s->calls[call].start_ns = s->queue->now_ns;
+	send_request(s, call, &s->flows[s->calls[call].flow]);
 }
 
 void shop_customer(struct shop *s) {
@@ -383,8 +392,10 @@ static void worked(void *self, uint64_t arg) {
 	if (!f) return;
 	sim_trace_mix(s->o.trace, arg);
 	if (f->pod == SHOP_NONE) {
-		f->touched = s->dbs[f->point].slow > 1;
-		finish(s, i, SHOP_OK);
+		const struct shop_db *db = &s->dbs[f->point];
+		bool full = db->full_mask && f->writes;
+		f->touched |= db->slow_mask | (full ? db->full_mask : 0);
+		finish(s, i, full ? SHOP_NO_SPACE : SHOP_OK);
 		return;
 	}
 	struct shop_pod *p = s->pods[f->pod];
@@ -398,10 +409,7 @@ static void worked(void *self, uint64_t arg) {
 		return;
 	}
 	bool by_fault = p->errors > 0 && rng_unit(&s->fault_rng) < p->errors;
-	if (by_fault) {
-		f->touched = true;
-		shop_fault_visible(s, SHOP_ERROR_BURST);
-	}
+	if (by_fault) f->touched |= p->error_mask;
 	finish(s, i, by_fault || rng_unit(&s->work_rng) < pt->spec->errors ? SHOP_ERROR : SHOP_OK);
 }
 
@@ -418,7 +426,11 @@ static void log_end(struct shop *s, struct shop_pod *p, const struct shop_flow *
 		snprintf(text, sizeof text, "%s served in %.1f ms", endpoint, ms);
 	} else {
 		l.severity = 17;
-		if (f->failed)
+		if (f->failed_as == SHOP_NO_CONNECTION)
+			shop_pool_text(s, p, f->failed_edge, ms, text, sizeof text);
+		else if (f->failed_as == SHOP_NO_SPACE)
+			shop_disk_text(s, f->failed_edge, text, sizeof text);
+		else if (f->failed)
 			snprintf(text, sizeof text, "%s failed: a service it depends on did not answer", endpoint);
 		else if (o == SHOP_BUSY)
 			snprintf(text, sizeof text, "%s refused: %d requests are waiting", endpoint, p->station.waiting);
@@ -438,7 +450,8 @@ static void tell_served(struct shop *s, const struct shop_flow *f, enum shop_out
 	pt->measured.count++;
 	pt->measured.failed += o != SHOP_OK;
 	pt->measured.seconds += seconds;
-	p->touched = p->touched || f->touched;
+	p->touched |= f->touched;
+	if (f->touched) shop_fault_touched(s, f->touched);
 	if (f->sampled) {
 		struct shop_span span = { f->trace_hi,       f->trace_lo,   f->span, f->parent, shop_wall(s, f->start_ns),
 			                      shop_wall(s, now), f->parent != 0 };
@@ -470,7 +483,8 @@ static void tell_called(struct shop *s, const struct shop_call_state *c, const s
 	const struct shop_edge *e = &s->edges[c->edge];
 	int64_t now = s->queue->now_ns;
 	shop_histogram_add(&p->called[e->slot][o], (double)(now - c->start_ns) / 1e9);
-	p->touched = p->touched || c->touched;
+	p->touched |= c->touched;
+	if (c->touched) shop_fault_touched(s, c->touched);
 	if (!caller->sampled) return;
 	struct shop_span span = { caller->trace_hi,          caller->trace_lo,  c->span, caller->span,
 		                      shop_wall(s, c->start_ns), shop_wall(s, now), false };
@@ -499,21 +513,24 @@ static void customer_goes_on(struct shop *s, const struct shop_call_state *c, en
 static void caller_goes_on(struct shop *s, const struct shop_call_state *c, enum shop_outcome o) {
 	const struct shop_edge *e = &s->edges[c->edge];
 	struct shop_flow *f = &s->flows[c->flow];
-	if (o != SHOP_OK && c->attempt < e->retries) {
+	int retries = e->storm_attempts ? e->storm_attempts : e->retries;
+	if (o != SHOP_OK && c->attempt < retries) {
 		uint32_t i = call_new(s); /* stands for the attempt to come */
 		s->calls[i].edge = c->edge;
 		s->calls[i].flow = c->flow;
 		s->calls[i].flow_gen = c->flow_gen;
 		s->calls[i].attempt = (uint8_t)(c->attempt + 1);
 		int64_t wait = BACK_OFF_NS + (int64_t)(rng_unit(&s->route_rng) * (double)BACK_OFF_NS);
+		if (e->storm_attempts) wait = 0;
 		sim_queue_in(s->queue, wait, retry_moment, s, name_of(i, s->calls[i].gen));
 		return;
 	}
 	if (o != SHOP_OK && !e->optional) {
 		f->failed = true;
-		f->touched = f->touched || c->touched;
+		f->failed_as = (uint8_t)o;
+		f->failed_edge = c->edge;
 	}
-	if (c->touched) f->touched = true;
+	f->touched |= c->touched;
 	f->pending--;
 	if (f->pending) return;
 	if (s->pods[f->pod]->hung)
@@ -541,16 +558,16 @@ static void call_ended(struct shop *s, uint32_t index, enum shop_outcome o) {
 	struct shop_flow *f = &s->flows[c.flow];
 	if (!f->used || f->gen != c.flow_gen) return; /* its pod has died */
 	const struct shop_edge *e = &s->edges[c.edge];
-	if (e->database && !e->reads && o == SHOP_OK) f->wrote_ns = s->queue->now_ns;
-	if (e->database && s->dbs[e->target].slow > 1) {
-		c.touched = true;
-		shop_fault_visible(s, SHOP_SLOW_DATABASE);
+	if (e->database && e->writes && o == SHOP_OK) f->wrote_ns = s->queue->now_ns;
+	if (e->database) c.touched |= s->dbs[e->target].slow_mask;
+	if (o == SHOP_TIMEOUT || o == SHOP_BUSY) c.touched |= e->storm_mask;
+	if (c.queued) {
+		shop_pool_gave_up(s, &c);
+		o = SHOP_NO_CONNECTION;
+	} else {
+		if (c.connected) shop_pool_give(s, &c);
+		tell_called(s, &c, &s->flows[c.flow], o);
 	}
-	if (o == SHOP_TIMEOUT || o == SHOP_REFUSED || o == SHOP_RESET) {
-		c.touched = true;
-		shop_fault_visible(s, SHOP_DEAD_POD);
-	}
-	tell_called(s, &c, f, o);
 	caller_goes_on(s, &c, o);
 }
 
@@ -564,6 +581,7 @@ static void answered(void *self, uint64_t arg) {
 void shop_pod_dies(struct shop *s, uint32_t pod) {
 	struct shop_station *st = &s->pods[pod]->station;
 	st->busy = st->waiting = 0;
+	shop_pools_reset(s, s->pods[pod], false);
 	for (uint32_t i = 0; i < s->flow_count; i++) {
 		struct shop_flow f = s->flows[i];
 		if (!f.used || f.pod != pod) continue;
@@ -571,6 +589,6 @@ void shop_pod_dies(struct shop *s, uint32_t pod) {
 		if (f.message)
 			shop_message_ended(s, f.message - 1, SHOP_RESET);
 		else
-			answer_later(s, f.call, f.call_gen, SHOP_RESET, true);
+			answer_later(s, f.call, f.call_gen, SHOP_RESET, s->pods[pod]->has);
 	}
 }

@@ -228,7 +228,7 @@ static double calls_mean(const struct shop_graph *g, const struct shop_load *l, 
 /* The share of a statement's load that one of the database's servers takes: reads go to the replicas. */
 static double at_primary(const struct shop_graph *g, const struct shop_graph_edge *e) {
 	int replicas = g->world->databases[e->target].replicas;
-	return replicas && shop_statement_reads(e->call->endpoint) ? 1.0 / replicas : 1;
+	return replicas && !shop_statement_writes(e->call->endpoint) ? 1.0 / replicas : 1;
 }
 
 static void add_rates(const struct shop_graph *g, struct shop_load *l) {
@@ -288,10 +288,12 @@ enum err shop_load_make(const struct shop_graph *g, struct arena *a, struct shop
 	return OK;
 }
 
-bool shop_statement_reads(const char *statement) {
-	static const char *const reads[] = { "SELECT ", "GET ", "HGET", "MGET", "find", "aggregate" };
-	for (size_t i = 0; i < sizeof reads / sizeof *reads; i++)
-		if (!strncasecmp(statement, reads[i], strlen(reads[i]))) return true;
+bool shop_statement_writes(const char *statement) {
+	static const char *const words[] = { "INSERT", "UPDATE", "DELETE", "UPSERT", "MERGE", "SET", "HSET",   "LPUSH",
+		                                 "RPUSH",  "SADD",   "ZADD",   "XADD",   "INCR",  "put", "insert", "update" };
+	size_t n = strcspn(statement, " ");
+	for (size_t i = 0; i < sizeof words / sizeof *words; i++)
+		if (strlen(words[i]) == n && !strncasecmp(words[i], statement, n)) return true;
 	return false;
 }
 

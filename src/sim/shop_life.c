@@ -143,7 +143,7 @@ static void scrape_moment(void *self, uint64_t arg) {
 	for (uint32_t i = 0; i < s->pod_count; i++) {
 		struct shop_pod *p = s->pods[i];
 		if (!p) continue;
-		double cpu_s = p->cpu_s, before = p->scraped_gen == p->gen ? p->scraped_s : cpu_s;
+		double cpu_s = shop_pod_cpu(s, p), before = p->scraped_gen == p->gen ? p->scraped_s : cpu_s;
 		int64_t window = s->queue->now_ns - p->scraped_ns;
 		p->scraped_window_ns = p->scraped_gen == p->gen ? window : 0;
 		p->scraped_milli = window > 0 ? (int64_t)((cpu_s - before) / ((double)window / 1e9) * 1000) : 0;
@@ -260,6 +260,8 @@ static void reset_counters(struct shop *s, const struct shop_member *m) {
 		p->counted_from_ns = s->queue->now_ns;
 		memset(p->served, 0, m->point_count * sizeof *p->served);
 		memset(p->called, 0, m->edge_count * sizeof *p->called);
+		memset(p->told_points, 0, m->point_count * sizeof *p->told_points);
+		memset(p->told_calls, 0, m->edge_count * sizeof *p->told_calls);
 	}
 	s->counts.resets++;
 	sim_trace_tell(s->o.trace, "telemetry: the counters of %s begin anew", m->spec->name);

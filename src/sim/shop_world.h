@@ -143,7 +143,7 @@ struct shop_world {
 /* 15 services, 3 databases. */
 extern const struct shop_world shop_builtin;
 
-/* Does a statement change nothing, so that a replica may answer it? By its first word. */
-bool shop_statement_reads(const char *statement);
+/* Does a statement change something, so that it needs the primary, and room on its disk? By its first word. */
+bool shop_statement_writes(const char *statement);
 /* Does the service `from` call `to` (a service or database), over any number of others? Itself: yes. */
 bool shop_world_reaches(const struct shop_world *w, const char *from, const char *to);
