@@ -72,6 +72,13 @@ const struct plan_info plan_table[PLAN_KINDS] = {
 	[PLAN_API_COMPACT] = { "api_compact", PLAN_NOTHING, 1, 0, 0, 0, 0, "It forgets history: watches are told 410." },
 	[PLAN_DEPLOYMENT] = { "deploy", PLAN_NOTHING, 0, 0, 0, 0, 0,
 	                      "A service is deployed in a new version: ordinary life." },
+	[PLAN_DRAIN] = { "drain", PLAN_NOTHING, 0, 0, 0, 0, 0, "A node is drained for a while: ordinary life." },
+	[PLAN_SLEEP] = { "sleep", PLAN_NOTHING, 0, 0, 0, 0, 0, "A service is scaled to zero for a while: ordinary life." },
+	[PLAN_BURST] = { "burst", PLAN_FACTOR, 0, 0, 0, 0, 0, "So many times as many customers: ordinary life." },
+	[PLAN_GAP] = { "gap", PLAN_NOTHING, 0, 0, 0, 0, 0, "A service's telemetry is lost for a while: ordinary life." },
+	[PLAN_RESET] = { "reset", PLAN_NOTHING, 0, 0, 0, 0, 0, "A service's counters begin anew: ordinary life." },
+	[PLAN_SKEW] = { "skew", PLAN_SECONDS, 0, 0, 0, 0, 0, "A node's clock is off: ordinary life." },
+	[PLAN_JOB] = { "job", PLAN_NOTHING, 0, 0, 0, 0, 0, "A job of the world runs: ordinary life." },
 	[PLAN_APPROVE] = { "approve", PLAN_NOTHING, 0, 0, 0, 0, 0, "A person approves every action that waits." },
 	[PLAN_REJECT] = { "reject", PLAN_NOTHING, 0, 0, 0, 0, 0, "A person rejects every action that waits." },
 };

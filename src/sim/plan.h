@@ -45,11 +45,22 @@ enum plan_kind {
 	PLAN_API_COMPACT,
 	PLAN_FAULTS, /* how many are faults: what follows is ordinary life, and people */
 	PLAN_DEPLOYMENT = PLAN_FAULTS,
+	PLAN_DRAIN, /* target: a node */
+	PLAN_SLEEP,
+	PLAN_BURST,
+	PLAN_GAP,
+	PLAN_RESET,
+	PLAN_SKEW, /* target: a node */
+	PLAN_JOB,  /* target: a job */
 	PLAN_APPROVE,
 	PLAN_REJECT,
 	PLAN_KINDS
 };
 #define PLAN_SHOP_FAULTS (PLAN_RETRY_STORM + 1)
+
+static inline bool plan_is_life(enum plan_kind k) {
+	return k >= PLAN_DEPLOYMENT && k <= PLAN_JOB;
+}
 
 enum plan_unit {
 	PLAN_NOTHING,
