@@ -5,6 +5,7 @@
  * scenario). Pure: sim/run carries it out. */
 #pragma once
 
+#include "base/json.h"
 #include "base/rng.h"
 #include "base/str.h"
 
@@ -73,8 +74,8 @@ struct fault_plan {
 /* "all", "none", or names joined by commas, into a bit per fault. ERR_INVALID: names the nearest. */
 MUST_USE enum err plan_faults_parse(struct str text, uint32_t *out, struct why *why);
 bool plan_kind_parse(struct str name, enum plan_kind *out);
-/* The table of faults for `--faults list`. */
-void plan_faults_list(struct buf *out);
+/* The faults for `--faults list`: an array of {name, where, unit, what}. */
+void plan_faults_list(struct json_out *o);
 
 /* Draws a plan of the faults in `mask` for a run of `length_ns`. Nothing begins in the first minute, nor in
  * the last fifth, so that what was begun can be seen to end. */
