@@ -17,16 +17,22 @@ enum plan_kind {
 	PLAN_DEAD_POD,
 	/* the outside's: Flyball's host, the network, the API server */
 	PLAN_KILL,
+	PLAN_RESTART_STORM,
 	PLAN_POWER_LOSS,
+	PLAN_TORN_WRITE,
 	PLAN_LOSS,
 	PLAN_DUPLICATE,
+	PLAN_REORDER,
 	PLAN_DELAY,
 	PLAN_CUT,
 	PLAN_PARTITION,
 	PLAN_SLOW_DISK,
 	PLAN_FULL_DISK,
+	PLAN_LOST_SYNC,
 	PLAN_CLOCK_STEP,
+	PLAN_CLOCK_SKEW,
 	PLAN_API_RESTART,
+	PLAN_API_SLOW,
 	PLAN_API_FAILING,
 	PLAN_API_FORGETFUL,
 	PLAN_API_STALE,
@@ -45,6 +51,7 @@ enum plan_unit {
 	PLAN_FACTOR,  /* "x6" */
 	PLAN_SHARE,   /* "40%": 0..1 */
 	PLAN_SECONDS, /* "20m" */
+	PLAN_TIMES,   /* "12": whole */
 };
 
 struct plan_info {
@@ -63,7 +70,7 @@ struct plan_step {
 	char target[64];  /* a service or database of the shop; empty: drawn by the shop, or none is needed */
 	double magnitude; /* in the kind's unit */
 	int64_t for_ns;   /* 0: a moment, or until it is cured */
-	int64_t effects;  /* KILL, POWER_LOSS: after so many more effects of the process; 0: at once */
+	int64_t effects;  /* deaths: after so many more effects of the process; 0: at once */
 };
 #define PLAN_STEPS_MAX 256
 struct fault_plan {
@@ -71,16 +78,23 @@ struct fault_plan {
 	size_t count;
 };
 
+/* A set of kinds: bit k for kind k. */
+typedef uint64_t plan_mask;
+_Static_assert(PLAN_FAULTS < 64, "a fault is a bit of a plan_mask");
+#define PLAN_ALL ((plan_mask)((UINT64_C(1) << PLAN_FAULTS) - 1))
+
 /* "all", "none", or names joined by commas, into a bit per fault. ERR_INVALID: names the nearest. */
-MUST_USE enum err plan_faults_parse(struct str text, uint32_t *out, struct why *why);
+MUST_USE enum err plan_faults_parse(struct str text, plan_mask *out, struct why *why);
+/* Flyball dies of it, after the step's number of effects. */
+bool plan_is_death(enum plan_kind k);
 bool plan_kind_parse(struct str name, enum plan_kind *out);
 /* The faults for `--faults list`: an array of {name, where, unit, what}. */
 void plan_faults_list(struct json_out *o);
 
 /* Draws a plan of the faults in `mask` for a run of `length_ns`. Nothing begins in the first minute, nor in
  * the last fifth, so that what was begun can be seen to end. */
-void plan_draw(struct fault_plan *p, struct rng rng, uint32_t mask, int64_t length_ns);
+void plan_draw(struct fault_plan *p, struct rng rng, plan_mask mask, int64_t length_ns);
 /* Keeps the order of time; equal times keep the order of adding. False: full. */
 bool plan_add(struct fault_plan *p, const struct plan_step *step);
-/* "slow_database orders x6 for 5m", for stories. */
+/* "slow_database orders x6 for 5m": as a scenario's line says it, and to the full when it was drawn. */
 void plan_step_text(const struct plan_step *s, char *out, size_t n);

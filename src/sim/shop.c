@@ -44,12 +44,11 @@ static void add_points(struct shop *s) {
 		struct shop_member *m = &s->members[i];
 		m->spec = &s->world->services[i];
 		m->first_point = s->point_count;
-		while (m->point_count < SHOP_ENDPOINTS_MAX && m->spec->endpoints[m->point_count].name) {
+		for (; m->point_count < m->spec->endpoint_count; m->point_count++) {
 			s->points = must_grow(s->points, s->point_count + 1, sizeof *s->points);
 			s->points[s->point_count++] = (struct shop_point){ .service = i,
 				                                               .index = m->point_count,
 				                                               .spec = &m->spec->endpoints[m->point_count] };
-			m->point_count++;
 		}
 	}
 }
@@ -145,7 +144,8 @@ static uint32_t add_call(struct shop *s, uint32_t service, const struct shop_cal
 }
 
 static void add_calls(struct shop *s, struct shop_point *pt) {
-	for (int i = 0; i < SHOP_CALLS_MAX && pt->spec->calls[i].to; i++) {
+	pt->edges = must_array(pt->spec->call_count, sizeof *pt->edges);
+	for (size_t i = 0; i < pt->spec->call_count; i++) {
 		const struct shop_call *c = &pt->spec->calls[i];
 		pt->edges[pt->edge_count++] = add_call(s, pt->service, c);
 		if (c->group + 1 > pt->groups) pt->groups = c->group + 1;
@@ -213,6 +213,7 @@ void shop_free(struct shop *s) {
 	http_client_close(s->client);
 	for (uint32_t i = 0; i < s->pod_count; i++) shop_pod_free(s->pods[i]);
 	for (uint32_t i = 0; i < s->point_count; i++) {
+		free(s->points[i].edges);
 		shop_form_done(&s->points[i].form);
 		for (int o = 0; o < SHOP_OUTCOMES; o++) sw_done(&s->points[i].metric_attributes[o]);
 	}
@@ -238,6 +239,22 @@ void shop_free(struct shop *s) {
 
 /* ---- Deployments ---- */
 
+/* A share goes in quotes, a number does not. */
+static void put_amount(struct buf *b, const char *key, const char *amount) {
+	const char *quote = strchr(amount, '%') ? "\"" : "";
+	buf_printf(b, "\"%s\":%s%s%s", key, quote, amount, quote);
+}
+
+static void put_strategy(const struct shop_service *spec, struct buf *b) {
+	bool surge = spec->max_surge && *spec->max_surge, unavailable = spec->max_unavailable && *spec->max_unavailable;
+	if (!surge && !unavailable) return;
+	buf_c(b, "\"strategy\":{\"rollingUpdate\":{");
+	if (surge) put_amount(b, "maxSurge", spec->max_surge);
+	if (surge && unavailable) buf_byte(b, ',');
+	if (unavailable) put_amount(b, "maxUnavailable", spec->max_unavailable);
+	buf_c(b, "}},");
+}
+
 static void put_deployment(const struct shop *s, const struct shop_member *m, struct buf *b) {
 	const struct shop_service *spec = m->spec;
 	buf_printf(
@@ -245,8 +262,7 @@ static void put_deployment(const struct shop *s, const struct shop_member *m, st
 		"{\"metadata\":{\"name\":\"%s\",\"namespace\":\"%s\",\"labels\":{\"app\":\"%s\"}},\"spec\":{\"replicas\":%d,"
 		"\"selector\":{\"matchLabels\":{\"app\":\"%s\"}},",
 		spec->deployment, s->world->namespace_, spec->deployment, spec->replicas, spec->deployment);
-	if (spec->max_surge)
-		buf_printf(b, "\"strategy\":{\"rollingUpdate\":{\"maxSurge\":\"%s\",\"maxUnavailable\":0}},", spec->max_surge);
+	put_strategy(spec, b);
 	buf_printf(
 		b,
 		"\"template\":{\"metadata\":{\"labels\":{\"app\":\"%s\"}},\"spec\":{\"containers\":[{\"name\":\"%s\",\"image\":"

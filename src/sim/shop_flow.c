@@ -73,6 +73,7 @@ void shop_flows_done(struct shop *s) {
 		free(s->timers[i].calls);
 		free(s->timers[i].ends);
 	}
+	free(s->timers);
 }
 
 static int64_t hop(struct shop *s) {
@@ -96,8 +97,8 @@ uint32_t shop_timer_find(struct shop *s, int64_t timeout_ns) {
 	if (!timeout_ns) timeout_ns = DEFAULT_TIMEOUT;
 	for (uint32_t i = 0; i < s->timer_count; i++)
 		if (s->timers[i].timeout_ns == timeout_ns) return i;
-	assert(s->timer_count < sizeof s->timers / sizeof *s->timers);
-	s->timers[s->timer_count].timeout_ns = timeout_ns;
+	s->timers = must_grow(s->timers, s->timer_count + 1, sizeof *s->timers);
+	s->timers[s->timer_count] = (struct shop_timer_list){ .timeout_ns = timeout_ns };
 	return s->timer_count++;
 }
 

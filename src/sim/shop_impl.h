@@ -36,7 +36,7 @@ struct shop_edge { /* a call as it is written in the world */
 struct shop_point { /* an endpoint */
 	uint32_t service, index;
 	const struct shop_endpoint *spec;
-	uint32_t edges[SHOP_CALLS_MAX], edge_count;
+	uint32_t *edges, edge_count;
 	int groups;
 	struct shop_span_form form;
 	struct sim_wire metric_attributes[SHOP_OUTCOMES];
@@ -150,7 +150,7 @@ struct shop {
 	struct shop_db *dbs;
 	uint32_t *entry_edges;
 	double entry_weight;
-	struct shop_timer_list timers[32];
+	struct shop_timer_list *timers;
 	uint32_t timer_count;
 	struct shop_flow *flows;
 	uint32_t *free_flows, flow_count, free_flow_count;
