@@ -15,10 +15,11 @@
 #include "observe/observer_in.h"
 #include "observe/records.h"
 
-#define PART_BYTES   (300 * 1024)
-#define PARTS_MAX    12
-#define RECORD_BYTES ((size_t)PARTS_MAX * PART_BYTES) /* of one transaction; events that do not fit wait for the next \
-	                                                   */
+#define PART_BYTES (300 * 1024)
+#define PARTS_MAX  12
+#define RECORD_BYTES                                                                                 \
+	((size_t)PARTS_MAX * PART_BYTES) /* of one transaction; events that do not fit wait for the next \
+	                                  */
 #define RETRY_NS NS_PER_SEC
 
 static_assert(RECORD_BYTES + PARTS_MAX * 200 < STATE_TRANSACT_BYTES_MAX, "it is one transaction");

@@ -5,8 +5,8 @@
 #include "base/param.h"
 #include "model/event.h"
 #include "sim/run.h"
-#include "sim/shrink.h"
 #include "sim/shop_file.h"
+#include "sim/shrink.h"
 #include "sim/sim.h"
 
 #define STEP_NS      (30 * NS_PER_SEC) /* virtual, between two looks at the watch */
