@@ -3,6 +3,7 @@
 
 #include <stdio.h>
 
+#include "base/test.h"
 #include "sim/kube_quantity.h"
 #include "sim/memory.h"
 #include "sim/test_kube.h"
@@ -163,7 +164,7 @@ TEST(a_load_that_comes_and_goes_is_followed_up_at_once_and_down_after_five_minut
 	struct load l = { .total_milli = 400 };
 	int64_t last = 0;
 	kube_rig_init(&l.r, t->seed);
-	kube_rig_add_cart(t, &l.r);
+	EXPECT_OK(kube_rig_add_cart(&l.r));
 	sim_kube_serve_metrics(l.r.kube, usage, &l);
 	EXPECT_OK(sim_kube_change(l.r.kube, KUBE_DEPLOYMENTS, "shop", "cart", "test",
 	                          STR("{\"spec\":{\"template\":{\"spec\":{\"containers\":[{\"name\":\"cart\",\"resources\":"

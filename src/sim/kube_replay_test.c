@@ -34,6 +34,7 @@ RECORDING(autoscale_no_requests, "autoscale-no-requests")
 RECORDING(autoscale_not_ready, "autoscale-not-ready")
 RECORDING(autoscale_policies, "autoscale-policies")
 RECORDING(autoscale_rollout, "autoscale-rollout")
+RECORDING(autoscale_up_and_down, "autoscale-up-and-down")
 RECORDING(autoscale_values, "autoscale-values")
 RECORDING(budget_least, "budget-least")
 RECORDING(budget_most, "budget-most")
@@ -55,7 +56,7 @@ RECORDING(who_goes_first, "who-goes-first")
 RECORDING(who_goes_first_of_the_ready, "who-goes-first-of-the-ready")
 
 RUN(autoscale_bounds, autoscale_fast_down, autoscale_from_one, autoscale_missing, autoscale_no_requests,
-    autoscale_not_ready, autoscale_policies, autoscale_rollout, autoscale_values, budget_least, budget_most, drained,
-    history, node_lost, paused, pods_come_and_go, recreate, rollout_all_at_once, rollout_default, rollout_surge_only,
-    rollout_turned_back, rollout_unavailable_only, slow_to_go, slow_to_trust, stuck, who_goes_first,
+    autoscale_not_ready, autoscale_policies, autoscale_rollout, autoscale_up_and_down, autoscale_values, budget_least,
+    budget_most, drained, history, node_lost, paused, pods_come_and_go, recreate, rollout_all_at_once, rollout_default,
+    rollout_surge_only, rollout_turned_back, rollout_unavailable_only, slow_to_go, slow_to_trust, stuck, who_goes_first,
     who_goes_first_of_the_ready)

@@ -1,6 +1,7 @@
 /* The simulated API server over the simulated network. */
 #include <stdio.h>
 
+#include "base/test.h"
 #include "sim/kube_server.h"
 #include "sim/memory.h"
 #include "sim/test_kube.h"
@@ -58,7 +59,7 @@ static void net_init(const struct t *t, struct net_rig *r) {
 	sim_host_init(&r->person, &o);
 	EXPECT_OK(sim_host_start(&r->host, NULL));
 	EXPECT_OK(sim_host_start(&r->person, NULL));
-	kube_rig_add_cart(t, &r->c);
+	EXPECT_OK(kube_rig_add_cart(&r->c));
 	kube_rig_run(&r->c, 10 * NS_PER_SEC);
 }
 

@@ -1,6 +1,7 @@
 /* The simulated cluster by itself: what its controllers do. (kube_replay_test compares them with the real ones.) */
 #include <stdio.h>
 
+#include "base/test.h"
 #include "sim/memory.h"
 #include "sim/test_kube.h"
 
@@ -33,7 +34,7 @@ TEST(a_deployment_becomes_pods_that_get_ready) {
 	struct kube_rig r;
 	int64_t all = 0;
 	kube_rig_init(&r, t->seed);
-	kube_rig_add_cart(t, &r);
+	EXPECT_OK(kube_rig_add_cart(&r));
 	kube_rig_run(&r, NS_PER_SEC);
 	EXPECT(ready_pods(&r, &all) == 0 && all == 4 && !sim_kube_rolled_out(deployment(&r)));
 	kube_rig_run(&r, 5 * NS_PER_SEC);
@@ -54,7 +55,7 @@ TEST(a_rolling_update_keeps_its_limits_and_ends, .seeds = 20) {
 	struct kube_rig r;
 	int64_t all = 0;
 	kube_rig_init(&r, t->seed);
-	kube_rig_add_cart(t, &r);
+	EXPECT_OK(kube_rig_add_cart(&r));
 	kube_rig_run(&r, 10 * NS_PER_SEC);
 	EXPECT_OK(sim_kube_change(r.kube, KUBE_DEPLOYMENTS, "shop", "cart", "kubectl",
 	                          STR("{\"spec\":{\"template\":{\"metadata\":{\"annotations\":{\"x\":\"1\"}}}}}"), NULL));
@@ -81,7 +82,7 @@ TEST(scaling_in_the_middle_of_a_rollout_is_shared_out) {
 	struct kube_rig r;
 	int64_t all = 0;
 	kube_rig_init(&r, t->seed);
-	kube_rig_add_cart(t, &r);
+	EXPECT_OK(kube_rig_add_cart(&r));
 	kube_rig_run(&r, 10 * NS_PER_SEC);
 	r.start_ns = 1000 * NS_PER_SEC; /* the new ones do not get ready */
 	EXPECT_OK(sim_kube_change(r.kube, KUBE_DEPLOYMENTS, "shop", "cart", "kubectl",
@@ -105,7 +106,7 @@ TEST(a_rollout_that_does_not_move_is_said_to_be_stuck) {
 	struct kube_rig r;
 	kube_rig_init(&r, t->seed);
 	r.start_ns = INT64_C(100000) * NS_PER_SEC;
-	kube_rig_add_cart(t, &r);
+	EXPECT_OK(kube_rig_add_cart(&r));
 	kube_rig_run(&r, 500 * NS_PER_SEC);
 	EXPECT(sim_kube_condition_is(deployment(&r), "Progressing", "True"));
 	kube_rig_run(&r, 200 * NS_PER_SEC);
@@ -116,7 +117,7 @@ TEST(a_rollout_that_does_not_move_is_said_to_be_stuck) {
 TEST(a_container_that_dies_comes_back_later_and_later) {
 	struct kube_rig r;
 	kube_rig_init(&r, t->seed);
-	kube_rig_add_cart(t, &r);
+	EXPECT_OK(kube_rig_add_cart(&r));
 	kube_rig_run(&r, 10 * NS_PER_SEC);
 	size_t i = 0;
 	const struct doc *pod = sim_kube_next(r.kube, KUBE_PODS, &i);
@@ -143,7 +144,7 @@ TEST(a_deleted_pod_is_replaced_and_a_hung_one_killed_after_its_grace) {
 	struct kube_rig r;
 	int64_t all = 0;
 	kube_rig_init(&r, t->seed);
-	kube_rig_add_cart(t, &r);
+	EXPECT_OK(kube_rig_add_cart(&r));
 	kube_rig_run(&r, 10 * NS_PER_SEC);
 	r.hang = true;
 	size_t i = 0;
@@ -168,7 +169,7 @@ TEST(a_deleted_pod_is_replaced_and_a_hung_one_killed_after_its_grace) {
 TEST(a_snapshot_is_what_was_there_then, .seeds = 10) {
 	struct kube_rig r;
 	kube_rig_init(&r, t->seed);
-	kube_rig_add_cart(t, &r);
+	EXPECT_OK(kube_rig_add_cart(&r));
 	kube_rig_run(&r, rng_below(&t->rng, 4 * NS_PER_SEC));
 	uint64_t version = sim_kube_version(r.kube);
 	struct sim_kube_state **now = NULL, **then = NULL;
@@ -213,7 +214,7 @@ TEST(a_drained_node_empties_as_far_as_the_budget_lets_it, .seeds = 10) {
 	struct kube_rig r;
 	int64_t all = 0;
 	kube_rig_init(&r, t->seed);
-	kube_rig_add_cart(t, &r);
+	EXPECT_OK(kube_rig_add_cart(&r));
 	add_budget(t, &r);
 	kube_rig_run(&r, 10 * NS_PER_SEC);
 	EXPECT(pods_on(&r, "node-1") == 2 || pods_on(&r, "node-2") == 2 || pods_on(&r, "node-3") == 2);
@@ -244,7 +245,7 @@ TEST(a_pod_that_finds_no_node_waits_for_one) {
 	kube_rig_init(&r, t->seed);
 	for (int i = 1; i <= 3; i++)
 		EXPECT_OK(sim_kube_cordon(r.kube, (const char *[]){ "node-1", "node-2", "node-3" }[i - 1], true));
-	kube_rig_add_cart(t, &r);
+	EXPECT_OK(kube_rig_add_cart(&r));
 	kube_rig_run(&r, 60 * NS_PER_SEC);
 	EXPECT(ready_pods(&r, &all) == 0 && all == 4 && pods_on(&r, "") == 4);
 	EXPECT_OK(sim_kube_cordon(r.kube, "node-2", false));
@@ -257,7 +258,7 @@ TEST(a_node_that_is_not_ready_loses_its_pods_after_300_s) {
 	struct kube_rig r;
 	int64_t all = 0;
 	kube_rig_init(&r, t->seed);
-	kube_rig_add_cart(t, &r);
+	EXPECT_OK(kube_rig_add_cart(&r));
 	kube_rig_run(&r, 10 * NS_PER_SEC);
 	int64_t there = (int64_t)pods_on(&r, "node-1");
 	EXPECT_OK(sim_kube_node_ready(r.kube, "node-1", false));
@@ -277,7 +278,7 @@ TEST(a_pod_that_its_kubelet_gave_up_is_replaced) {
 	size_t i = 0;
 	int64_t all = 0;
 	kube_rig_init(&r, t->seed);
-	kube_rig_add_cart(t, &r);
+	EXPECT_OK(kube_rig_add_cart(&r));
 	kube_rig_run(&r, 10 * NS_PER_SEC);
 	snprintf(uid, sizeof uid, "%s", doc_c(doc_path(sim_kube_next(r.kube, KUBE_PODS, &i), "metadata.uid")));
 	sim_kube_pod_failed(r.kube, uid, "Evicted");
@@ -300,7 +301,7 @@ TEST(what_repeats_is_one_event_and_many_alike_are_told_as_one) {
 	struct kube_rig r;
 	struct sim_kube_saying s = { "tester", "Trying", true };
 	kube_rig_init(&r, t->seed);
-	kube_rig_add_cart(t, &r);
+	EXPECT_OK(kube_rig_add_cart(&r));
 	for (int i = 0; i < 20; i++) {
 		sim_kube_say(r.kube, deployment(&r), &s, "the same");
 		kube_rig_run(&r, NS_PER_SEC);
@@ -323,7 +324,7 @@ TEST(what_repeats_is_one_event_and_many_alike_are_told_as_one) {
 TEST(available_is_ready_for_min_ready_seconds) {
 	struct kube_rig r;
 	kube_rig_init(&r, t->seed);
-	kube_rig_add_cart(t, &r);
+	EXPECT_OK(kube_rig_add_cart(&r));
 	EXPECT_OK(sim_kube_change(r.kube, KUBE_DEPLOYMENTS, "shop", "cart", "test",
 	                          STR("{\"spec\":{\"minReadySeconds\":20}}"), NULL));
 	kube_rig_run(&r, 15 * NS_PER_SEC);

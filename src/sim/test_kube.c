@@ -57,8 +57,7 @@ void kube_rig_run(struct kube_rig *r, int64_t ns) {
 	do { r->trace.now_ns = r->queue.now_ns; } while (sim_queue_next(&r->queue, until));
 }
 
-void kube_rig_add_cart(const struct t *t, struct kube_rig *r) {
-	struct why why = { "" };
-	EXPECT_OK(sim_kube_create(r->kube, KUBE_NAMESPACES, STR("{\"metadata\":{\"name\":\"shop\"}}"), &why));
-	EXPECT_OK(sim_kube_create(r->kube, KUBE_DEPLOYMENTS, STR(KUBE_RIG_CART), &why));
+enum err kube_rig_add_cart(struct kube_rig *r) {
+	enum err e = sim_kube_create(r->kube, KUBE_NAMESPACES, STR("{\"metadata\":{\"name\":\"shop\"}}"), NULL);
+	return e ? e : sim_kube_create(r->kube, KUBE_DEPLOYMENTS, STR(KUBE_RIG_CART), NULL);
 }

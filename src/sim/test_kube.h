@@ -1,7 +1,6 @@
 /* A simulated cluster for tests: containers get ready two seconds after they start, and stop at once. */
 #pragma once
 
-#include "base/test.h"
 #include "sim/kube_impl.h"
 
 struct kube_rig;
@@ -32,4 +31,4 @@ void kube_rig_run(struct kube_rig *r, int64_t ns);
 	"\"name\":"                                                                                                        \
 	"\"cart\",\"image\":\"shop/cart:1\",\"resources\":{\"limits\":{\"memory\":\"256Mi\"}}}]}}}}"
 /* The namespace "shop" with the Deployment "cart" of four pods. */
-void kube_rig_add_cart(const struct t *t, struct kube_rig *r);
+MUST_USE enum err kube_rig_add_cart(struct kube_rig *r);
