@@ -90,6 +90,10 @@ static enum err check_consumer(const struct checker *c, const struct shop_graph 
 	return bad(c, call->line, call->endpoint, "it takes requests and messages, or messages of two queues");
 }
 
+static bool by_queue(const struct shop_call *c) {
+	return c && c->queue && *c->queue;
+}
+
 static enum err check_calls(const struct checker *c, const struct shop_graph *g, struct arena *a) {
 	const struct shop_call **taken = arena_array(a, const struct shop_call *, g->point_count + 1);
 	if (!taken) return ERR_NOMEM;
@@ -107,12 +111,13 @@ static enum err check_calls(const struct checker *c, const struct shop_graph *g,
 			if (err) return err;
 		}
 	}
-	for (size_t i = 0; i < c->w->entry_count; i++) {
-		const struct shop_call *call = taken[g->entries[i]];
-		if (call && call->queue && *call->queue)
+	for (size_t i = 0; i < c->w->entry_count; i++)
+		if (by_queue(taken[g->entries[i]]))
 			return bad(c, c->w->entries[i].line, c->w->entries[i].endpoint,
 			           "it takes messages: customers cannot ask it");
-	}
+	for (size_t i = 0; i < c->w->job_count; i++)
+		if (by_queue(taken[g->jobs[i]]))
+			return bad(c, c->w->jobs[i].line, c->w->jobs[i].endpoint, "it takes messages: a job cannot ask it");
 	return OK;
 }
 
@@ -150,9 +155,10 @@ static enum err check_load(const struct checker *c, const struct shop_graph *g, 
 	}
 	for (size_t i = g->point_count; i && !e; i--) {
 		size_t at = g->points[g->order[i - 1]].service;
-		if (l.services[at] <= 1) continue;
-		snprintf(text, sizeof text, "%.3g requests a second ask for %.3g %% of its workers", l.service_rates[at],
-		         l.services[at] * 100);
+		bool cpu = l.cpus[at] > 1;
+		if (l.services[at] <= 1 && !cpu) continue;
+		snprintf(text, sizeof text, "%.3g requests a second ask for %.3g %% of its %s", l.service_rates[at],
+		         (cpu ? l.cpus[at] : l.services[at]) * 100, cpu ? "CPU ('cpu_limit')" : "workers");
 		e = bad(c, w->services[at].line, w->services[at].name, text);
 	}
 	return e;
