@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/str.h"
+#include "sim/shop_fault.h"
 #include "sim/shop_file.h"
 #include "sim/shop_graph.h"
 
@@ -142,6 +143,38 @@ static enum err check_names(const struct checker *c) {
 	return OK;
 }
 
+static bool is_place(const struct shop_world *w, bool database, struct str name) {
+	for (size_t i = 0; i < (database ? w->database_count : w->service_count); i++)
+		if (str_is(name, database ? w->databases[i].name : w->services[i].name)) return true;
+	return false;
+}
+
+/* A fault is one that there is, at places that there are, and as hard as it can be. */
+static enum err check_fault(const struct checker *c, const struct shop_harm *h) {
+	int kind = 0;
+	size_t least = SIZE_MAX;
+	const char *near = "";
+	char text[160];
+	for (int k = 0; k < SHOP_FAULTS; k++) {
+		size_t d = str_distance(str_of(h->kind), str_of(shop_fault_infos[k].name));
+		if (d < least) least = d, near = shop_fault_infos[k].name, kind = k;
+	}
+	snprintf(text, sizeof text, "there is no such fault, did you mean '%s'?", near);
+	if (least) return bad(c, h->line, h->kind, text);
+	if (h->most > 0 && (h->least > h->most || h->least <= 0))
+		return bad(c, h->line, h->kind, "'least' is more than 0, and not more than 'most'");
+	struct str head, tail;
+	bool database = shop_fault_at_database((enum shop_fault_kind)kind);
+	for (struct str rest = str_of(h->at); rest.n; rest = tail) {
+		(void)str_cut(rest, ',', &head, &tail);
+		head = str_trim(head);
+		snprintf(text, sizeof text, "there is no %s '%.*s'", database ? "database" : "service",
+		         head.n < 63 ? (int)head.n : 63, head.p);
+		if (!is_place(c->w, database, head)) return bad(c, h->line, h->kind, text);
+	}
+	return OK;
+}
+
 /* Those that are called before their callers: who waits for an overloaded one is overloaded too. */
 static enum err check_load(const struct checker *c, const struct shop_graph *g, struct arena *a) {
 	const struct shop_world *w = c->w;
@@ -183,6 +216,7 @@ enum err shop_world_check(const struct shop_world *w, const char *file, struct w
 	enum err e = check_entries(&c);
 	for (size_t i = 0; i < w->service_count && !e; i++) e = check_service(&c, &w->services[i]);
 	if (!e) e = check_names(&c);
+	for (size_t i = 0; i < w->fault_count && !e; i++) e = check_fault(&c, &w->faults[i]);
 	arena_init(&a, 0);
 	if (!e) e = shop_graph_make(w, &a, file, &g, why);
 	if (!e) e = check_calls(&c, &g, &a);
