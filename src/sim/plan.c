@@ -153,12 +153,18 @@ enum err plan_faults_parse(struct str text, plan_mask *out, struct why *why) {
 	return OK;
 }
 
-void plan_faults_list(struct buf *out) {
+void plan_faults_list(struct json_out *o) {
 	static const char *const units[] = { "", "factor", "share", "seconds", "times" };
-	buf_printf(out, "%-15s %-8s %-8s %s\n", "NAME", "WHERE", "UNIT", "WHAT");
-	for (int k = 0; k < PLAN_FAULTS; k++)
-		buf_printf(out, "%-15s %-8s %-8s %s\n", plan_table[k].name, k < PLAN_SHOP_FAULTS ? "shop" : "outside",
-		           units[plan_table[k].unit], plan_table[k].help);
+	json_begin_array(o);
+	for (int k = 0; k < PLAN_FAULTS; k++) {
+		json_begin_object(o);
+		json_kv_c(o, "name", plan_table[k].name);
+		json_kv_c(o, "where", k < PLAN_SHOP_FAULTS ? "shop" : "outside");
+		json_kv_c(o, "unit", units[plan_table[k].unit]);
+		json_kv_c(o, "what", plan_table[k].help);
+		json_end_object(o);
+	}
+	json_end_array(o);
 }
 
 bool plan_add(struct fault_plan *p, const struct plan_step *step) {
