@@ -102,9 +102,23 @@ static bool belongs(const struct observer *ob, const struct incident *in, uint32
 
 /* ---- symptoms ---- */
 
+void incident_hold(const struct observer *ob, uint32_t entity, int by) {
+	struct entity *e = entity_of(ob, entity);
+	if (e) e->holds += (uint32_t)by;
+}
+
+void incident_forget(const struct observer *ob, struct incident *in) {
+	for (uint32_t i = 0; i < in->member_count; i++) incident_hold(ob, in->members[i], -1);
+	for (uint32_t i = 0; i < in->symptom_count; i++) incident_hold(ob, in->symptoms[i].entity, -1);
+	incident_hold(ob, in->cause, -1);
+	*in = (struct incident){ .state = INCIDENT_FREE, .cause = NONE };
+}
+
 static void member_add(struct observer *ob, struct incident *in, struct watch *w) {
 	w->incident = (uint32_t)(in - ob->incidents);
-	if (!member(in, w->entity) && in->member_count < MEMBERS_MAX) in->members[in->member_count++] = w->entity;
+	if (member(in, w->entity) || in->member_count == MEMBERS_MAX) return;
+	in->members[in->member_count++] = w->entity;
+	incident_hold(ob, w->entity, +1);
 }
 
 static struct symptom *symptom_find(struct incident *in, uint32_t entity, enum signal_kind k, enum via via) {
@@ -143,6 +157,7 @@ static void symptom_add(struct observer *ob, struct incident *in, struct watch *
 		.entity = w->entity, .instance = f->instance, .via = f->via, .signal = k, .first = f->v, .on_ns = ob->now_ns
 	};
 	struct symptom *fresh = &in->symptoms[in->symptom_count - 1];
+	incident_hold(ob, w->entity, +1);
 	symptom_fit(ob, w, fresh);
 	fresh->binding = f->severity >= ob->o.settings.incident_severity;
 	in->severity = join_severity(in->severity, f->severity);
@@ -222,11 +237,13 @@ static void times_of(struct incident *in) {
 }
 
 static void incident_open(struct observer *ob, struct watch *w, enum signal_kind k) {
+	if (!publish_room(ob)) return;
 	const struct incident *before = followed(ob, w);
 	char id_before[ULID_LEN + 1] = "";
 	if (before) memcpy(id_before, before->id, sizeof id_before);
 	struct incident *in = place(ob);
 	if (!in) return; /* every place is an open incident: shed, and the anomaly was told */
+	if (in->state != INCIDENT_FREE) incident_forget(ob, in);
 	*in = (struct incident){ .state = INCIDENT_OPEN, .opened_ns = ob->now_ns, .cause = NONE, .none = true };
 	memcpy(in->before, id_before, sizeof id_before);
 	id_make(ob, w, k, in->id);
@@ -405,9 +422,8 @@ static void incident_look(struct observer *ob, struct incident *in) {
 void incident_pass(struct observer *ob) {
 	for (int i = 0; i < INCIDENTS_MAX; i++) {
 		struct incident *in = &ob->incidents[i];
-		if (in->state == INCIDENT_RESOLVED_LATELY && ob->now_ns - in->resolved_ns > REOPEN_NS)
-			in->state = INCIDENT_FREE;
-		if (in->state != INCIDENT_OPEN) continue;
+		if (in->state == INCIDENT_RESOLVED_LATELY && ob->now_ns - in->resolved_ns > REOPEN_NS) incident_forget(ob, in);
+		if (in->state != INCIDENT_OPEN || !publish_room(ob)) continue;
 		if (in->look_ns && ob->now_ns >= in->look_ns) cause_look(ob, in);
 		incident_look(ob, in);
 	}

@@ -81,6 +81,8 @@ enum err observer_open(const struct observer_opts *o, struct observer **out, str
 	if (ob->o.settings.adopt_ns <= 0) ob->o.settings.adopt_ns = 2 * 3600 * NS_PER_SEC;
 	arena_init(&ob->arena, 8u << 20);
 	buf_init(&ob->loading.bytes, 0);
+	buf_init(&ob->loading.kept, 0);
+	for (int i = 0; i < INCIDENTS_MAX; i++) ob->incidents[i].cause = NONE;
 	ob->now_ns = clock_wall(o->clock).ns;
 	ob->saved_ns = ob->now_ns;
 	struct stream_opts so = { s->window_ns, s->lateness_ns, s->series_max, s->services_max,

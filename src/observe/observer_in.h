@@ -7,7 +7,7 @@
  *   cause.c      an incident's surroundings become the arrays of rca/, a report becomes an event
  *   stale.c      telemetry that stops, models that get ready
  *   tell.c       events as JSON; publish.c: the outbox, until they are durable
- *   checkpoint.c what is saved, and read again
+ *   checkpoint.c what is saved, and read again; keep.c: open incidents, at each change
  *   view.c       what people are shown */
 #pragma once
 
@@ -142,11 +142,14 @@ struct loading {
 	uint64_t generation, position;
 	uint32_t parts, have;
 	struct buf bytes;
+	bool applied;    /* the parts are read, or refused */
+	struct buf kept; /* the record of incidents, as far as it came */
+	char kept_after[96];
 };
 
 struct observer_counts {
 	int64_t batches, refused, anomalies, incidents, joined, reports, abstained, resolved, events, events_dropped;
-	int64_t checkpoints, checkpoint_failures, checkpoint_bytes, services_refused;
+	int64_t checkpoints, checkpoint_failures, keep_failures, checkpoint_bytes, services_refused;
 };
 
 struct observer {
@@ -163,6 +166,8 @@ struct observer {
 	uint32_t out_count;
 	uint64_t keep_wanted, keep_sent, keep_done; /* writes of incidents and what they tell */
 	bool keep_pending;
+	int64_t keep_due_ns; /* not before this is it tried again */
+	char untold[200];    /* why incidents cannot be written, so are not told; empty: they can */
 	uint64_t next_tag;
 	struct saving saving;
 	struct loading loading;
@@ -217,6 +222,7 @@ void instance_adopt(struct observer *ob, struct watch *w, enum signal_kind k);
 void usual_learn(struct observer *ob, struct watch *w, int64_t first_slot, int64_t last_slot);
 struct usual_calls *usual_calls_of(struct observer *ob, uint32_t edge); /* made if need be */
 struct usual_calls *usual_calls_get(const struct observer *ob, uint32_t edge);
+void usual_calls_forget(struct observer *ob, uint32_t edge);
 
 /* ---- incident.c ---- */
 double severity_of(enum signal_kind k, const struct verdict *v);
@@ -224,6 +230,10 @@ void incident_note(struct observer *ob, struct watch *w, enum signal_kind k);
 void incident_pass(struct observer *ob);
 struct incident *incident_at(const struct observer *ob, uint32_t index);
 bool incident_any_open(const struct observer *ob);
+/* Whoever an incident speaks of is not let go by the stream: `by` +1 with each place that names it, -1 after. */
+void incident_hold(const struct observer *ob, uint32_t entity, int by);
+/* The place is free again. */
+void incident_forget(const struct observer *ob, struct incident *in);
 
 /* ---- cause.c ---- */
 void cause_look(struct observer *ob, struct incident *in);
@@ -251,15 +261,26 @@ enum signal_state tell_state(const struct observer *ob, const struct entity *e, 
  * (`in`) has an id that follows from it, so that making it twice makes one; others draw theirs. */
 struct out_event *publish_new(struct observer *ob, enum event_type type, struct str subject, double severity,
                               struct incident *in);
+/* Whether an event of an incident would find a place; else its maker waits. */
+bool publish_room(const struct observer *ob);
 bool publish_step(struct observer *ob);
 bool publish_done(struct observer *ob, uint64_t tag, enum err e); /* true: the tag was one of ours */
+void publish_forget(struct observer *ob); /* events of incidents that were read back and make no sense */
 void publish_free(struct observer *ob);
 
 /* ---- checkpoint.c ---- */
+enum state_tag { TAG_PART = 1, TAG_MANIFEST, TAG_KEEP, TAG_LOAD };
+#define STATE_TAG(kind, n) (((uint64_t)(kind) << 56) | (n))
 bool checkpoint_load_step(struct observer *ob);
 bool checkpoint_step(struct observer *ob, bool now);
 void checkpoint_state_done(struct observer *ob, const struct state_done *d);
 void checkpoint_free(struct observer *ob);
+
+/* ---- keep.c ---- */
+bool keep_step(struct observer *ob);
+void keep_written(struct observer *ob, const struct state_done *d);
+bool keep_ask(struct observer *ob, uint64_t tag); /* false: ask again */
+bool keep_read(struct observer *ob, const struct state_done *d);
 
 /* The signal's entity. */
 static inline struct entity *entity_of(const struct observer *ob, uint32_t entity) {

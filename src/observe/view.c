@@ -169,6 +169,7 @@ void observer_status(const struct observer *ob, struct json_out *o) {
 	json_begin_object(o);
 	json_kv_bool(o, "ready", observer_ready(ob));
 	json_kv_c(o, "refused_checkpoint", ob->damaged[0] ? ob->damaged : NULL);
+	json_kv_c(o, "untold", ob->untold[0] ? ob->untold : NULL);
 	json_kv_int(o, "shard", ob->o.shard);
 	json_kv_int(o, "entities", (int64_t)c->entities.by_key.count);
 	json_kv_int(o, "instances", (int64_t)c->instances.by_key.count);
@@ -214,6 +215,9 @@ void observer_metrics(const struct observer *ob, struct metrics_out *m) {
 	metrics_one(m, "flyball_observe_events_dropped", "counter", "Events shed or refused.", (double)n->events_dropped);
 	metrics_one(m, "flyball_observe_events_waiting", "gauge", "Events not yet durable.", (double)ob->out_count);
 	metrics_one(m, "flyball_observe_checkpoints", "counter", "Checkpoints written.", (double)n->checkpoints);
+	metrics_one(m, "flyball_observe_incident_write_failures", "counter",
+	            "Writes of open incidents that failed; until one works, incidents are not told.",
+	            (double)n->keep_failures);
 	metrics_one(m, "flyball_observe_checkpoint_failures", "counter", "Checkpoints that failed.",
 	            (double)n->checkpoint_failures);
 	metrics_one(m, "flyball_observe_checkpoint_bytes", "gauge", "Size of the newest checkpoint.",

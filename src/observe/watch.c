@@ -174,8 +174,21 @@ static void channel_news(struct observer *ob, struct channel *c) {
 	if (c->via == own || c->via == VIA_CALLS) requests_judge(ob, w, own, c->via, y->to_ns);
 }
 
+/* What the stream has let go: its number may be somebody else's from this batch on. */
+static void gone_forget(struct observer *ob) {
+	const struct catalog *c = &ob->stream->catalog;
+	for (uint32_t i = 0; i < c->gone_entities.count; i++) {
+		uint32_t entity = c->gone_entities.v[i];
+		if (entity >= ob->watch_cap) continue;
+		watch_free(ob->watches[entity]);
+		ob->watches[entity] = NULL;
+	}
+	for (uint32_t i = 0; i < c->gone_edges.count; i++) usual_calls_forget(ob, c->gone_edges.v[i]);
+}
+
 void watch_news(struct observer *ob) {
 	struct stream *st = ob->stream;
+	gone_forget(ob);
 	for (uint32_t i = 0; i < st->channel_count; i++) channel_news(ob, st->channels[i]);
 	instance_news(ob);
 }

@@ -303,7 +303,7 @@ static void request_free(struct sim_kube_request *q) {
 static struct sim_kube_request *find_request(struct sim_kube_server *s, uint64_t id) {
 	list_each(it, &s->requests) {
 		struct sim_kube_request *q = container_of(it, struct sim_kube_request, link);
-		if (q->id == id) return q;
+		if (q->id == id && !q->left) return q;
 	}
 	return NULL;
 }
@@ -327,6 +327,34 @@ static void begin(struct sim_kube_server *s, const struct http_event *e) {
 	list_push(&s->requests, &q->link);
 }
 
+static void serve(struct sim_kube_server *s, struct sim_kube_request *q) {
+	struct arena a;
+	arena_init(&a, 0);
+	struct sim_kube_exchange x = { .s = s, .q = q, .a = &a };
+	if (q->body.err)
+		sim_kube_answer_status(&x, 413, "RequestEntityTooLarge", "Request entity too large: limit is 3145728", NULL);
+	else
+		handle(&x);
+	arena_done(&a);
+	request_free(q);
+}
+
+/* Whole: it is served, or waits its turn at a slow server. */
+static void received(struct sim_kube_server *s, struct sim_kube_request *q) {
+	q->due_ns = s->host->queue->now_ns;
+	if (s->faults.slow_ns > 0) {
+		s->counts.slow++;
+		q->due_ns += (int64_t)(rng_unit(&s->rng) * (double)s->faults.slow_ns);
+	}
+	if (q->due_ns <= s->host->queue->now_ns) serve(s, q);
+}
+
+/* A server that has begun does not always hear that nobody listens any more. */
+static void sender_left(struct sim_kube_server *s, struct sim_kube_request *q) {
+	q->left = true;
+	if (!q->due_ns || rng_below(&s->rng, 2)) request_free(q);
+}
+
 static void take(struct sim_kube_server *s, const struct http_event *e) {
 	if (e->kind == HTTP_REQUEST) {
 		begin(s, e);
@@ -335,18 +363,8 @@ static void take(struct sim_kube_server *s, const struct http_event *e) {
 	struct sim_kube_request *q = find_request(s, e->id);
 	if (!q) return;
 	if (e->kind == HTTP_BODY) buf_str(&q->body, e->body);
-	if (e->kind == HTTP_END) {
-		struct arena a;
-		arena_init(&a, 0);
-		struct sim_kube_exchange x = { .s = s, .q = q, .a = &a };
-		if (q->body.err)
-			sim_kube_answer_status(&x, 413, "RequestEntityTooLarge", "Request entity too large: limit is 3145728",
-			                       NULL);
-		else
-			handle(&x);
-		arena_done(&a);
-	}
-	if (e->kind == HTTP_END || e->kind == HTTP_FAILED) request_free(q);
+	if (e->kind == HTTP_END) received(s, q);
+	if (e->kind == HTTP_FAILED) sender_left(s, q);
 }
 
 static void wake(void *self) {
@@ -369,6 +387,10 @@ static bool step(void *self) {
 	struct sim_kube_server *s = self;
 	struct http_event e;
 	while (http_server_poll(s->http, &e)) take(s, &e);
+	list_each_safe(it, &s->requests) {
+		struct sim_kube_request *q = container_of(it, struct sim_kube_request, link);
+		if (q->due_ns && q->due_ns <= s->host->queue->now_ns) serve(s, q);
+	}
 	list_each_safe(it, &s->watches) (void)sim_kube_watch_pump(s, container_of(it, struct sim_kube_watch, link));
 	return false;
 }
@@ -381,6 +403,10 @@ static struct mono next_due(void *self) {
 		int64_t at = w->bookmarks && w->bookmark_ns < w->deadline_ns ? w->bookmark_ns : w->deadline_ns;
 		if (w->lagging) at = now + 100 * NS_PER_MS;
 		if (at < due) due = at;
+	}
+	list_each(it, &s->requests) {
+		const struct sim_kube_request *q = container_of(it, struct sim_kube_request, link);
+		if (q->due_ns && q->due_ns < due) due = q->due_ns;
 	}
 	return (struct mono){ due == INT64_MAX ? due : due + s->host->clock.booted_ns };
 }

@@ -44,12 +44,11 @@ static void add_points(struct shop *s) {
 		struct shop_member *m = &s->members[i];
 		m->spec = &s->world->services[i];
 		m->first_point = s->point_count;
-		while (m->point_count < SHOP_ENDPOINTS_MAX && m->spec->endpoints[m->point_count].name) {
+		for (; m->point_count < m->spec->endpoint_count; m->point_count++) {
 			s->points = must_grow(s->points, s->point_count + 1, sizeof *s->points);
 			s->points[s->point_count++] = (struct shop_point){ .service = i,
 				                                               .index = m->point_count,
 				                                               .spec = &m->spec->endpoints[m->point_count] };
-			m->point_count++;
 		}
 	}
 }
@@ -65,7 +64,7 @@ static void point_forms(struct shop *s, struct shop_point *pt) {
 	shop_attr_str(&a, 9, "server.address", service);
 	shop_attr_int(&a, 9, "server.port", 8080);
 	shop_attr_str(&a, 9, "network.protocol.version", "1.1");
-	shop_form_init(&pt->form, pt->spec->name, 2, &a, true, true);
+	shop_form_init(&pt->form, pt->spec->name, 2, &a, NULL, true);
 	sw_done(&a);
 	for (int o = 0; o < SHOP_OUTCOMES; o++) {
 		struct sim_wire *w = &pt->metric_attributes[o];
@@ -73,7 +72,7 @@ static void point_forms(struct shop *s, struct shop_point *pt) {
 		shop_attr_str(w, 9, "http.route", route);
 		shop_attr_str(w, 9, "url.scheme", "http");
 		shop_attr_str(w, 9, "network.protocol.version", "1.1");
-		shop_attr_outcome(w, 9, (enum shop_outcome)o, true);
+		shop_attr_outcome(w, 9, (enum shop_outcome)o, NULL);
 	}
 }
 
@@ -87,14 +86,14 @@ static void http_edge_forms(struct shop *s, struct shop_edge *e) {
 	shop_attr_str(&a, 9, "server.address", address);
 	shop_attr_int(&a, 9, "server.port", 8080);
 	shop_attr_str(&a, 9, "url.full", url);
-	shop_form_init(&e->form, method, 3, &a, true, false);
+	shop_form_init(&e->form, method, 3, &a, NULL, false);
 	sw_done(&a);
 	for (int o = 0; o < SHOP_OUTCOMES; o++) {
 		struct sim_wire *w = &e->metric_attributes[o];
 		shop_attr_str(w, 9, "http.request.method", method);
 		shop_attr_str(w, 9, "server.address", address);
 		shop_attr_int(w, 9, "server.port", 8080);
-		shop_attr_outcome(w, 9, (enum shop_outcome)o, true);
+		shop_attr_outcome(w, 9, (enum shop_outcome)o, NULL);
 	}
 }
 
@@ -108,13 +107,13 @@ static void db_edge_forms(struct shop *s, struct shop_edge *e, const char *state
 	shop_attr_str(&a, 9, old_names ? "db.operation" : "db.operation.name", operation);
 	shop_attr_str(&a, 9, old_names ? "db.sql.table" : "db.collection.name", table);
 	shop_attr_str(&a, 9, "server.address", db->name);
-	shop_form_init(&e->form, statement, 3, &a, false, false);
+	shop_form_init(&e->form, statement, 3, &a, db->system, false);
 	sw_done(&a);
 	for (int o = 0; o < SHOP_OUTCOMES; o++) {
 		struct sim_wire *w = &e->metric_attributes[o];
 		shop_attr_str(w, 9, system, db->system);
 		shop_attr_str(w, 9, "server.address", db->name);
-		shop_attr_outcome(w, 9, (enum shop_outcome)o, false);
+		shop_attr_outcome(w, 9, (enum shop_outcome)o, db->system);
 	}
 }
 
@@ -134,6 +133,10 @@ static uint32_t add_call(struct shop *s, uint32_t service, const struct shop_cal
 	e.probability = c->probability > 0 ? c->probability : 1;
 	e.timers = shop_timer_find(s, c->timeout_ns);
 	e.slot = m->edge_count;
+	if (e.database) {
+		e.writes = shop_statement_writes(c->endpoint);
+		shop_pool_add(s, service, &e);
+	}
 	uint32_t index = add_edge(s, e);
 	m->edges = must_grow(m->edges, m->edge_count + 1, sizeof *m->edges);
 	m->edges[m->edge_count++] = index;
@@ -145,7 +148,8 @@ static uint32_t add_call(struct shop *s, uint32_t service, const struct shop_cal
 }
 
 static void add_calls(struct shop *s, struct shop_point *pt) {
-	for (int i = 0; i < SHOP_CALLS_MAX && pt->spec->calls[i].to; i++) {
+	pt->edges = must_array(pt->spec->call_count, sizeof *pt->edges);
+	for (size_t i = 0; i < pt->spec->call_count; i++) {
 		const struct shop_call *c = &pt->spec->calls[i];
 		pt->edges[pt->edge_count++] = add_call(s, pt->service, c);
 		if (c->group + 1 > pt->groups) pt->groups = c->group + 1;
@@ -187,12 +191,13 @@ struct shop *shop_new(const struct shop_opts *o) {
 	s->export_rng = rng_fork(&o->rng, "export");
 	s->people_rng = rng_fork(&o->rng, "people");
 	s->fault_rng = rng_fork(&o->rng, "faults");
+	s->disk_rng = rng_fork(&o->rng, "disks");
 	map_init(&s->by_uid, 0);
 	s->members = must_array(s->world->service_count, sizeof *s->members);
 	s->dbs = must_array(s->world->database_count, sizeof *s->dbs);
 	for (size_t i = 0; i < s->world->database_count; i++) {
 		const struct shop_database *db = &s->world->databases[i];
-		s->dbs[i] = (struct shop_db){ db, { .workers = db->servers, .waiting_max = db->queue_max }, 1 };
+		s->dbs[i] = (struct shop_db){ db, { .workers = db->servers, .waiting_max = db->queue_max }, .slow = 1 };
 	}
 	add_points(s);
 	for (uint32_t i = 0; i < s->point_count; i++) {
@@ -200,6 +205,7 @@ struct shop *shop_new(const struct shop_opts *o) {
 		add_calls(s, &s->points[i]);
 	}
 	add_entries(s);
+	shop_rates(s);
 	set_sampling(s);
 	if (o->clients) {
 		enum err e = o->clients->open(o->clients, 100000, &s->client);
@@ -211,8 +217,9 @@ struct shop *shop_new(const struct shop_opts *o) {
 void shop_free(struct shop *s) {
 	if (!s) return;
 	http_client_close(s->client);
-	for (uint32_t i = 0; i < s->pod_count; i++) shop_pod_free(s->pods[i]);
+	for (uint32_t i = 0; i < s->pod_count; i++) shop_pod_free(s, s->pods[i]);
 	for (uint32_t i = 0; i < s->point_count; i++) {
+		free(s->points[i].edges);
 		shop_form_done(&s->points[i].form);
 		for (int o = 0; o < SHOP_OUTCOMES; o++) sw_done(&s->points[i].metric_attributes[o]);
 	}
@@ -221,12 +228,14 @@ void shop_free(struct shop *s) {
 		for (int o = 0; o < SHOP_OUTCOMES; o++) sw_done(&s->edges[i].metric_attributes[o]);
 	}
 	for (uint32_t i = 0; i < s->world->service_count; i++) {
+		shop_pool_forms_done(&s->members[i]);
 		free(s->members[i].edges);
 		free(s->members[i].serving);
 	}
 	shop_flows_done(s);
 	shop_export_done(s);
 	map_done(&s->by_uid);
+	free(s->storms);
 	free(s->members);
 	free(s->points);
 	free(s->edges);
@@ -238,6 +247,22 @@ void shop_free(struct shop *s) {
 
 /* ---- Deployments ---- */
 
+/* A share goes in quotes, a number does not. */
+static void put_amount(struct buf *b, const char *key, const char *amount) {
+	const char *quote = strchr(amount, '%') ? "\"" : "";
+	buf_printf(b, "\"%s\":%s%s%s", key, quote, amount, quote);
+}
+
+static void put_strategy(const struct shop_service *spec, struct buf *b) {
+	bool surge = spec->max_surge && *spec->max_surge, unavailable = spec->max_unavailable && *spec->max_unavailable;
+	if (!surge && !unavailable) return;
+	buf_c(b, "\"strategy\":{\"rollingUpdate\":{");
+	if (surge) put_amount(b, "maxSurge", spec->max_surge);
+	if (surge && unavailable) buf_byte(b, ',');
+	if (unavailable) put_amount(b, "maxUnavailable", spec->max_unavailable);
+	buf_c(b, "}},");
+}
+
 static void put_deployment(const struct shop *s, const struct shop_member *m, struct buf *b) {
 	const struct shop_service *spec = m->spec;
 	buf_printf(
@@ -245,8 +270,7 @@ static void put_deployment(const struct shop *s, const struct shop_member *m, st
 		"{\"metadata\":{\"name\":\"%s\",\"namespace\":\"%s\",\"labels\":{\"app\":\"%s\"}},\"spec\":{\"replicas\":%d,"
 		"\"selector\":{\"matchLabels\":{\"app\":\"%s\"}},",
 		spec->deployment, s->world->namespace_, spec->deployment, spec->replicas, spec->deployment);
-	if (spec->max_surge)
-		buf_printf(b, "\"strategy\":{\"rollingUpdate\":{\"maxSurge\":\"%s\",\"maxUnavailable\":0}},", spec->max_surge);
+	put_strategy(spec, b);
 	buf_printf(
 		b,
 		"\"template\":{\"metadata\":{\"labels\":{\"app\":\"%s\"}},\"spec\":{\"containers\":[{\"name\":\"%s\",\"image\":"
@@ -326,6 +350,7 @@ void shop_open(struct shop *s, struct sim_kube *kube, int64_t calm_ns) {
 	sim_queue_in(s->queue, calm_ns, customer_moment, s, 0);
 	sim_queue_in(s->queue, calm_ns, noise_moment, s, 0);
 	shop_agents_start(s);
+	shop_disks_start(s);
 	if (s->world->deployments_day > 0) {
 		double day = (double)NS_PER_DAY / 1e9;
 		int64_t first = (int64_t)(rng_exponential(&s->people_rng, day / s->world->deployments_day) * 1e9);

@@ -1,4 +1,4 @@
-/* The stream's state as one codec record, "FBST" version 1: what there is, the slots of the last two
+/* The stream's state as one codec record, "FBST" version 2: what there is, the slots of the last two
  * minutes, the last points of every series. Objects keep their numbers, so that whoever refers to
  * them by number (the observer) still does. */
 #include <math.h>
@@ -7,7 +7,7 @@
 
 #include "stream/feed.h"
 
-#define VERSION         1
+#define VERSION         2
 #define SLOT_NUMBER_MAX (INT64_C(1) << 60)
 
 static void put_bool(struct enc *e, bool b) {
@@ -90,6 +90,7 @@ static bool get_channel(struct dec *d, struct entity *x, enum via via) {
 
 static void put_entity(struct enc *e, const struct entity *x) {
 	enc_u8(e, (uint8_t)x->kind), enc_str(e, x->service_namespace), enc_str(e, x->own_name);
+	put_bool(e, catalog_subject_long(x));
 	enc_str(e, x->region), put_workload(e, &x->workload), put_bool(e, x->workload_differs);
 	for (int v = 0; v < VIAS; v++) put_channel(e, x->red[v]);
 	for (int k = 0; k < SIGNAL_KINDS; k++) put_pulse(e, &x->pulses[k]);
@@ -108,7 +109,7 @@ static bool get_entity(struct stream *st, struct dec *d) {
 	struct str namespace_ = dec_str(d), name = dec_str(d);
 	if (d->err || kind >= ENTITY_KINDS) return false;
 	struct entity *x = catalog_get_entity(&st->catalog, (enum entity_kind)kind, namespace_, name, 0);
-	if (!x) return false;
+	if (!x || (d->version > 1 && !catalog_restore_subject(x, get_bool(d)))) return false;
 	text_set(&x->region, dec_str(d));
 	get_workload(d, &x->workload);
 	x->workload_differs = get_bool(d);
