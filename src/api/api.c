@@ -207,7 +207,8 @@ static bool allowed(struct api *a, struct slot *s, const struct http_event *e) {
 		return true;
 	case AUTH_MISSING:
 		answer_error(a, s, 401,
-		             "this needs a token of the role %s: send 'Authorization: Bearer TOKEN' (flyball --token)",
+		             "this needs a token of the role %s: send 'Authorization: Bearer TOKEN' (flyball: FLYBALL_TOKEN or "
+		             "--token-file)",
 		             auth_role_name(r->role));
 		return false;
 	case AUTH_UNKNOWN:

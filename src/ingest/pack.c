@@ -151,8 +151,8 @@ void pack_resource_learn(struct pack *p, struct str raw) {
 	if (e.form.p) memo_add(&p->resources, &e);
 }
 
-struct hash128 pack_context(const struct pack *p, const struct pack_metric *m, struct str scope) {
-	struct hash128 parts[5] = { p->resource_hash, hash128(m->name), hash128(scope), hash128(m->unit) };
+struct hash128 pack_context(const struct pack *p, const struct pack_metric *m, const struct hash128 *scope) {
+	struct hash128 parts[5] = { p->resource_hash, hash128(m->name), *scope, hash128(m->unit) };
 	parts[4].b[0] = (unsigned char)m->kind;
 	return hash128((struct str){ (const char *)parts, sizeof parts });
 }

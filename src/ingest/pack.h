@@ -49,7 +49,7 @@ struct pack_series {
 /* By the point's canonical attributes. ERR_NOMEM. */
 MUST_USE enum err pack_name(struct pack *p, const struct pack_metric *m, struct attrs attrs, struct pack_series *out);
 /* What must be equal for the same attributes to be the same series. */
-struct hash128 pack_context(const struct pack *p, const struct pack_metric *m, struct str scope);
+struct hash128 pack_context(const struct pack *p, const struct pack_metric *m, const struct hash128 *scope);
 /* The series that was named by these bytes of attributes before, and learned then; false: it was not. */
 bool pack_series_known(struct pack *p, const struct hash128 *context, struct str raw, struct pack_series *out);
 /* `s` was sent as these bytes, which are sound, and all the attributes of its point. */

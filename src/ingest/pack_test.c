@@ -190,7 +190,7 @@ TEST(what_was_learned_is_the_same_again) {
 		pack_begin(p, (struct wall){ 7 }, 1 << 24);
 		EXPECT(pack_resource_known(p, STR("bytes of b"), &key) == (request > 0));
 		pack_resource(p, one_attr(t, "service.name", STR("a")), 5);
-		struct hash128 context = pack_context(p, &metric, STR("scope"));
+		struct hash128 context = pack_context(p, &metric, &(struct hash128){ { 1 } });
 		if (!request) {
 			pack_resource_learn(p, STR("bytes of a"));
 			EXPECT_OK(pack_name(p, &metric, one_attr(t, "k", STR("v")), &first));
@@ -200,7 +200,7 @@ TEST(what_was_learned_is_the_same_again) {
 			pack_resource_learn(p, STR("bytes of b"));
 		}
 		EXPECT(pack_resource_known(p, STR("bytes of a"), &key) && key == 5);
-		struct hash128 now = pack_context(p, &metric, STR("scope"));
+		struct hash128 now = pack_context(p, &metric, &(struct hash128){ { 1 } });
 		EXPECT(memcmp(&context, &now, sizeof now) == 0);
 		for (int i = 0; i < 2; i++) {
 			EXPECT(pack_series_known(p, &context, STR("bytes of v"), &again));

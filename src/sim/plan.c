@@ -72,6 +72,13 @@ const struct plan_info plan_table[PLAN_KINDS] = {
 	[PLAN_API_COMPACT] = { "api_compact", PLAN_NOTHING, 1, 0, 0, 0, 0, "It forgets history: watches are told 410." },
 	[PLAN_DEPLOYMENT] = { "deploy", PLAN_NOTHING, 0, 0, 0, 0, 0,
 	                      "A service is deployed in a new version: ordinary life." },
+	[PLAN_DRAIN] = { "drain", PLAN_NOTHING, 0, 0, 0, 0, 0, "A node is drained for a while: ordinary life." },
+	[PLAN_SLEEP] = { "sleep", PLAN_NOTHING, 0, 0, 0, 0, 0, "A service is scaled to zero for a while: ordinary life." },
+	[PLAN_BURST] = { "burst", PLAN_FACTOR, 0, 0, 0, 0, 0, "So many times as many customers: ordinary life." },
+	[PLAN_GAP] = { "gap", PLAN_NOTHING, 0, 0, 0, 0, 0, "A service's telemetry is lost for a while: ordinary life." },
+	[PLAN_RESET] = { "reset", PLAN_NOTHING, 0, 0, 0, 0, 0, "A service's counters begin anew: ordinary life." },
+	[PLAN_SKEW] = { "skew", PLAN_SECONDS, 0, 0, 0, 0, 0, "A node's clock is off: ordinary life." },
+	[PLAN_JOB] = { "job", PLAN_NOTHING, 0, 0, 0, 0, 0, "A job of the world runs: ordinary life." },
 	[PLAN_APPROVE] = { "approve", PLAN_NOTHING, 0, 0, 0, 0, 0, "A person approves every action that waits." },
 	[PLAN_REJECT] = { "reject", PLAN_NOTHING, 0, 0, 0, 0, 0, "A person rejects every action that waits." },
 };
@@ -146,12 +153,18 @@ enum err plan_faults_parse(struct str text, plan_mask *out, struct why *why) {
 	return OK;
 }
 
-void plan_faults_list(struct buf *out) {
+void plan_faults_list(struct json_out *o) {
 	static const char *const units[] = { "", "factor", "share", "seconds", "times" };
-	buf_printf(out, "%-15s %-8s %-8s %s\n", "NAME", "WHERE", "UNIT", "WHAT");
-	for (int k = 0; k < PLAN_FAULTS; k++)
-		buf_printf(out, "%-15s %-8s %-8s %s\n", plan_table[k].name, k < PLAN_SHOP_FAULTS ? "shop" : "outside",
-		           units[plan_table[k].unit], plan_table[k].help);
+	json_begin_array(o);
+	for (int k = 0; k < PLAN_FAULTS; k++) {
+		json_begin_object(o);
+		json_kv_c(o, "name", plan_table[k].name);
+		json_kv_c(o, "where", k < PLAN_SHOP_FAULTS ? "shop" : "outside");
+		json_kv_c(o, "unit", units[plan_table[k].unit]);
+		json_kv_c(o, "what", plan_table[k].help);
+		json_end_object(o);
+	}
+	json_end_array(o);
 }
 
 bool plan_add(struct fault_plan *p, const struct plan_step *step) {

@@ -5,6 +5,7 @@
  * scenario). Pure: sim/run carries it out. */
 #pragma once
 
+#include "base/json.h"
 #include "base/rng.h"
 #include "base/str.h"
 
@@ -45,11 +46,22 @@ enum plan_kind {
 	PLAN_API_COMPACT,
 	PLAN_FAULTS, /* how many are faults: what follows is ordinary life, and people */
 	PLAN_DEPLOYMENT = PLAN_FAULTS,
+	PLAN_DRAIN, /* target: a node */
+	PLAN_SLEEP,
+	PLAN_BURST,
+	PLAN_GAP,
+	PLAN_RESET,
+	PLAN_SKEW, /* target: a node */
+	PLAN_JOB,  /* target: a job */
 	PLAN_APPROVE,
 	PLAN_REJECT,
 	PLAN_KINDS
 };
 #define PLAN_SHOP_FAULTS (PLAN_RETRY_STORM + 1)
+
+static inline bool plan_is_life(enum plan_kind k) {
+	return k >= PLAN_DEPLOYMENT && k <= PLAN_JOB;
+}
 
 enum plan_unit {
 	PLAN_NOTHING,
@@ -97,8 +109,8 @@ bool plan_is_death(enum plan_kind k);
 bool plan_kind_parse(struct str name, enum plan_kind *out);
 /* What is bad about a deployment: "slow", "failing", "crashing", "unready", or some of them joined by '+'. */
 bool plan_form_parse(struct str text, unsigned *out);
-/* The table of faults for `--faults list`. */
-void plan_faults_list(struct buf *out);
+/* The faults for `--faults list`: an array of {name, where, unit, what}. */
+void plan_faults_list(struct json_out *o);
 
 /* Draws a plan of the faults in `mask` for a run of `length_ns`. Nothing begins in the first minute, nor in
  * the last fifth, so that what was begun can be seen to end. */

@@ -59,7 +59,8 @@ TEST(faults_are_named) {
 	EXPECT_ERR(plan_faults_parse(STR("deploy"), &mask, &why), ERR_INVALID);
 	struct buf b;
 	buf_init(&b, 0);
-	plan_faults_list(&b);
+	struct json_out o = json_out(&b);
+	plan_faults_list(&o);
 	buf_byte(&b, 0);
 	for (int k = 0; k < PLAN_FAULTS; k++) EXPECT(strstr(b.p, plan_table[k].name));
 	buf_done(&b);

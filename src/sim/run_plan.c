@@ -133,6 +133,21 @@ static void deploy(struct run *r, const struct plan_step *s) {
 	assert(!e && "a Deployment of the shop takes an image");
 }
 
+/* A piece of ordinary life; that there is such a target was seen by run_plan_begin. */
+static void life(struct run *r, const struct plan_step *s) {
+	switch (s->kind) {
+	case PLAN_DEPLOYMENT: deploy(r, s); return;
+	case PLAN_DRAIN: (void)shop_drain(r->shop, s->target, s->for_ns); return;
+	case PLAN_SLEEP: (void)shop_put_to_sleep(r->shop, s->target, s->for_ns); return;
+	case PLAN_BURST: shop_burst(r->shop, s->magnitude, s->for_ns); return;
+	case PLAN_GAP: (void)shop_lose_telemetry(r->shop, s->target, s->for_ns); return;
+	case PLAN_RESET: (void)shop_reset_counters(r->shop, s->target); return;
+	case PLAN_SKEW: (void)shop_skew_clock(r->shop, s->target, (int64_t)(s->magnitude * 1e9)); return;
+	case PLAN_JOB: (void)shop_run_job(r->shop, s->target); return;
+	default: assert(!"not ordinary life");
+	}
+}
+
 void run_plan_step(struct run *r, const struct plan_step *s) {
 	char text[160];
 	plan_step_text(s, text, sizeof text);
@@ -147,11 +162,11 @@ void run_plan_step(struct run *r, const struct plan_step *s) {
 	case PLAN_CLOCK_STEP: sim_clock_step(&r->host[RUN_FLYBALL].clock, (int64_t)(s->magnitude * 1e9)); return;
 	case PLAN_API_RESTART: kube_restarts(r, s); return;
 	case PLAN_API_COMPACT: sim_kube_compact(r->kube); return;
-	case PLAN_DEPLOYMENT: deploy(r, s); return;
 	case PLAN_APPROVE:
 	case PLAN_REJECT: run_people_answer(r, s->kind == PLAN_APPROVE); return;
 	default: break;
 	}
+	if (plan_is_life(s->kind)) life(r, s);
 	if (is_condition(s->kind)) condition_begins(r, s);
 }
 
@@ -222,8 +237,16 @@ static enum err plan_shop_fault(struct run *r, const struct plan_step *s, struct
 }
 
 static enum err check_target(const struct run *r, const struct plan_step *s, struct why *why) {
-	if (s->kind != PLAN_DEPLOYMENT || target_of(r, s) >= 0) return OK;
-	return why_set(why, ERR_INVALID, "the world '%s' has no service '%s' to deploy", r->world.name, s->target);
+	int node = 0;
+	bool there = false;
+	const char *what = s->kind == PLAN_JOB ? "job" : s->kind == PLAN_DRAIN || s->kind == PLAN_SKEW ? "node" : "service";
+	if (!plan_is_life(s->kind) || s->kind == PLAN_BURST) return OK;
+	for (size_t i = 0; *what == 'j' && i < r->world.job_count; i++) there |= !strcmp(r->world.jobs[i].name, s->target);
+	if (*what == 'n') there = sscanf(s->target, "node-%d", &node) == 1 && node >= 1 && node <= r->world.nodes;
+	if (*what == 's') there = target_of(r, s) >= 0;
+	if (there) return OK;
+	return why_set(why, ERR_INVALID, "%s: the world '%s' has no %s '%s'", plan_table[s->kind].name, r->world.name, what,
+	               s->target);
 }
 
 enum err run_plan_begin(struct run *r, struct why *why) {
