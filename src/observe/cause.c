@@ -170,8 +170,9 @@ struct answers {
 	double good, bad;
 };
 
-/* Answers come later than calls. What the calls that went well lack in the same slot, those that failed may lack
- * for the same reason; where none went well, whether the callee has told of that time decides. */
+/* Answers come later than calls. Of a time that the callee has not told of yet, an answer that came is one, but one
+ * that did not come says nothing; when the report is due, what the calls that went well lack in the same slot, those
+ * that failed are taken to lack for the same reason. */
 static struct answers edge_answered(const struct scene *s, const struct edge *g, int64_t heard) {
 	struct answers a = { 0 };
 	int64_t first = s->first > g->newest - SLOTS ? s->first : g->newest - SLOTS + 1;
@@ -179,7 +180,8 @@ static struct answers edge_answered(const struct scene *s, const struct edge *g,
 		struct edge_slot x = edge_sum(g, k, k);
 		double failed = (double)x.failed, well = (double)x.calls - failed;
 		double joined = fmin((double)x.failed_joined, failed), bad = fmin((double)x.joined_failed, joined);
-		double share = well > 0 ? ((double)x.joined - joined) / well : k <= heard;
+		double share = k <= heard;
+		if (s->due && well > 0) share = ((double)x.joined - joined) / well;
 		a.told += fmax(failed * fmin(fmax(share, 0), 1), joined);
 		a.bad += bad;
 		a.good += joined - bad;

@@ -8,6 +8,7 @@
 #define HOPS            3 /* along calls, over which trouble is taken for one */
 #define CONVINCED_NS    (60 * NS_PER_SEC)
 #define CONVINCED_NATS  2.0
+#define SEEN_AFTER      2 /* requests; one alone may be the last of its kind */
 #define FIT_NS          (20 * NS_PER_SEC)
 #define UNSETTLED_NS    (60 * NS_PER_SEC)
 #define UNSETTLED_SCORE 2.0
@@ -321,38 +322,67 @@ static int64_t in_band_since(const struct observer *ob, const struct watch *w, c
 	const struct finding *f = &w->findings[s->signal];
 	const struct evidence *ev = evidence_of(w, s);
 	bool gauge = s->signal == SIGNAL_MEMORY || s->signal == SIGNAL_CPU;
-	bool inside = gauge ? instance_in_band(ob, w, s->signal) : f->v.score < 1;
+	bool inside = gauge ? instance_after(ob, w, s->signal).score <= 1 : f->v.score < 1;
 	if (!ev) return inside ? (s->in_band_ns ? s->in_band_ns : f->data_ns) : 0;
 	struct evidence_opts o = watch_opts(ob);
 	int64_t bad_ns = evidence_last_bad(ev, &o, s->first.which, s->first.onset_ns);
 	return bad_ns ? bad_ns : s->on_ns;
 }
 
-static bool values_since(const struct observer *ob, const struct watch *w, const struct symptom *s, int64_t since_ns) {
-	const struct finding *f = &w->findings[s->signal];
-	const struct entity *e = entity_of(ob, s->entity);
-	bool requests = s->signal == SIGNAL_ERRORS || s->signal == SIGNAL_DURATION;
-	if ((requests ? f->via_ns[s->via] : f->data_ns) <= since_ns) return false;
-	if (!requests || !e->red[s->via]) return true;
-	struct slot sum = channel_sum(e->red[s->via], stream_slot(ob->stream, since_ns), INT64_MAX);
-	return (double)sum.seen >= 2;
+/* Failures among the requests since: above the turn they are as they were in the fault, whatever came before. */
+static struct verdict errors_after(const struct observer *ob, const struct watch *w, const struct symptom *s,
+                                   int64_t since_ns, double *seen) {
+	struct verdict v = w->findings[SIGNAL_ERRORS].v;
+	const struct channel *c = entity_of(ob, s->entity)->red[s->via];
+	const struct share *share = w->shares[s->via];
+	struct slot sum = { 0 };
+	if (c) sum = channel_sum(c, stream_slot(ob->stream, since_ns), INT64_MAX);
+	*seen = (double)sum.seen;
+	v.value = *seen > 0 ? (double)sum.bad / *seen : (double)NAN;
+	if (share && v.ready) v.high = fmax(v.high, share_turn(share, s->first.which));
+	v.score = v.value / v.high;
+	return v;
+}
+
+/* The signal since it is back, by itself: `seen` of how many requests, where it is of requests. */
+static struct verdict values_after(const struct observer *ob, struct watch *w, const struct symptom *s,
+                                   int64_t since_ns, double *seen) {
+	struct verdict v = w->findings[s->signal].v;
+	*seen = w->findings[s->signal].data_ns > since_ns ? INFINITY : 0;
+	switch (s->signal) {
+	case SIGNAL_ERRORS: return errors_after(ob, w, s, since_ns, seen);
+	case SIGNAL_DURATION:
+		if (!w->durations[s->via]) return v;
+		duration_mark(w->durations[s->via], since_ns);
+		return duration_after(w->durations[s->via], seen);
+	case SIGNAL_MEMORY:
+	case SIGNAL_CPU: return instance_after(ob, w, s->signal);
+	case SIGNAL_RATE: v.score = v.value > 0 ? v.low / v.value : v.low > 0 ? (double)INFINITY : 0; return v;
+	case SIGNAL_LOGS: v.score = v.high > 0 ? v.value / v.high : 0; return v;
+	default: return v;
+	}
 }
 
 /* Few requests without a failure prove little where few failed before: they must speak for normal, or a
- * minute must have passed. */
+ * minute must have passed in which they did not speak against it. */
 static bool convincing(const struct observer *ob, const struct watch *w, const struct symptom *s, int64_t since_ns) {
 	const struct evidence *ev = evidence_of(w, s);
 	struct evidence_opts o = watch_opts(ob);
-	if (!ev || ob->now_ns - since_ns > CONVINCED_NS) return true;
-	return evidence_since(ev, &o, s->first.which, since_ns) <= -CONVINCED_NATS;
+	if (!ev) return true;
+	double says = evidence_since(ev, &o, s->first.which, since_ns);
+	return says <= (ob->now_ns - since_ns > CONVINCED_NS ? 0 : -CONVINCED_NATS);
 }
 
 static void symptom_look(const struct observer *ob, struct symptom *s) {
 	struct watch *w = watch_get(ob, s->entity);
 	const struct finding *f = &w->findings[s->signal];
 	int64_t since_ns = in_band_since(ob, w, s);
+	double seen = 0;
 	s->in_band_ns = since_ns;
-	s->back = since_ns && heard_until(ob, s, f) - since_ns >= hold_ns(ob, s) && values_since(ob, w, s, since_ns) &&
+	s->back = false;
+	if (!since_ns) return;
+	s->after = values_after(ob, w, s, since_ns, &seen);
+	s->back = seen >= SEEN_AFTER && !(s->after.score > 1) && heard_until(ob, s, f) - since_ns >= hold_ns(ob, s) &&
 	          convincing(ob, w, s, since_ns);
 }
 
@@ -370,7 +400,7 @@ static void watch_release(struct observer *ob, struct watch *w) {
 	if (w->lines) evidence_clear(&w->lines->evidence);
 	instance_release(ob, w);
 	w->incident = NONE;
-	w->quiet_ns = ob->now_ns + RECENT_NS / 3;
+	w->quiet_ns = w->trouble_ns = ob->now_ns + RECENT_NS / 3;
 }
 
 static void incident_end(struct observer *ob, struct incident *in, const char *how, int64_t since_ns) {

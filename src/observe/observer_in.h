@@ -68,6 +68,7 @@ struct watch {
 	int64_t lines_ns;
 	int64_t quiet_ns;        /* not before this does it learn again */
 	int64_t blocked_ns;      /* since when it has not learned; 0: it does */
+	int64_t trouble_ns;      /* until then what comes is of an incident that has ended */
 	bool stale[TELEMETRIES]; /* told so */
 	bool learning_told, ready_told;
 	uint32_t incident; /* index of the open incident it is in; NONE */
@@ -85,9 +86,10 @@ struct symptom {
 	enum via via;         /* of requests */
 	struct verdict first; /* as it was when it came up */
 	int64_t on_ns;
-	int64_t in_band_ns; /* event time since which it is in band; 0: it is not */
-	bool binding;       /* grave enough to open an incident: its end waits for it */
-	bool back;          /* in band for long enough, with values */
+	int64_t in_band_ns;   /* event time since which it is in band; 0: it is not */
+	bool binding;         /* grave enough to open an incident: its end waits for it */
+	bool back;            /* in band for long enough, with values */
+	struct verdict after; /* the values on which that was decided */
 	bool adopted;
 };
 
@@ -182,6 +184,7 @@ struct observer {
 	int64_t pass_ns;      /* when time was last passed on */
 	int64_t saved_ns;     /* when the last checkpoint began */
 	char damaged[200];    /* why what was saved could not be used; empty: it could */
+	double tests;         /* that may open an incident */
 	struct observer_counts counts;
 	struct arena arena; /* of one report or view */
 };
@@ -192,6 +195,7 @@ struct watch *watch_get(const struct observer *ob, uint32_t entity);
 void watch_news(struct observer *ob); /* of the batch just applied */
 void watch_pass(struct observer *ob); /* time passes */
 bool watch_quiet(const struct observer *ob, const struct watch *w);
+enum mood watch_mood(const struct observer *ob, const struct watch *w);
 /* By what the entity's requests are judged now; VIAS: by nothing. */
 enum via watch_via(const struct observer *ob, const struct entity *e);
 /* Makes the detectors of a channel; false: no memory. */
@@ -212,8 +216,9 @@ bool instance_replacing(const struct observer *ob, const struct entity *e);
  * is not heard of for so long, beside others that are, went while nobody looked. */
 #define INSTANCE_FORGOTTEN_NS (45 * NS_PER_SEC)
 int64_t instance_heard(const struct observer *ob, const struct entity *e);
-/* Whether that gauge of every live copy is where it should be; false where none is heard of. */
-bool instance_in_band(const struct observer *ob, const struct watch *w, enum signal_kind k);
+/* That gauge of the live copy that is farthest from where it should be; score above 1: out of band, and where none is
+ * heard of. */
+struct verdict instance_after(const struct observer *ob, const struct watch *w, enum signal_kind k);
 void instance_release(struct observer *ob, struct watch *w); /* evidence begins anew */
 void instance_adopt(struct observer *ob, struct watch *w, enum signal_kind k);
 

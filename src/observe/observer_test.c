@@ -63,11 +63,21 @@ static const struct test_event *found(const struct run *r, const struct t *t, do
 	return c;
 }
 
+/* The values told at the end are those on which it was decided: none lies outside its band. */
+static bool within(const struct test_event *resolved) {
+	bool all = true;
+	json_each(x, json_get(resolved->json, "signals")) {
+		double value = json_double(json_get(x, "value"), NAN), high = json_double(json_get(x, "high"), NAN);
+		all = all && !(value > high) && !(json_double(json_get(x, "score"), 0) > 1);
+	}
+	return all && json_get(resolved->json, "signals")->count > 0;
+}
+
 /* Ended, with the signals back in band, within `seconds` of `healed_ns`; and nothing else was opened. */
 static void ended(const struct run *r, const struct t *t, int64_t healed_ns, double seconds) {
 	const struct test_event *e = test_world_event(&r->w, "INCIDENT_RESOLVED", healed_ns, 0);
 	EXPECT(e && e->at_ns - healed_ns <= S(seconds) && e->at_ns - healed_ns >= S(9));
-	EXPECT(str_is(json_str(json_get(e->json, "how")), "in_band"));
+	EXPECT(str_is(json_str(json_get(e->json, "how")), "in_band") && within(e));
 	EXPECT(test_world_count(&r->w, "INCIDENT_OPENED", 0) == 1);
 }
 

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define WATCH_VERSION    1
+#define WATCH_VERSION    2 /* 1: without what came since durations were back */
 #define INCIDENT_VERSION 1
 
 /* ---- findings ---- */
@@ -57,6 +57,7 @@ static void put_watch(struct enc *e, const struct watch *w) {
 	}
 	for (int t = 0; t < TELEMETRIES; t++) enc_u8(e, w->stale[t]);
 	enc_u8(e, w->learning_told), enc_u8(e, w->ready_told);
+	enc_i64(e, w->trouble_ns);
 }
 
 static bool get_detectors(struct dec *d, struct watch *w, const struct entity *x, int v) {
@@ -92,6 +93,7 @@ static bool get_watch(struct observer *ob, struct dec *d, uint32_t entity) {
 	}
 	for (int t = 0; t < TELEMETRIES; t++) w->stale[t] = dec_u8(d) != 0;
 	w->learning_told = dec_u8(d) != 0, w->ready_told = dec_u8(d) != 0;
+	if (d->version > 1) w->trouble_ns = dec_i64(d);
 	return !d->err;
 }
 

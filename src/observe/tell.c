@@ -122,20 +122,6 @@ void tell_opened(struct observer *ob, struct incident *in) {
 	          STR_ARG(first_member(ob, in)->subject), in->severity);
 }
 
-/* What was seen since it is back: the running verdict still remembers the fault for a while. A share of
- * failures can be told anew from the slots; its score is the share of the band that it fills. */
-static struct verdict verdict_since(const struct observer *ob, const struct symptom *s, const struct watch *w,
-                                    int64_t since_ns) {
-	struct verdict v = w->findings[s->signal].v;
-	const struct entity *e = entity_of(ob, s->entity);
-	if (s->signal != SIGNAL_ERRORS || !e->red[s->via]) return v;
-	struct slot sum = channel_sum(e->red[s->via], stream_slot(ob->stream, since_ns), INT64_MAX);
-	if (!(sum.seen > 0)) return v;
-	v.value = (double)(sum.bad / sum.seen);
-	v.score = v.high > 0 ? v.value / v.high : v.score;
-	return v;
-}
-
 void tell_resolved(struct observer *ob, struct incident *in, const char *how, int64_t since_ns) {
 	struct out_event *x = publish_new(ob, EVENT_INCIDENT_RESOLVED, first_member(ob, in)->subject, in->severity, in);
 	if (!x) return;
@@ -151,8 +137,9 @@ void tell_resolved(struct observer *ob, struct incident *in, const char *how, in
 		const struct symptom *s = &in->symptoms[i];
 		const struct watch *w = watch_get(ob, s->entity);
 		if (told_before(in, i)) continue;
-		struct verdict v = verdict_since(ob, s, w, since_ns);
-		tell_signal(ob, &o, entity_of(ob, s->entity), s->signal, &v, true);
+		/* The running verdict still remembers the fault: what was decided on is what came since. */
+		const struct verdict *v = s->back ? &s->after : &w->findings[s->signal].v;
+		tell_signal(ob, &o, entity_of(ob, s->entity), s->signal, v, true);
 	}
 	json_end_array(&o);
 	json_end_object(&o);

@@ -126,7 +126,7 @@ static void tell_again(struct sim_kube *k, struct told *e, const char *message) 
 	doc_set_int(now, "count", e->count);
 	doc_set_c(now, "lastTimestamp", time);
 	doc_set_c(now, "message", message);
-	sim_kube_store(k, KUBE_EVENTS, now);
+	sim_kube_store(k, KUBE_EVENTS, now, NULL);
 }
 
 static void tell_first(struct sim_kube *k, const struct doc *about, const struct sim_kube_saying *s,

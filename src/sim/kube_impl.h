@@ -105,11 +105,13 @@ void sim_kube_uid(struct sim_kube *k, char out[37]);
 void sim_kube_suffix(struct sim_kube *k, char *out, size_t n); /* n characters as generated names have */
 void sim_kube_key(char out[260], const char *ns, const char *name);
 struct sim_kube_state *sim_kube_find(const struct sim_kube *k, enum sim_kube_type t, const char *key);
-/* A spec that changed is a new generation (registry strategies' PrepareForUpdate). */
-void sim_kube_set_generation(enum sim_kube_type t, const struct doc *before, struct doc *now);
+/* A spec that changed is a new generation, and so are a Deployment's annotations (registry strategies'
+ * PrepareForUpdate); a write of the status never is. `subresource`: NULL, "status", "scale". */
+void sim_kube_set_generation(enum sim_kube_type t, const struct doc *before, struct doc *now, const char *subresource);
 /* Stores `doc` (the store's from now on) over `before` (NULL: new): version, generation, history, watchers,
  * controllers. A doc equal to what is there changes nothing. Gives the state that is there then. */
-struct sim_kube_state *sim_kube_store(struct sim_kube *k, enum sim_kube_type t, struct doc *doc);
+struct sim_kube_state *sim_kube_store(struct sim_kube *k, enum sim_kube_type t, struct doc *doc,
+                                      const char *subresource);
 void sim_kube_erase(struct sim_kube *k, enum sim_kube_type t, const char *key);
 /* The kept changes of a type, oldest first; NULL: no more. Versions up to sim_kube_compacted are forgotten. */
 const struct sim_kube_change *sim_kube_change_at(const struct sim_kube *k, enum sim_kube_type t, size_t i);

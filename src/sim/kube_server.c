@@ -31,7 +31,7 @@ void sim_kube_put_status(struct json_out *o, int code, const char *reason, const
 	json_end_object(o);
 	json_kv_c(o, "status", "Failure");
 	json_kv_c(o, "message", message);
-	json_kv_c(o, "reason", reason);
+	if (*reason) json_kv_c(o, "reason", reason);
 	if (route && route->resource) {
 		json_key(o, "details");
 		json_begin_object(o);
@@ -237,7 +237,7 @@ static bool misbehave(struct sim_kube_exchange *x) {
 static void route_resource(struct sim_kube_exchange *x) {
 	struct sim_kube_route *r = &x->route;
 	bool reads = !strcmp(x->q->method, "GET");
-	struct str unknown = sim_kube_field_unknown(url_param(&r->url, "fieldSelector"), r->type == KUBE_PODS);
+	struct str unknown = sim_kube_field_unknown(url_param(&r->url, "fieldSelector"), r->resource);
 	if (!sim_kube_selector_valid(url_param(&r->url, "labelSelector")) ||
 	    !sim_kube_selector_valid(url_param(&r->url, "fieldSelector"))) {
 		sim_kube_answer_status(x, 400, "BadRequest", "unable to parse requirement of a selector", NULL);
@@ -264,6 +264,13 @@ static void route_resource(struct sim_kube_exchange *x) {
 	}
 }
 
+/* The subresource is one that the kind has. */
+static bool has_part(const struct sim_kube_route *r) {
+	if (!r->sub || !strcmp(r->sub, "status")) return true;
+	if (!strcmp(r->sub, "eviction")) return r->type == KUBE_PODS;
+	return !strcmp(r->sub, "scale") && sim_kube_types[r->type].scale;
+}
+
 static void handle(struct sim_kube_exchange *x) {
 	struct why why = { "" };
 	struct str text = str_printf(x->a, "http://kube%s", x->q->target);
@@ -280,9 +287,7 @@ static void handle(struct sim_kube_exchange *x) {
 		sim_kube_review(x);
 		return;
 	}
-	bool scale =
-		x->route.sub && !strcmp(x->route.sub, "scale") && !(x->route.found && sim_kube_types[x->route.type].scale);
-	if (!parsed || !x->route.found || scale) {
+	if (!parsed || !x->route.found || !has_part(&x->route)) {
 		sim_kube_answer_status(x, 404, "NotFound", "the server could not find the requested resource", NULL);
 		return;
 	}

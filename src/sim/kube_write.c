@@ -206,11 +206,11 @@ static void finish(struct sim_kube *k, enum sim_kube_verb verb, enum sim_kube_ty
                    struct doc *now, const struct sim_kube_call *c, struct sim_kube_reply *r) {
 	r->code = before ? 200 : 201;
 	if (c->dry_run) {
-		sim_kube_set_generation(t, before ? before->doc : NULL, now);
+		sim_kube_set_generation(t, before ? before->doc : NULL, now, c->subresource);
 		r->object = now;
 		return;
 	}
-	struct sim_kube_state *hold = sim_kube_hold(before), *state = sim_kube_store(k, t, now);
+	struct sim_kube_state *hold = sim_kube_hold(before), *state = sim_kube_store(k, t, now, c->subresource);
 	r->object = doc_copy(state->doc);
 	if (!c->internal && state != before) {
 		record(k, verb, t, before, state->doc, c);
@@ -407,7 +407,7 @@ static bool delete_gracefully(struct sim_kube *k, struct sim_kube_state *before,
 	if (dot) memcpy(dot, "Z", 2);
 	doc_set_c(meta, "deletionTimestamp", time);
 	doc_set_int(meta, "deletionGracePeriodSeconds", grace_s);
-	struct sim_kube_state *state = sim_kube_store(k, KUBE_PODS, now);
+	struct sim_kube_state *state = sim_kube_store(k, KUBE_PODS, now, NULL);
 	r->object = doc_copy(state->doc);
 	sim_kube_pod_deleted(k, state->doc, grace_s * NS_PER_SEC);
 	return true;
@@ -480,7 +480,7 @@ struct sim_kube_state *sim_kube_write_as(struct sim_kube *k, enum sim_kube_type 
 	struct sim_kube_call c = { "system", manager, subresource, false, false, true, false };
 	struct sim_kube_manager m = manager_of(&c, t, time, k);
 	sim_kube_fields_update(before ? before->doc : NULL, doc, &m);
-	return sim_kube_store(k, t, doc);
+	return sim_kube_store(k, t, doc, subresource);
 }
 
 enum err sim_kube_create(struct sim_kube *k, enum sim_kube_type t, struct str json, struct why *why) {

@@ -1,11 +1,13 @@
 #include "sim/plan.h"
 
+#include <assert.h>
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "base/clock.h"
 #include "base/param.h"
+#include "sim/shop_fault.h"
 
 #define HALF_HOUR_NS (30 * NS_PER_MIN)
 #define EFFECTS_MOST 400 /* a step of the daemon has some; so deaths lie anywhere in the work of seconds */
@@ -13,13 +15,26 @@
 /* Frequencies are such that a drawn half hour has about one fault of the shop and three or four classes of
  * the outside's: enough that they meet, not so many that nothing else happens. */
 const struct plan_info plan_table[PLAN_KINDS] = {
-	[PLAN_MEMORY_LEAK] = { "memory_leak", PLAN_SECONDS, 0.25, 300, 1500, 0, 0,
+	/* Of the shop's own range (30 min to 24 h) half an hour would see nothing: here it is shorter. */
+	[PLAN_MEMORY_LEAK] = { "memory_leak", PLAN_SECONDS, 0.15, 300, 1500, 0, 0,
 	                       "A service leaks: full after this time, then killed, again and again until restarted." },
-	[PLAN_SLOW_DATABASE] = { "slow_database", PLAN_FACTOR, 0.3, 2, 20, 300, 900,
+	[PLAN_CPU_HOG] = { "cpu_hog", PLAN_FACTOR, 0.15, 0, 0, 0, 0,
+	                   "Threads spin in every process of a service: its work takes so many times as long." },
+	[PLAN_SLOW_DATABASE] = { "slow_database", PLAN_FACTOR, 0.15, 0, 0, 300, 900,
 	                         "A database takes so many times as long." },
-	[PLAN_ERROR_BURST] = { "error_burst", PLAN_SHARE, 0.3, 0.05, 0.5, 0, 0,
+	[PLAN_ERROR_BURST] = { "error_burst", PLAN_SHARE, 0.15, 0, 0, 0, 0,
 	                       "A service fails this share of its requests until it is restarted." },
-	[PLAN_DEAD_POD] = { "dead_pod", PLAN_NOTHING, 0.3, 0, 0, 0, 0, "One pod hangs and stays in the load balancer." },
+	[PLAN_POOL_EXHAUSTED] = { "pool_exhausted", PLAN_SHARE, 0.15, 0, 0, 0, 0,
+	                          "This share of a service's statements keeps its connection, until none is left." },
+	[PLAN_DEAD_POD] = { "dead_pod", PLAN_NOTHING, 0.15, 0, 0, 0, 0, "One pod hangs and stays in the load balancer." },
+	[PLAN_BAD_DEPLOYMENT] = { "bad_deployment", PLAN_FACTOR, 0.15, 0, 0, 0, 0,
+	                          "A new image is slow, failing, crashing or never ready, until it is taken back." },
+	[PLAN_SLOW_LINK] = { "slow_link", PLAN_FACTOR, 0.15, 0, 0, 300, 900,
+	                     "Calls from one service to another take so many times as long, and packets are lost." },
+	[PLAN_FULL_VOLUME] = { "full_volume", PLAN_NOTHING, 0.1, 0, 0, 300, 900,
+	                       "A database's disk is full: it reads, and does not write." },
+	[PLAN_RETRY_STORM] = { "retry_storm", PLAN_FACTOR, 0.1, 0, 0, 300, 900,
+	                       "Retries ask so many times what a service can do, long after what began it has gone." },
 	[PLAN_KILL] = { "kill", PLAN_NOTHING, 1.5, 0, 0, 1, 60, "Flyball is killed inside a step, and started again." },
 	[PLAN_RESTART_STORM] = { "restart_storm", PLAN_TIMES, 0.15, 4, 20, 0, 0,
 	                         "It is killed so many times, each soon after it has come up." },
@@ -57,12 +72,44 @@ const struct plan_info plan_table[PLAN_KINDS] = {
 	[PLAN_API_COMPACT] = { "api_compact", PLAN_NOTHING, 1, 0, 0, 0, 0, "It forgets history: watches are told 410." },
 	[PLAN_DEPLOYMENT] = { "deploy", PLAN_NOTHING, 0, 0, 0, 0, 0,
 	                      "A service is deployed in a new version: ordinary life." },
+	[PLAN_DRAIN] = { "drain", PLAN_NOTHING, 0, 0, 0, 0, 0, "A node is drained for a while: ordinary life." },
+	[PLAN_SLEEP] = { "sleep", PLAN_NOTHING, 0, 0, 0, 0, 0, "A service is scaled to zero for a while: ordinary life." },
+	[PLAN_BURST] = { "burst", PLAN_FACTOR, 0, 0, 0, 0, 0, "So many times as many customers: ordinary life." },
+	[PLAN_GAP] = { "gap", PLAN_NOTHING, 0, 0, 0, 0, 0, "A service's telemetry is lost for a while: ordinary life." },
+	[PLAN_RESET] = { "reset", PLAN_NOTHING, 0, 0, 0, 0, 0, "A service's counters begin anew: ordinary life." },
+	[PLAN_SKEW] = { "skew", PLAN_SECONDS, 0, 0, 0, 0, 0, "A node's clock is off: ordinary life." },
+	[PLAN_JOB] = { "job", PLAN_NOTHING, 0, 0, 0, 0, 0, "A job of the world runs: ordinary life." },
 	[PLAN_APPROVE] = { "approve", PLAN_NOTHING, 0, 0, 0, 0, 0, "A person approves every action that waits." },
 	[PLAN_REJECT] = { "reject", PLAN_NOTHING, 0, 0, 0, 0, 0, "A person rejects every action that waits." },
 };
 
 bool plan_is_death(enum plan_kind k) {
 	return k == PLAN_KILL || k == PLAN_POWER_LOSS || k == PLAN_TORN_WRITE;
+}
+
+static_assert((int)PLAN_MEMORY_LEAK == SHOP_LEAK && (int)PLAN_BAD_DEPLOYMENT == SHOP_BAD_DEPLOYMENT &&
+                  (int)PLAN_SHOP_FAULTS == SHOP_FAULTS,
+              "the shop's faults come first, in the shop's order");
+
+static const struct {
+	const char *name;
+	unsigned bit;
+} forms[] = {
+	{ "slow", SHOP_SLOWER }, { "failing", SHOP_FAILING }, { "crashing", SHOP_CRASHING }, { "unready", SHOP_UNREADY }
+};
+#define FORMS (sizeof forms / sizeof *forms)
+
+bool plan_form_parse(struct str text, unsigned *out) {
+	unsigned bits = 0;
+	for (struct str head, tail, rest = text; rest.n; rest = tail) {
+		size_t i = 0;
+		(void)str_cut(rest, '+', &head, &tail);
+		while (i < FORMS && !str_is(head, forms[i].name)) i++;
+		if (i == FORMS) return false;
+		bits |= forms[i].bit;
+	}
+	if (bits) *out = bits;
+	return bits != 0;
 }
 
 bool plan_kind_parse(struct str name, enum plan_kind *out) {
@@ -186,10 +233,14 @@ void plan_draw(struct fault_plan *p, struct rng rng, plan_mask mask, int64_t len
 
 void plan_step_text(const struct plan_step *s, char *out, size_t n) {
 	const struct plan_info *info = &plan_table[s->kind];
-	char magnitude[40] = "", lasts[40] = "", effects[40] = "", text[32];
-	if (info->unit == PLAN_FACTOR) snprintf(magnitude, sizeof magnitude, " x%.3g", s->magnitude);
-	if (info->unit == PLAN_SHARE) snprintf(magnitude, sizeof magnitude, " %.3g%%", s->magnitude * 100);
-	if (info->unit == PLAN_SECONDS) {
+	char magnitude[40] = "", lasts[40] = "", effects[40] = "", form[48] = "", text[32];
+	bool measured = s->magnitude != 0; /* else the shop draws it */
+	for (size_t i = 0, n_form = 0; i < FORMS && s->form; i++)
+		if (s->form & forms[i].bit)
+			n_form += (size_t)snprintf(form + n_form, sizeof form - n_form, "%c%s", n_form ? '+' : ' ', forms[i].name);
+	if (measured && info->unit == PLAN_FACTOR) snprintf(magnitude, sizeof magnitude, " x%.3g", s->magnitude);
+	if (measured && info->unit == PLAN_SHARE) snprintf(magnitude, sizeof magnitude, " %.3g%%", s->magnitude * 100);
+	if (measured && info->unit == PLAN_SECONDS) {
 		duration_format(llround(s->magnitude * 1e9), text);
 		snprintf(magnitude, sizeof magnitude, " %s", text);
 	}
@@ -199,5 +250,5 @@ void plan_step_text(const struct plan_step *s, char *out, size_t n) {
 		snprintf(lasts, sizeof lasts, " for %s", text);
 	}
 	if (s->effects) snprintf(effects, sizeof effects, " after %lld effects", (long long)s->effects);
-	snprintf(out, n, "%s%s%s%s%s%s", info->name, *s->target ? " " : "", s->target, magnitude, lasts, effects);
+	snprintf(out, n, "%s%s%s%s%s%s%s", info->name, *s->target ? " " : "", s->target, form, magnitude, lasts, effects);
 }

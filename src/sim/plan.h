@@ -11,10 +11,16 @@
 
 enum plan_kind {
 	/* the shop's faults: target, magnitude */
-	PLAN_MEMORY_LEAK,
+	PLAN_MEMORY_LEAK, /* in the order of enum shop_fault_kind */
+	PLAN_CPU_HOG,
 	PLAN_SLOW_DATABASE,
 	PLAN_ERROR_BURST,
+	PLAN_POOL_EXHAUSTED,
 	PLAN_DEAD_POD,
+	PLAN_BAD_DEPLOYMENT,
+	PLAN_SLOW_LINK,
+	PLAN_FULL_VOLUME,
+	PLAN_RETRY_STORM,
 	/* the outside's: Flyball's host, the network, the API server */
 	PLAN_KILL,
 	PLAN_RESTART_STORM,
@@ -40,11 +46,22 @@ enum plan_kind {
 	PLAN_API_COMPACT,
 	PLAN_FAULTS, /* how many are faults: what follows is ordinary life, and people */
 	PLAN_DEPLOYMENT = PLAN_FAULTS,
+	PLAN_DRAIN, /* target: a node */
+	PLAN_SLEEP,
+	PLAN_BURST,
+	PLAN_GAP,
+	PLAN_RESET,
+	PLAN_SKEW, /* target: a node */
+	PLAN_JOB,  /* target: a job */
 	PLAN_APPROVE,
 	PLAN_REJECT,
 	PLAN_KINDS
 };
-#define PLAN_SHOP_FAULTS (PLAN_DEAD_POD + 1)
+#define PLAN_SHOP_FAULTS (PLAN_RETRY_STORM + 1)
+
+static inline bool plan_is_life(enum plan_kind k) {
+	return k >= PLAN_DEPLOYMENT && k <= PLAN_JOB;
+}
 
 enum plan_unit {
 	PLAN_NOTHING,
@@ -57,8 +74,8 @@ enum plan_unit {
 struct plan_info {
 	const char *name;
 	enum plan_unit unit;
-	double often;                    /* of a drawn plan of half an hour: expected steps */
-	double least, most;              /* magnitude; drawn evenly in its logarithm where both are above 0 */
+	double often;       /* of a drawn plan of half an hour: expected steps */
+	double least, most; /* magnitude, drawn evenly in its logarithm; 0 of a shop's fault: shop_fault_infos */
 	double seconds_min, seconds_max; /* how long it lasts; both 0: a moment, or until it is cured */
 	const char *help;
 };
@@ -67,8 +84,10 @@ extern const struct plan_info plan_table[PLAN_KINDS];
 struct plan_step {
 	int64_t at_ns; /* since the run began */
 	enum plan_kind kind;
-	char target[64];  /* a service or database of the shop; empty: drawn by the shop, or none is needed */
-	double magnitude; /* in the kind's unit */
+	char target[80];  /* a service or database of the shop, "a>b" of a link; empty: drawn by the shop, or none is needed
+	                   */
+	double magnitude; /* in the kind's unit; 0 of a shop's fault: drawn by the shop */
+	unsigned form;    /* BAD_DEPLOYMENT: bits of enum shop_form; 0: drawn by the shop */
 	int64_t for_ns;   /* 0: a moment, or until it is cured */
 	int64_t effects;  /* deaths: after so many more effects of the process; 0: at once */
 };
@@ -88,6 +107,8 @@ MUST_USE enum err plan_faults_parse(struct str text, plan_mask *out, struct why 
 /* Flyball dies of it, after the step's number of effects. */
 bool plan_is_death(enum plan_kind k);
 bool plan_kind_parse(struct str name, enum plan_kind *out);
+/* What is bad about a deployment: "slow", "failing", "crashing", "unready", or some of them joined by '+'. */
+bool plan_form_parse(struct str text, unsigned *out);
 /* The faults for `--faults list`: an array of {name, where, unit, what}. */
 void plan_faults_list(struct json_out *o);
 

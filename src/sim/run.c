@@ -264,21 +264,24 @@ size_t run_truths(const struct run *r, struct run_truth out[RUN_TRUTHS_MAX]) {
 			.kind = r->faults[i].kind,
 			.fault = f,
 			.target = shop_target_name(r->shop, f),
-			.causes = shop_fault_infos[f->kind].cause_kind,
+			.causes = shop_fault_causes(f),
 			.onset_ns = since_begin(r, f->begun_ns, f->begun),
+			.touched_ns = since_begin(r, f->touched_ns, f->touched_ns > 0),
 			.visible_ns = since_begin(r, f->visible_ns, f->visible_ns > 0),
 			.delivered_ns = since_begin(r, f->delivered_ns, f->delivered_ns > 0),
 			.over_ns = since_begin(r, f->over_ns, f->over),
 		};
-		snprintf(out[i].entity, sizeof out[i].entity, "%s/%s", f->kind == SHOP_SLOW_DATABASE ? "database" : "service",
+		snprintf(out[i].entity, sizeof out[i].entity, "%s/%s", shop_fault_at_database(f->kind) ? "database" : "service",
 		         out[i].target);
 	}
 	return r->fault_count;
 }
 
 void run_alias(const struct run *r, const struct run_truth *truth, char *out, size_t n) {
+	const struct shop_fault *f = truth->fault;
 	out[0] = 0;
-	for (size_t i = 0; truth->kind == PLAN_SLOW_DATABASE && i < r->world.database_count; i++)
+	if (f->kind == SHOP_SLOW_LINK) snprintf(out, n, "service/%s", r->world.services[f->source].name);
+	for (size_t i = 0; shop_fault_at_database(f->kind) && i < r->world.database_count; i++)
 		if (!strcmp(r->world.databases[i].name, truth->target))
 			snprintf(out, n, "database/%s", r->world.databases[i].namespace_);
 }

@@ -133,6 +133,21 @@ static void deploy(struct run *r, const struct plan_step *s) {
 	assert(!e && "a Deployment of the shop takes an image");
 }
 
+/* A piece of ordinary life; that there is such a target was seen by run_plan_begin. */
+static void life(struct run *r, const struct plan_step *s) {
+	switch (s->kind) {
+	case PLAN_DEPLOYMENT: deploy(r, s); return;
+	case PLAN_DRAIN: (void)shop_drain(r->shop, s->target, s->for_ns); return;
+	case PLAN_SLEEP: (void)shop_put_to_sleep(r->shop, s->target, s->for_ns); return;
+	case PLAN_BURST: shop_burst(r->shop, s->magnitude, s->for_ns); return;
+	case PLAN_GAP: (void)shop_lose_telemetry(r->shop, s->target, s->for_ns); return;
+	case PLAN_RESET: (void)shop_reset_counters(r->shop, s->target); return;
+	case PLAN_SKEW: (void)shop_skew_clock(r->shop, s->target, (int64_t)(s->magnitude * 1e9)); return;
+	case PLAN_JOB: (void)shop_run_job(r->shop, s->target); return;
+	default: assert(!"not ordinary life");
+	}
+}
+
 void run_plan_step(struct run *r, const struct plan_step *s) {
 	char text[160];
 	plan_step_text(s, text, sizeof text);
@@ -147,11 +162,11 @@ void run_plan_step(struct run *r, const struct plan_step *s) {
 	case PLAN_CLOCK_STEP: sim_clock_step(&r->host[RUN_FLYBALL].clock, (int64_t)(s->magnitude * 1e9)); return;
 	case PLAN_API_RESTART: kube_restarts(r, s); return;
 	case PLAN_API_COMPACT: sim_kube_compact(r->kube); return;
-	case PLAN_DEPLOYMENT: deploy(r, s); return;
 	case PLAN_APPROVE:
 	case PLAN_REJECT: run_people_answer(r, s->kind == PLAN_APPROVE); return;
 	default: break;
 	}
+	if (plan_is_life(s->kind)) life(r, s);
 	if (is_condition(s->kind)) condition_begins(r, s);
 }
 
@@ -162,20 +177,36 @@ static void step_comes(void *self, uint64_t index) {
 
 /* ---- the shop's faults ---- */
 
-static const enum shop_fault_kind shop_kinds[PLAN_SHOP_FAULTS] = {
-	[PLAN_MEMORY_LEAK] = SHOP_LEAK,
-	[PLAN_SLOW_DATABASE] = SHOP_SLOW_DATABASE,
-	[PLAN_ERROR_BURST] = SHOP_ERROR_BURST,
-	[PLAN_DEAD_POD] = SHOP_DEAD_POD,
-};
+static bool at_database(const struct plan_step *s) {
+	return s->kind < PLAN_SHOP_FAULTS && shop_fault_at_database((enum shop_fault_kind)s->kind);
+}
 
-/* The index of the target that the step names; -1: the world has none of that name. */
-static int target_of(const struct run *r, const struct plan_step *s) {
+/* The index of the one of that name; -1: the world has none. */
+static int index_of(const struct run *r, bool database, struct str name) {
 	const struct shop_world *w = &r->world;
-	bool database = s->kind == PLAN_SLOW_DATABASE;
 	for (size_t i = 0; i < (database ? w->database_count : w->service_count); i++)
-		if (!strcmp(database ? w->databases[i].name : w->services[i].name, s->target)) return (int)i;
+		if (str_is(name, database ? w->databases[i].name : w->services[i].name)) return (int)i;
 	return -1;
+}
+
+static int target_of(const struct run *r, const struct plan_step *s) {
+	return index_of(r, at_database(s), str_of(s->target));
+}
+
+/* The ends of the link "a>b"; both -1 where the world has no such services. */
+static void link_of(const struct run *r, const struct plan_step *s, struct shop_fault *f) {
+	struct str from, to;
+	bool two = str_cut(str_of(s->target), '>', &from, &to);
+	f->source = two ? index_of(r, false, from) : -1;
+	f->target = two ? index_of(r, false, to) : -1;
+	if (f->source < 0 || f->target < 0) f->source = f->target = -1;
+}
+
+static enum err no_target(const struct run *r, const struct plan_step *s, struct why *why) {
+	const char *what = s->kind == PLAN_SLOW_LINK ? "link a>b between services"
+	                   : at_database(s)          ? "database"
+	                                             : "service";
+	return why_set(why, ERR_INVALID, "the world '%s' has no %s '%s'", r->world.name, what, s->target);
 }
 
 static void fault_ends(void *self, uint64_t index) {
@@ -186,13 +217,16 @@ static void fault_ends(void *self, uint64_t index) {
 static enum err plan_shop_fault(struct run *r, const struct plan_step *s, struct why *why) {
 	struct rng rng = rng_fork(&r->rng, plan_table[s->kind].name);
 	rng.state ^= (uint64_t)s->at_ns; /* two of a kind draw their targets apart */
-	struct shop_fault f = shop_draw_fault(r->shop, shop_kinds[s->kind], &rng);
-	if (*s->target) f.target = target_of(r, s);
-	if (f.target < 0)
-		return why_set(why, ERR_INVALID, "the world '%s' has no %s '%s'", r->world.name,
-		               s->kind == PLAN_SLOW_DATABASE ? "database" : "service", s->target);
+	struct shop_fault f = shop_draw_fault(r->shop, (enum shop_fault_kind)s->kind, &rng);
+	if (*s->target && s->kind == PLAN_SLOW_LINK)
+		link_of(r, s, &f);
+	else if (*s->target)
+		f.target = target_of(r, s);
+	if (f.target < 0 && !*s->target) return OK; /* a world in which it cannot be */
+	if (f.target < 0) return no_target(r, s, why);
 	if (r->fault_count == RUN_TRUTHS_MAX) return why_set(why, ERR_INVALID, "more than %d faults", RUN_TRUTHS_MAX);
 	if (s->magnitude > 0) f.magnitude = s->magnitude;
+	if (s->form) f.form = s->form;
 	f.onset_ns = r->begin_ns + s->at_ns;
 	size_t i = r->fault_count++;
 	r->faults[i].kind = s->kind;
@@ -203,8 +237,16 @@ static enum err plan_shop_fault(struct run *r, const struct plan_step *s, struct
 }
 
 static enum err check_target(const struct run *r, const struct plan_step *s, struct why *why) {
-	if (s->kind != PLAN_DEPLOYMENT || target_of(r, s) >= 0) return OK;
-	return why_set(why, ERR_INVALID, "the world '%s' has no service '%s' to deploy", r->world.name, s->target);
+	int node = 0;
+	bool there = false;
+	const char *what = s->kind == PLAN_JOB ? "job" : s->kind == PLAN_DRAIN || s->kind == PLAN_SKEW ? "node" : "service";
+	if (!plan_is_life(s->kind) || s->kind == PLAN_BURST) return OK;
+	for (size_t i = 0; *what == 'j' && i < r->world.job_count; i++) there |= !strcmp(r->world.jobs[i].name, s->target);
+	if (*what == 'n') there = sscanf(s->target, "node-%d", &node) == 1 && node >= 1 && node <= r->world.nodes;
+	if (*what == 's') there = target_of(r, s) >= 0;
+	if (there) return OK;
+	return why_set(why, ERR_INVALID, "%s: the world '%s' has no %s '%s'", plan_table[s->kind].name, r->world.name, what,
+	               s->target);
 }
 
 enum err run_plan_begin(struct run *r, struct why *why) {

@@ -4,6 +4,7 @@
 
 #include "base/clock.h"
 #include "base/param.h"
+#include "sim/shop_fault.h"
 
 #define TIMES_MAX 1000
 
@@ -77,7 +78,7 @@ static bool magnitude(enum plan_unit unit, struct str word, double *out) {
 }
 
 static bool takes_target(enum plan_kind k) {
-	return k < PLAN_SHOP_FAULTS || k == PLAN_DEPLOYMENT;
+	return k < PLAN_SHOP_FAULTS || (plan_is_life(k) && k != PLAN_BURST);
 }
 
 /* [TARGET] [MAGNITUDE] [for D] [after N effects] */
@@ -95,6 +96,8 @@ static enum err step_details(struct parse *p, struct plan_step *s) {
 			if (!e && !accept(p, "effects")) e = bad(p, "after N takes the word 'effects'", (struct str){ 0 });
 		} else if (magnitude(info->unit, word, &s->magnitude)) {
 			measured = true;
+		} else if (s->kind == PLAN_BAD_DEPLOYMENT && *s->target && plan_form_parse(word, &s->form)) {
+			continue;
 		} else if (takes_target(s->kind) && !*s->target && word.n < sizeof s->target) {
 			snprintf(s->target, sizeof s->target, STR_FMT, STR_ARG(word));
 		} else {
@@ -102,9 +105,16 @@ static enum err step_details(struct parse *p, struct plan_step *s) {
 		}
 		if (e) return e;
 	}
+	if (plan_is_life(s->kind) && takes_target(s->kind) && !*s->target)
+		return bad(p, "needs to know which one:", str_of(info->name));
+	if (!s->for_ns && (s->kind == PLAN_SLEEP || s->kind == PLAN_BURST || s->kind == PLAN_GAP))
+		return bad(p, "needs a length like 'for 5m':", str_of(info->name));
 	static const char *const wants[] = { "", "needs a factor like x6", "needs a share like 40%",
 		                                 "needs a time like 20m", "needs a number of times like 12" };
-	if (info->unit != PLAN_NOTHING && !measured) return bad(p, wants[info->unit], str_of(info->name));
+	bool needless = s->form && !(s->form & (SHOP_SLOWER | SHOP_FAILING)); /* it crashes, or is never ready */
+	bool drawn = s->kind < PLAN_SHOP_FAULTS && !*s->target;               /* where nothing is said the shop draws all */
+	if (info->unit != PLAN_NOTHING && !measured && !needless && !drawn)
+		return bad(p, wants[info->unit], str_of(info->name));
 	return OK;
 }
 
@@ -113,7 +123,9 @@ static enum err step_kind(struct parse *p, struct plan_step *s) {
 	bool fault = str_is(word, "fault");
 	if (fault) word = next(p);
 	if (!plan_kind_parse(word, &s->kind) || fault != (s->kind < PLAN_FAULTS))
-		return bad(p, fault ? "there is no such fault:" : "'fault NAME', deploy, approve or reject belongs here, not",
+		return bad(p,
+		           fault ? "there is no such fault:"
+		                 : "'fault NAME', a piece of ordinary life, approve or reject belongs here, not",
 		           word);
 	return step_details(p, s);
 }

@@ -73,7 +73,8 @@ static void take_batch(struct rig *r, struct str bytes) {
 			c.deployment[rec.resource.index] = attrs_get(rec.resource.attrs, "k8s.deployment.name");
 			c.pod[rec.resource.index] = attrs_get(rec.resource.attrs, "k8s.pod.uid");
 			saw(k, c.service[rec.resource.index]);
-			k->wrong = k->wrong || c.pod[rec.resource.index].n != 36;
+			bool host = attrs_get(rec.resource.attrs, "os.type").n > 0; /* a database's */
+			k->wrong = k->wrong || (!host && c.pod[rec.resource.index].n != 36);
 		}
 		if (rec.type == BATCH_SERIES) {
 			c.name[rec.series.index] = rec.series.name;

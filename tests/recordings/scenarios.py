@@ -79,7 +79,7 @@ def rollout_turned_back(r):
     r.patch("deployments", "web", replicas(10))
     r.patch("deployments", "web", replicas(5))
     r.patch("deployments", "web", image(1))
-    for _ in range(4):
+    while r.held("web"):
         r.ready(r.held("web")[0])
 
 
