@@ -139,12 +139,10 @@ static bool server_poll(struct http_server *server, struct http_event *out) {
 		struct http1_request *r = container_of(before, struct http1_request, x);
 		if (r->state == REQUEST_HELD) http1_resume(r);
 	}
-	inbox_release(&s->inbox);
 	struct exchange *x = inbox_poll(&s->inbox, out);
 	if (!x) return false;
 	struct http1_request *r = container_of(x, struct http1_request, x);
 	if (out->kind == HTTP_BODY && r->state == REQUEST_BODY) http1_resume(r);
-	if (out->kind == HTTP_FAILED) inbox_drop(&s->inbox, x);
 	return true;
 }
 
