@@ -112,6 +112,10 @@ bool observer_ready(const struct observer *ob) {
 
 static void clock_turn(struct observer *ob) {
 	int64_t now_ns = clock_wall(ob->o.clock).ns;
+	if (ob->o.frozen && ob->stream->now_ns) {
+		ob->now_ns = ob->stream->now_ns;
+		return;
+	}
 	if (now_ns > ob->now_ns) ob->now_ns = now_ns;
 	if (ob->stream->now_ns > ob->now_ns) ob->now_ns = ob->stream->now_ns;
 }
@@ -174,6 +178,10 @@ bool observer_step(struct observer *ob) {
 	clock_turn(ob);
 	bool did = completions(ob);
 	if (ob->loading.state != LOADING_DONE) return checkpoint_load_step(ob) || did;
+	if (ob->o.frozen) {
+		clock_turn(ob); /* to the moment that was saved */
+		return did;
+	}
 	did |= batches(ob);
 	did |= pass(ob);
 	did |= checkpoint_step(ob, false);
@@ -184,7 +192,7 @@ bool observer_step(struct observer *ob) {
 struct mono observer_next_due(const struct observer *ob) {
 	struct mono now = clock_mono(ob->o.clock);
 	int64_t wall_ns = clock_wall(ob->o.clock).ns;
-	if (ob->broken) return (struct mono){ INT64_MAX };
+	if (ob->broken || ob->o.frozen) return (struct mono){ INT64_MAX };
 	int64_t wait_ns = pass_due(ob) - wall_ns;
 	if (wait_ns < 0) wait_ns = 0;
 	if (wait_ns > PASS_NS) wait_ns = PASS_NS;
@@ -192,7 +200,7 @@ struct mono observer_next_due(const struct observer *ob) {
 }
 
 bool observer_flush(struct observer *ob) {
-	if (!observer_ready(ob)) return false;
+	if (!observer_ready(ob) || ob->o.frozen) return false;
 	completions(ob);
 	bool idle = ob->saving.state == SAVING_IDLE;
 	if (idle && ob->position == ob->saved_position && !ob->out_count && !ob->keep_pending) return false;

@@ -259,6 +259,10 @@ void tell_model(struct observer *ob, struct str subject, const char *state, cons
 /* One signal as docs/events/README.md has it. */
 void tell_signal(const struct observer *ob, struct json_out *o, const struct entity *e, enum signal_kind k,
                  const struct verdict *v, bool now);
+/* Where an action on the service would act, as telemetry names it. Its strings are the entity's own; `pods` is the
+ * caller's and holds what pod_uids points at. */
+#define TARGET_PODS_MAX 50
+struct target tell_target(const struct observer *ob, const struct entity *e, struct str pods[TARGET_PODS_MAX]);
 enum signal_state tell_state(const struct observer *ob, const struct entity *e, enum signal_kind k);
 
 /* ---- publish.c ---- */

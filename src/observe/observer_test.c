@@ -298,6 +298,41 @@ TEST(a_crash_in_the_midst_of_an_incident_tells_nothing_twice, .seeds = 4) {
 	run_end(&r);
 }
 
+/* ---- of a daemon that no longer runs ---- */
+
+static struct str graph_of(struct run *r, struct t *t) {
+	CLEANUP(buf_done) struct buf b;
+	buf_init(&b, 0);
+	struct json_out o = json_out(&b);
+	observer_graph(r->w.observer, &o);
+	return str_copy(t->arena, buf_get(&b));
+}
+
+/* Frozen it shows what was saved as it stood then, days later too, and changes nothing of it. */
+TEST(what_was_saved_is_shown_as_it_stood) {
+	struct run r;
+	run_begin(&r, t, 20);
+	test_world_flush(&r.w);
+	test_world_crash(&r.w);
+	r.w.clock.wall.ns += 3 * NS_PER_DAY;
+	r.w.opts.frozen = true;
+	test_world_start(&r.w);
+	uint32_t told = r.w.event_count;
+	struct str first = graph_of(&r, t);
+	const struct json *j = NULL;
+	double calls = 0;
+	EXPECT_OK(json_parse(t->arena, first, &j, NULL));
+	json_each(e, json_get(j, "edges")) calls += json_double(json_get(e, "calls_per_s"), 0);
+	EXPECT(json_get(j, "edges")->count >= 13 && calls > 10);
+	for (int i = 0; i < 100; i++) {
+		r.w.clock.wall.ns += 3600 * NS_PER_SEC;
+		while (observer_step(r.w.observer)) {}
+	}
+	EXPECT(str_eq(first, graph_of(&r, t)));
+	EXPECT(!observer_flush(r.w.observer) && r.w.event_count == told);
+	run_end(&r);
+}
+
 static const char *damaged_reason(const struct run *r, struct arena *a) {
 	for (uint32_t i = 0; test_world_event(&r->w, "MODEL_STATE", 0, i); i++) {
 		const struct test_event *e = test_world_event(&r->w, "MODEL_STATE", 0, i);
@@ -425,7 +460,7 @@ static bool covered(const struct run *r, const struct t *t, const char *subject)
 	bool there = false;
 	buf_init(&b, 0);
 	struct json_out o = json_out(&b);
-	observer_coverage(r->w.observer, &o);
+	observer_coverage(r->w.observer, NULL, &o);
 	EXPECT_OK(json_parse(t->arena, str_copy(t->arena, buf_get(&b)), &j, NULL));
 	json_each(e, json_get(j, "services")) there = there || str_is(json_str(json_get(e, "entity")), subject);
 	buf_done(&b);
@@ -456,6 +491,11 @@ TEST(what_is_not_heard_of_for_two_weeks_is_forgotten) {
 	run_end(&r);
 }
 
+static void tell_service(void *self, const struct target *t, struct json_out *o) {
+	(*(int *)self)++;
+	json_kv_str(o, "acts_on", t->service);
+}
+
 /* What people see is JSON, whatever happens. */
 TEST(views_are_json) {
 	struct run r;
@@ -465,11 +505,18 @@ TEST(views_are_json) {
 	run_begin(&r, t, 20);
 	faulty(&r, "payment")->fail = 0.5;
 	pass(&r, 20);
+	int asked = 0;
+	struct target_teller teller = { &asked, tell_service };
 	buf_init(&b, 0);
 	struct json_out o = json_out(&b);
-	observer_coverage(r.w.observer, &o);
+	observer_coverage(r.w.observer, &teller, &o);
 	EXPECT_OK(json_parse(t->arena, buf_get(&b), &j, &why));
-	EXPECT(json_get(j, "services")->count == 8 && json_get(j, "others")->count == 3);
+	EXPECT(json_get(j, "services")->count == 8 && json_get(j, "others")->count == 3 && asked == 8);
+	json_each(it, json_get(j, "services")) {
+		char want[80];
+		snprintf(want, sizeof want, "service/%s", str_c(t->arena, json_str(json_get(it, "acts_on"))));
+		EXPECT(str_is(json_str(json_get(it, "entity")), want));
+	}
 	buf_clear(&b);
 	o = json_out(&b);
 	observer_graph(r.w.observer, &o);
@@ -494,6 +541,7 @@ RUN(an_error_burst_is_found_named_and_ended, a_slow_database_is_named_and_its_ca
     a_leak_is_found_before_it_kills_and_ends_with_new_pods, failures_after_a_rollout_are_a_deployments,
     ordinary_life_stays_quiet, telemetry_that_stops_is_stale_not_zero, metrics_alone_find_it_within_two_exports,
     a_level_that_stays_is_adopted, from_a_checkpoint_it_decides_as_if_it_had_gone_on,
-    a_crash_in_the_midst_of_an_incident_tells_nothing_twice, a_bad_checkpoint_is_refused_by_name_and_relearned,
-    nothing_is_let_go_before_it_is_durable, an_incident_that_could_not_be_written_down_is_not_told,
-    without_a_store_incidents_wait_and_people_see_why, what_is_not_heard_of_for_two_weeks_is_forgotten, views_are_json)
+    what_was_saved_is_shown_as_it_stood, a_crash_in_the_midst_of_an_incident_tells_nothing_twice,
+    a_bad_checkpoint_is_refused_by_name_and_relearned, nothing_is_let_go_before_it_is_durable,
+    an_incident_that_could_not_be_written_down_is_not_told, without_a_store_incidents_wait_and_people_see_why,
+    what_is_not_heard_of_for_two_weeks_is_forgotten, views_are_json)

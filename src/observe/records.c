@@ -267,6 +267,16 @@ static void put_event(struct enc *e, const struct out_event *x) {
 	enc_i64(e, x->time_ns), enc_f64(e, x->severity), enc_str(e, buf_get(&x->data));
 }
 
+/* What was saved as an event's data is sent as it lies there: it has to be an object. */
+static bool is_object(struct str data) {
+	const struct json *v = NULL;
+	struct arena a;
+	arena_init(&a, 0);
+	bool ok = json_parse(&a, data, &v, NULL) == OK && v->kind == JSON_OBJECT;
+	arena_done(&a);
+	return ok;
+}
+
 static bool get_event(struct observer *ob, struct dec *d) {
 	char id[ULID_LEN + 1];
 	dec_bytes(d, id, sizeof id);
@@ -275,7 +285,7 @@ static bool get_event(struct observer *ob, struct dec *d) {
 	int64_t time_ns = dec_i64(d);
 	double severity = dec_f64(d);
 	struct str data = dec_str(d);
-	if (d->err || type >= EVENT_TYPES) return false;
+	if (d->err || type >= EVENT_TYPES || !is_object(data)) return false;
 	struct out_event *x = publish_new(ob, (enum event_type)type, subject, severity, NULL);
 	if (!x) return false;
 	id[ULID_LEN] = 0;

@@ -122,6 +122,7 @@ static void event_keep(struct test_world *w, const struct event *x) {
 	if (w->verbose)
 		fprintf(stderr, "%8.2f %s %s " STR_FMT "\n", (double)(k->at_ns % NS_PER_DAY) / 1e9, k->type, k->subject,
 		        STR_ARG(k->data));
+	if (memmem(k->data.p, k->data.n, " nan", 4)) test_fail(w->t, __FILE__, __LINE__, "a sentence says nan");
 	if (!w->check) return;
 	struct buf line;
 	buf_init(&line, 0);

@@ -386,8 +386,8 @@ static double rate_of(const struct trial *t) {
 	if (t->truth.kind != PLAN_SLOW_DATABASE) return run_rate_of(t->run, t->truth.target);
 	for (size_t i = 0; i < w->service_count; i++) {
 		bool calls = false;
-		for (size_t e = 0; e < SHOP_ENDPOINTS_MAX && w->services[i].endpoints[e].name; e++)
-			for (size_t c = 0; c < SHOP_CALLS_MAX && w->services[i].endpoints[e].calls[c].to; c++)
+		for (size_t e = 0; e < w->services[i].endpoint_count; e++)
+			for (size_t c = 0; c < w->services[i].endpoints[e].call_count; c++)
 				calls |= !strcmp(w->services[i].endpoints[e].calls[c].to, t->truth.target);
 		double rate = calls ? run_rate_of(t->run, w->services[i].name) : 0;
 		if (!isnan(rate)) sum += rate;

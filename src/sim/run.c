@@ -19,9 +19,14 @@ static void flyball_starts_again(struct run *r) {
 	r->down_ns = 0;
 }
 
+static void look(struct run *r) {
+	r->checks->betrayed |= r->host[RUN_FLYBALL].disk.counts.betrayals > 0;
+	invariants_look(r->checks, r->kube, r->queue.now_ns);
+}
+
 static void flyball_looked(void *self, struct sim_host *h) {
 	struct run *r = self;
-	invariants_look(r->checks, r->kube, r->queue.now_ns);
+	look(r);
 	if (!h->up && !r->stopped) flyball_starts_again(r);
 }
 
@@ -29,7 +34,7 @@ static void kube_looked(void *self, struct sim_host *h) {
 	struct run *r = self;
 	(void)h;
 	run_plan_served(r);
-	invariants_look(r->checks, r->kube, r->queue.now_ns);
+	look(r);
 }
 
 void run_flyball_dies(struct run *r, int64_t effects, bool power_loss) {
@@ -259,35 +264,26 @@ size_t run_truths(const struct run *r, struct run_truth out[RUN_TRUTHS_MAX]) {
 			.kind = r->faults[i].kind,
 			.fault = f,
 			.target = shop_target_name(r->shop, f),
-			.causes = shop_fault_infos[f->kind].cause_kind,
+			.causes = shop_fault_causes(f),
 			.onset_ns = since_begin(r, f->begun_ns, f->begun),
+			.touched_ns = since_begin(r, f->touched_ns, f->touched_ns > 0),
 			.visible_ns = since_begin(r, f->visible_ns, f->visible_ns > 0),
 			.delivered_ns = since_begin(r, f->delivered_ns, f->delivered_ns > 0),
 			.over_ns = since_begin(r, f->over_ns, f->over),
 		};
-		snprintf(out[i].entity, sizeof out[i].entity, "%s/%s", f->kind == SHOP_SLOW_DATABASE ? "database" : "service",
+		snprintf(out[i].entity, sizeof out[i].entity, "%s/%s", shop_fault_at_database(f->kind) ? "database" : "service",
 		         out[i].target);
 	}
 	return r->fault_count;
 }
 
 void run_alias(const struct run *r, const struct run_truth *truth, char *out, size_t n) {
+	const struct shop_fault *f = truth->fault;
 	out[0] = 0;
-	for (size_t i = 0; truth->kind == PLAN_SLOW_DATABASE && i < r->world.database_count; i++)
+	if (f->kind == SHOP_SLOW_LINK) snprintf(out, n, "service/%s", r->world.services[f->source].name);
+	for (size_t i = 0; shop_fault_at_database(f->kind) && i < r->world.database_count; i++)
 		if (!strcmp(r->world.databases[i].name, truth->target))
 			snprintf(out, n, "database/%s", r->world.databases[i].namespace_);
-}
-
-/* Does `service` call `name`, over any number of others? */
-static bool calls(const struct shop_world *w, const char *service, const char *name, size_t depth) {
-	if (!strcmp(service, name)) return true;
-	for (size_t i = 0; i < w->service_count && depth; i++) {
-		if (strcmp(w->services[i].name, service) != 0) continue;
-		for (size_t e = 0; e < SHOP_ENDPOINTS_MAX && w->services[i].endpoints[e].name; e++)
-			for (size_t c = 0; c < SHOP_CALLS_MAX && w->services[i].endpoints[e].calls[c].to; c++)
-				if (calls(w, w->services[i].endpoints[e].calls[c].to, name, depth - 1)) return true;
-	}
-	return false;
 }
 
 bool run_touches(const struct run *r, const struct run_truth *truth, struct str entity) {
@@ -301,12 +297,12 @@ bool run_touches(const struct run *r, const struct run_truth *truth, struct str 
 		for (size_t i = 0; i < r->world.service_count; i++) {
 			struct str deployment = str_of(r->world.services[i].deployment);
 			if (!str_starts(last, deployment) || last.n <= deployment.n || last.p[deployment.n] != '-') continue;
-			return calls(&r->world, r->world.services[i].name, truth->target, r->world.service_count);
+			return shop_world_reaches(&r->world, r->world.services[i].name, truth->target);
 		}
 		return false;
 	}
 	snprintf(name, sizeof name, STR_FMT, STR_ARG(rest));
-	return calls(&r->world, name, truth->target, r->world.service_count);
+	return shop_world_reaches(&r->world, name, truth->target);
 }
 
 struct run_counts run_counted(const struct run *r) {

@@ -16,7 +16,7 @@
 #include "sim/shop.h"
 
 #define RUN_SETTLE_NS  (90 * NS_PER_SEC)
-#define RUN_TRUTHS_MAX 32
+#define RUN_TRUTHS_MAX PLAN_STEPS_MAX
 
 /* What is broken on purpose, so that a test sees the checkers find it. */
 enum run_break {
@@ -75,10 +75,10 @@ struct run_truth {
 	const char *target; /* "payment", "orders-db" */
 	char entity[80];    /* "service/payment", "database/orders-db" */
 	const char *causes; /* kinds that a right answer names, joined by '|' */
-	int64_t onset_ns, visible_ns, delivered_ns, over_ns;
+	int64_t onset_ns, touched_ns, visible_ns, delivered_ns, over_ns; /* of struct shop_fault */
 };
 size_t run_truths(const struct run *r, struct run_truth out[RUN_TRUTHS_MAX]);
-/* The other name that telemetry has for a database: by its namespace. Empty: there is none. */
+/* The other name by which it may go: a database's namespace, the other end of a link. Empty: there is none. */
 void run_alias(const struct run *r, const struct run_truth *truth, char *out, size_t n);
 /* Is `entity` the target, or a service that calls it, over any number of others? */
 bool run_touches(const struct run *r, const struct run_truth *truth, struct str entity);

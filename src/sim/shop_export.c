@@ -49,6 +49,7 @@ static void build_resource(struct shop *s, struct shop_pod *p) {
 		shop_attr_str(w, 1, "k8s.node.name", p->kube.node);
 		shop_attr_str(w, 1, "k8s.deployment.name", spec->deployment);
 	}
+	if (s->world->region_count) shop_attr_str(w, 1, "cloud.region", shop_region_of(s->world, spec->region));
 	shop_attr_str(w, 1, "host.name", p->kube.name);
 	shop_attr_int(w, 1, "process.pid", 1);
 	shop_attr_str(w, 1, "telemetry.sdk.name", "opentelemetry");
@@ -138,10 +139,15 @@ static void make_body(struct shop_sending *x, const struct sim_wire *resource, c
 	for (int i = 0; i < 4; i++) x->body.p[1 + i] = (unsigned char)(n >> (24 - 8 * i));
 }
 
+/* What it tells is lost on the way. */
+static bool silent(const struct shop *s, uint32_t pod) {
+	return pod != SHOP_NONE && s->queue->now_ns < s->members[s->pods[pod]->service].silent_until_ns;
+}
+
 /* Starts an export of these elements; `gen` of its pod, or no pod at all. */
 static void send_elements(struct shop *s, uint32_t pod, enum shop_signal signal, const struct sim_wire *resource,
-                          const char *scope, const struct sim_wire *elements, bool grpc, bool touched) {
-	if (!s->client) return;
+                          const char *scope, const struct sim_wire *elements, bool grpc, uint32_t touched) {
+	if (!s->client || silent(s, pod)) return;
 	struct shop_sending *x = sending_new(s);
 	x->pod = pod;
 	x->gen = pod == SHOP_NONE ? 0 : s->pods[pod]->gen;
@@ -201,7 +207,7 @@ static void export_answered(struct shop *s, struct shop_sending *x, int status, 
 		return;
 	}
 	struct shop_sending done = *x;
-	if (x->touched) shop_fault_delivered(s);
+	if (x->touched) shop_fault_delivered(s, x->touched);
 	sending_drop(s, x);
 	sent(s, &done);
 }
@@ -235,7 +241,7 @@ static struct shop_batch *growing(struct shop_exporter *e) {
 static void batch_clear(struct shop_batch *b) {
 	b->wire.n = 0;
 	b->count = 0;
-	b->touched = false;
+	b->touched = 0;
 }
 
 /* Sends the oldest batch, full or not, unless one is on its way. */
@@ -253,10 +259,10 @@ static void export_next(struct shop *s, uint32_t index, enum shop_signal signal)
 }
 
 static bool batch_added(struct shop *s, struct shop_pod *p, enum shop_signal signal, struct shop_batch *b,
-                        bool touched) {
+                        uint32_t touched) {
 	struct shop_exporter *e = &p->exporters[signal];
 	uint32_t index;
-	b->touched = b->touched || touched;
+	b->touched |= touched;
 	if (++b->count < SHOP_BATCH) return false;
 	e->filled++;
 	if (shop_pod_by_uid(s, p->kube.uid, &index)) export_next(s, index, signal);
@@ -264,56 +270,80 @@ static bool batch_added(struct shop *s, struct shop_pod *p, enum shop_signal sig
 }
 
 void shop_add_span(struct shop *s, struct shop_pod *p, const struct shop_span_form *form, const struct shop_span *span,
-                   enum shop_outcome o, bool touched) {
+                   enum shop_outcome o, uint32_t touched) {
 	struct shop_batch *b = growing(&p->exporters[SHOP_SPANS]);
+	if (s->members[p->service].spec->no_spans) return;
 	if (!b) {
 		s->counts.spans_dropped++;
 		return;
 	}
 	s->counts.spans++;
-	shop_put_span(&b->wire, form, span, o, str_of(s->tracestate));
+	struct shop_span told = *span;
+	told.start_ns += shop_skew(s, p->kube.node);
+	told.end_ns += shop_skew(s, p->kube.node);
+	shop_put_span(&b->wire, form, &told, o, str_of(s->tracestate));
 	batch_added(s, p, SHOP_SPANS, b, touched);
 }
 
-void shop_add_log(struct shop *s, struct shop_pod *p, const struct shop_log *l, bool touched) {
+void shop_add_log(struct shop *s, struct shop_pod *p, const struct shop_log *l, uint32_t touched) {
 	struct shop_batch *b = growing(&p->exporters[SHOP_LOGS]);
-	if (!b) return;
+	if (!b || s->members[p->service].spec->no_logs) return;
 	s->counts.logs++;
-	shop_put_log(&b->wire, l);
+	struct shop_log told = *l;
+	told.at_ns += shop_skew(s, p->kube.node);
+	shop_put_log(&b->wire, &told);
 	batch_added(s, p, SHOP_LOGS, b, touched);
 }
 
 /* ---- metrics of a process ---- */
 
-static void put_served(struct shop *s, const struct shop_pod *p, struct sim_wire *metrics) {
+/* By its node's clock. */
+static int64_t pod_wall(const struct shop *s, const struct shop_pod *p, int64_t at_ns) {
+	return shop_wall(s, at_ns) + shop_skew(s, p->kube.node);
+}
+
+/* Since when its SDK has counted. */
+static int64_t counted_from(const struct shop_pod *p) {
+	return p->counted_from_ns > p->began_ns ? p->counted_from_ns : p->began_ns;
+}
+
+static void put_served(struct shop *s, const struct shop_pod *p, bool consumed, struct sim_wire *metrics) {
 	const struct shop_member *m = &s->members[p->service];
 	struct sim_wire points = { 0 };
-	int64_t start = shop_wall(s, p->began_ns), now = shop_wall(s, s->queue->now_ns);
+	int64_t start = pod_wall(s, p, counted_from(p)), now = pod_wall(s, p, s->queue->now_ns);
 	for (uint32_t i = 0; i < m->point_count; i++)
 		for (int o = 0; o < 3; o++) {
-			if (!p->served[i][o].count) continue;
+			if (!p->served[i][o].count || (s->points[m->first_point + i].queue != NULL) != consumed) continue;
 			shop_put_histogram(&points, &p->served[i][o], start, now,
 			                   &s->points[m->first_point + i].metric_attributes[o]);
 			s->counts.points++;
 		}
-	if (points.n) shop_put_metric(metrics, "http.server.request.duration", "s", SHOP_HISTOGRAM, &points);
+	const char *name = consumed ? "messaging.process.duration" : "http.server.request.duration";
+	if (points.n) shop_put_metric(metrics, name, "s", SHOP_HISTOGRAM, &points);
 	sw_done(&points);
 }
 
-static void put_called(struct shop *s, const struct shop_pod *p, bool database, struct sim_wire *metrics) {
+enum call_kind { CALL_HTTP, CALL_DATABASE, CALL_QUEUE };
+
+static enum call_kind kind_of(const struct shop_edge *e) {
+	return e->database ? CALL_DATABASE : e->queue ? CALL_QUEUE : CALL_HTTP;
+}
+
+static void put_called(struct shop *s, const struct shop_pod *p, enum call_kind kind, struct sim_wire *metrics) {
+	static const char *const names[] = { "http.client.request.duration", "db.client.operation.duration",
+		                                 "messaging.client.operation.duration" };
 	const struct shop_member *m = &s->members[p->service];
 	struct sim_wire points = { 0 };
-	int64_t start = shop_wall(s, p->began_ns), now = shop_wall(s, s->queue->now_ns);
+	int64_t start = pod_wall(s, p, counted_from(p)), now = pod_wall(s, p, s->queue->now_ns);
 	for (uint32_t i = 0; i < m->edge_count; i++) {
 		const struct shop_edge *e = &s->edges[m->edges[i]];
-		for (int o = 0; o < SHOP_OUTCOMES && e->database == database; o++) {
+		for (int o = 0; o < SHOP_OUTCOMES && kind_of(e) == kind; o++) {
 			if (!p->called[i][o].count) continue;
 			shop_put_histogram(&points, &p->called[i][o], start, now, &e->metric_attributes[o]);
 			s->counts.points++;
 		}
 	}
-	const char *name = database ? "db.client.operation.duration" : "http.client.request.duration";
-	if (points.n) shop_put_metric(metrics, name, "s", SHOP_HISTOGRAM, &points);
+	if (points.n) shop_put_metric(metrics, names[kind], "s", SHOP_HISTOGRAM, &points);
 	sw_done(&points);
 }
 
@@ -330,27 +360,35 @@ static double noisy_memory(struct shop *s, const struct shop_pod *p) {
 	return p->kube.memory_limit && used > (double)p->kube.memory_limit ? (double)p->kube.memory_limit : used;
 }
 
-/* A leak counts as told once it shows above the noise. */
-static bool leak_shows(const struct shop *s, const struct shop_pod *p) {
+/* A leak counts as told once it shows above the noise: what it has added is more than three deviations. */
+static uint32_t leaks_shown(struct shop *s, const struct shop_pod *p) {
 	double base = s->members[p->service].spec->memory_base * 1024 * 1024;
-	return p->leak_bytes_s > 0 && shop_pod_memory(s, p) > base * (1 + 3 * MEMORY_NOISE);
+	if (!p->leak_mask || shop_pod_memory(s, p) <= base * (1 + 3 * MEMORY_NOISE)) return 0;
+	shop_fault_touched(s, p->leak_mask);
+	for (int bit = 0; p->leak_mask >> bit; bit++)
+		if (p->leak_mask >> bit & 1) shop_visible(s, shop_fault_of_bit(s, bit));
+	return p->leak_mask;
 }
 
 static void export_metrics(struct shop *s, uint32_t index) {
 	struct shop_pod *p = s->pods[index];
 	const struct shop_service *spec = s->members[p->service].spec;
 	struct sim_wire metrics = { 0 };
-	int64_t start = shop_wall(s, p->began_ns), now = shop_wall(s, s->queue->now_ns);
-	if (p->exporters[SHOP_METRICS].sending || p->hung) return; /* the next collection tells all */
-	put_served(s, p, &metrics);
-	put_called(s, p, false, &metrics);
-	put_called(s, p, true, &metrics);
-	put_one(&metrics, "process.cpu.time", "s", SHOP_SUM, p->cpu_s, start, now);
+	int64_t start = pod_wall(s, p, p->began_ns), now = pod_wall(s, p, s->queue->now_ns);
+	if (p->exporters[SHOP_METRICS].sending || p->hung || spec->no_metrics) return; /* the next collection tells all */
+	put_served(s, p, false, &metrics);
+	put_served(s, p, true, &metrics);
+	put_called(s, p, CALL_HTTP, &metrics);
+	put_called(s, p, CALL_DATABASE, &metrics);
+	put_called(s, p, CALL_QUEUE, &metrics);
+	shop_pool_metrics(s, p, &metrics);
+	put_one(&metrics, "process.cpu.time", "s", SHOP_SUM, shop_pod_cpu(s, p), start, now);
 	put_one(&metrics, "process.memory.usage", "By", SHOP_UPDOWN, noisy_memory(s, p), start, now);
 	s->counts.points += 2;
 	send_elements(s, index, SHOP_METRICS, &p->resource, scope_of(spec->language), &metrics, spec->grpc,
-	              p->touched || leak_shows(s, p));
-	p->touched = false;
+	              p->touched | leaks_shown(s, p));
+	p->touched = 0;
+	shop_visible_process(s, p);
 	sw_done(&metrics);
 }
 
@@ -413,16 +451,17 @@ void shop_export_stop(struct shop_pod *p) {
 static void put_pod(struct shop *s, struct shop_pod *p, struct sim_wire *body) {
 	struct sim_wire metrics = { 0 };
 	const struct shop_service *spec = s->members[p->service].spec;
-	int64_t now = s->queue->now_ns, at = shop_wall(s, now);
+	int64_t now = s->queue->now_ns, at = pod_wall(s, p, now);
 	double seconds = (double)(now - p->cpu_told_ns) / 1e9, memory = noisy_memory(s, p);
-	double cores = seconds > 0 ? (p->cpu_s - p->cpu_told_s) / seconds : 0;
+	double cpu_s = shop_pod_cpu(s, p), cores = seconds > 0 ? (cpu_s - p->cpu_told_s) / seconds : 0;
 	put_one(&metrics, "k8s.pod.cpu.usage", "{cpu}", SHOP_GAUGE, cores, 0, at);
 	put_one(&metrics, "k8s.pod.cpu_limit_utilization", "1", SHOP_GAUGE, cores / spec->cpu_limit, 0, at);
 	put_one(&metrics, "k8s.pod.memory.working_set", "By", SHOP_GAUGE, memory, 0, at);
 	if (p->kube.memory_limit)
 		put_one(&metrics, "k8s.pod.memory_limit_utilization", "1", SHOP_GAUGE, memory / (double)p->kube.memory_limit, 0,
 		        at);
-	p->cpu_told_s = p->cpu_s;
+	if (!p->hung) shop_visible_agent(s, p, cores / spec->cpu_limit, seconds);
+	p->cpu_told_s = cpu_s;
 	p->cpu_told_ns = now;
 	s->counts.points += 4;
 	shop_put_request(body, &p->agent_resource,
@@ -431,33 +470,39 @@ static void put_pod(struct shop *s, struct shop_pod *p, struct sim_wire *body) {
 	sw_done(&metrics);
 }
 
+void shop_send_agent(struct shop *s, struct sim_wire *body, uint32_t touched) {
+	struct shop_sending *x = NULL;
+	if (!body->n || !s->client) {
+		sw_done(body);
+		return;
+	}
+	if (touched) shop_fault_touched(s, touched);
+	if (s->o.copy_url) {
+		x = sending_new(s);
+		*x = (struct shop_sending){ .pod = SHOP_NONE, .signal = SHOP_METRICS, .copy = true };
+		sw_bytes(&x->body, body->p, body->n);
+		if (!post(s, x)) sending_drop(s, x);
+	}
+	x = sending_new(s);
+	*x = (struct shop_sending){ .pod = SHOP_NONE, .signal = SHOP_METRICS, .touched = touched, .body = *body };
+	*body = (struct sim_wire){ 0 };
+	if (!post(s, x)) sending_drop(s, x);
+}
+
 static void agent_timer(void *self, uint64_t node) {
 	struct shop *s = self;
 	char name[64];
-	bool touched = false;
-	struct shop_sending *x = NULL;
+	uint32_t touched = 0;
 	struct sim_wire body = { 0 };
 	snprintf(name, sizeof name, "node-%d", (int)node + 1);
 	for (uint32_t i = 0; i < s->pod_count; i++) {
 		struct shop_pod *p = s->pods[i];
 		if (!p || p->state == SHOP_DOWN || strcmp(p->kube.node, name)) continue;
 		put_pod(s, p, &body);
-		touched = touched || leak_shows(s, p);
+		touched |= leaks_shown(s, p) | (p->hog > 0 ? p->slow_mask : 0);
 	}
 	sim_queue_in(s->queue, s->world->agent_ns, agent_timer, s, node);
-	if (!body.n || !s->client) {
-		sw_done(&body);
-		return;
-	}
-	if (s->o.copy_url) {
-		x = sending_new(s);
-		*x = (struct shop_sending){ .pod = SHOP_NONE, .signal = SHOP_METRICS, .copy = true };
-		sw_bytes(&x->body, body.p, body.n);
-		if (!post(s, x)) sending_drop(s, x);
-	}
-	x = sending_new(s);
-	*x = (struct shop_sending){ .pod = SHOP_NONE, .signal = SHOP_METRICS, .touched = touched, .body = body };
-	if (!post(s, x)) sending_drop(s, x);
+	shop_send_agent(s, &body, touched);
 }
 
 void shop_agents_start(struct shop *s) {

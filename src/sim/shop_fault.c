@@ -1,91 +1,42 @@
-/* What breaks, and what mends it. */
-#include <math.h>
+/* The life of a fault: it begins, something has it, nothing has it any more; and what was seen of it. */
+#include "sim/shop_fault.h"
+
 #include <stdio.h>
 
 #include "sim/shop_impl.h"
 
-const struct shop_fault_info shop_fault_infos[SHOP_FAULTS] = {
-	[SHOP_LEAK] = { "memory-leak", "memory|crash", 1800, 86400, "s until the limit" },
-	[SHOP_SLOW_DATABASE] = { "slow-database", "dependency|latency|saturation", 2, 40, "times as slow" },
-	[SHOP_ERROR_BURST] = { "error-burst", "errors|deployment", 0.005, 0.5, "of requests fail" },
-	[SHOP_DEAD_POD] = { "dead-pod", "crash", 1, 1, "pod" },
-};
-
-/* The mechanism below does what this table says, and a test holds the two together. An undo replaces every pod
- * too: it ends what lies in processes, and takes back somebody's work that had nothing to do with it. */
-enum shop_remedy shop_remedy_of(enum shop_fault_kind k, bool deployed, enum shop_action a) {
-	static const enum shop_remedy table[SHOP_FAULTS][SHOP_ACTIONS] = {
-		[SHOP_LEAK] = { SHOP_CURES, SHOP_HELPS, SHOP_HARMS, SHOP_NOTHING },
-		[SHOP_SLOW_DATABASE] = { SHOP_NOTHING, SHOP_NOTHING, SHOP_HARMS, SHOP_NOTHING },
-		[SHOP_ERROR_BURST] = { SHOP_CURES, SHOP_HELPS, SHOP_HARMS, SHOP_HELPS },
-		[SHOP_DEAD_POD] = { SHOP_CURES, SHOP_CURES, SHOP_HARMS, SHOP_HELPS },
-	};
-	static const enum shop_remedy by_deployment[SHOP_ACTIONS] = { SHOP_NOTHING, SHOP_NOTHING, SHOP_CURES,
-		                                                          SHOP_NOTHING };
-	return k == SHOP_ERROR_BURST && deployed ? by_deployment[a] : table[k][a];
+static uint32_t bit_of(const struct shop_fault *f) {
+	return UINT32_C(1) << f->bit;
 }
 
-static uint32_t random_service(const struct shop *s, struct rng *rng, int replicas_least) {
-	for (;;) {
-		uint32_t i = (uint32_t)rng_below(rng, (int64_t)s->world->service_count);
-		if (s->members[i].spec->replicas >= replicas_least) return i;
-	}
+static bool acts(const struct shop_fault *f) {
+	return f->begun && !f->over;
 }
 
-struct shop_fault shop_draw_fault(const struct shop *s, enum shop_fault_kind kind, struct rng *rng) {
-	const struct shop_fault_info *info = &shop_fault_infos[kind];
-	struct shop_fault f = { .kind = kind };
-	f.target = kind == SHOP_SLOW_DATABASE ? (int)rng_below(rng, (int64_t)s->world->database_count)
-	                                      : (int)random_service(s, rng, kind == SHOP_DEAD_POD ? 2 : 1);
-	f.magnitude = exp(rng_between(rng, log(info->least), log(info->most)));
-	return f;
+struct shop_fault *shop_fault_of_bit(struct shop *s, int bit) {
+	return s->fault_bits[bit] ? &s->faults[s->fault_bits[bit] - 1] : NULL;
 }
 
-const char *shop_target_name(const struct shop *s, const struct shop_fault *f) {
-	return f->kind == SHOP_SLOW_DATABASE ? s->world->databases[f->target].name : s->world->services[f->target].name;
-}
-
-/* ---- on pods ---- */
-
-static void make_leak(struct shop *s, struct shop_pod *p, const struct shop_fault *f) {
-	double room = (double)p->kube.memory_limit - shop_pod_memory(s, p);
-	p->leak_bytes_s = room / f->magnitude * rng_between(&s->fault_rng, 0.85, 1.15);
-	p->leak_began_ns = s->queue->now_ns;
-}
-
-static void on_pod(struct shop *s, uint32_t index, const struct shop_fault *f) {
-	struct shop_pod *p = s->pods[index];
-	if (f->kind == SHOP_LEAK) {
-		make_leak(s, p, f);
-		shop_watch_memory(s, index);
-	}
-	if (f->kind == SHOP_ERROR_BURST) p->errors = 1 - (1 - p->errors) * (1 - f->magnitude);
-	if (f->kind == SHOP_DEAD_POD) shop_pod_hang(s, index);
-}
-
-static bool image_is_bad(const struct shop *s, const struct shop_pod *p, double *errors) {
-	for (uint32_t i = 0; i < s->fault_count; i++) {
-		const struct shop_fault *f = &s->faults[i];
-		if (!f->deployed || !f->begun || f->over || strcmp(f->image, p->kube.image)) continue;
-		*errors = f->magnitude;
+/* A bit that no fault at work has, the longest unused first: what still bears the mark of its last owner has
+ * been sent by then. False: as many are at work as there are bits. */
+static bool take_bit(struct shop *s, uint32_t index) {
+	for (int n = 0; n < SHOP_FAULT_BITS; n++) {
+		s->fault_bit = (s->fault_bit + 1) % SHOP_FAULT_BITS;
+		struct shop_fault *owner = shop_fault_of_bit(s, s->fault_bit);
+		if (owner && acts(owner)) continue;
+		s->fault_bits[s->fault_bit] = index + 1;
+		s->faults[index].bit = s->fault_bit;
 		return true;
 	}
 	return false;
 }
 
-/* A leak lies in what the pod was given and survives its container; wrong state in memory does not. A bad image
- * is bad in every process that runs it. */
-void shop_fault_on_start(struct shop *s, struct shop_pod *p) {
-	p->errors = 0;
-	p->slow = 1;
-	double errors = 0;
-	if (image_is_bad(s, p, &errors)) p->errors = errors;
-	if (p->leak_bytes_s > 0) p->leak_began_ns = s->queue->now_ns;
-}
+/* ---- it begins ---- */
 
 static void on_service(struct shop *s, const struct shop_fault *f) {
 	for (uint32_t i = 0; i < s->pod_count; i++)
-		if (s->pods[i] && s->pods[i]->service == (uint32_t)f->target && s->pods[i]->state <= SHOP_UP) on_pod(s, i, f);
+		if (s->pods[i] && s->pods[i]->service == (uint32_t)f->target && s->pods[i]->state <= SHOP_UP)
+			shop_harm_pod(s, i, s->pods[i]->has | bit_of(f));
 }
 
 static void on_one_pod(struct shop *s, struct shop_fault *f) {
@@ -93,7 +44,8 @@ static void on_one_pod(struct shop *s, struct shop_fault *f) {
 	if (!m->serving_count) return;
 	uint32_t index = m->serving[rng_below(&s->fault_rng, m->serving_count)];
 	snprintf(f->pod_uid, sizeof f->pod_uid, "%s", s->pods[index]->kube.uid);
-	on_pod(s, index, f);
+	shop_harm_pod(s, index, s->pods[index]->has | bit_of(f));
+	shop_pod_hang(s, index);
 }
 
 static void deploy_bad_image(struct shop *s, struct shop_fault *f) {
@@ -108,29 +60,37 @@ static void deploy_bad_image(struct shop *s, struct shop_fault *f) {
 	assert(!e);
 }
 
+static void tell_begin(struct shop *s, const struct shop_fault *f) {
+	char from[80] = "";
+	if (f->kind == SHOP_SLOW_LINK) snprintf(from, sizeof from, "%s > ", s->members[f->source].spec->name);
+	sim_trace_tell(s->o.trace, "shop: fault %s on %s%s, %.3g %s%s", shop_fault_infos[f->kind].name, from,
+	               shop_target_name(s, f), f->magnitude, shop_fault_infos[f->kind].unit,
+	               f->deployed ? ", by a deployment" : "");
+}
+
 static void fault_begins(void *self, uint64_t arg) {
 	struct shop *s = self;
 	struct shop_fault *f = &s->faults[arg];
+	if (!take_bit(s, (uint32_t)arg)) return; /* more at once than anybody can tell apart */
 	f->begun = true;
 	f->begun_ns = s->queue->now_ns;
-	f->carried = f->kind == SHOP_SLOW_DATABASE;
-	sim_trace_tell(s->o.trace, "shop: fault %s on %s, %.3g %s%s", shop_fault_infos[f->kind].name,
-	               shop_target_name(s, f), f->magnitude, shop_fault_infos[f->kind].unit,
-	               f->deployed ? ", by a deployment" : "");
-	if (f->kind == SHOP_SLOW_DATABASE)
-		s->dbs[f->target].slow = f->magnitude;
+	tell_begin(s, f);
+	if (shop_in_image(f))
+		deploy_bad_image(s, f);
+	else if (shop_in_processes(f->kind))
+		on_service(s, f);
 	else if (f->kind == SHOP_DEAD_POD)
 		on_one_pod(s, f);
-	else if (f->deployed)
-		deploy_bad_image(s, f);
 	else
-		on_service(s, f);
+		f->carried = true;
+	if (shop_fault_at_database(f->kind)) shop_harm_database(s, (uint32_t)f->target);
+	if (f->kind == SHOP_SLOW_LINK) shop_harm_links(s);
+	if (f->kind == SHOP_RETRY_STORM) shop_storm_begin(s, f);
 	shop_fault_carriers(s);
-	if (f->kind == SHOP_LEAK) shop_fault_visible(s, SHOP_LEAK);
 }
 
 const struct shop_fault *shop_plan_fault(struct shop *s, const struct shop_fault *f) {
-	assert(s->fault_count < SHOP_FAULTS_MAX);
+	assert(s->fault_count < SHOP_FAULTS_MAX && f->target >= 0);
 	s->faults[s->fault_count] = *f;
 	sim_queue_at(s->queue, f->onset_ns, fault_begins, s, s->fault_count);
 	return &s->faults[s->fault_count++];
@@ -140,53 +100,69 @@ const struct shop_fault *shop_plan_fault(struct shop *s, const struct shop_fault
 
 static bool carries(const struct shop_pod *p, const struct shop_fault *f) {
 	if (!p || p->service != (uint32_t)f->target || p->state == SHOP_GONE) return false;
-	switch (f->kind) {
-	case SHOP_LEAK: return p->leak_bytes_s > 0;
-	case SHOP_ERROR_BURST: return f->deployed ? !strcmp(p->kube.image, f->image) : p->errors > 0;
-	case SHOP_DEAD_POD: return p->hung && !strcmp(p->kube.uid, f->pod_uid);
-	default: return false;
-	}
+	return shop_in_image(f) ? !strcmp(p->kube.image, f->image) : p->has & bit_of(f);
 }
 
-static void is_over(struct shop *s, struct shop_fault *f) {
+void shop_fault_is_over(struct shop *s, struct shop_fault *f) {
 	f->over = true;
 	f->over_ns = s->queue->now_ns;
 	sim_trace_tell(s->o.trace, "shop: fault %s on %s is over", shop_fault_infos[f->kind].name, shop_target_name(s, f));
 }
 
+/* What lies in pods is over when the last one that had it has gone; what lies elsewhere, when somebody ends it. */
 void shop_fault_carriers(struct shop *s) {
 	for (uint32_t n = 0; n < s->fault_count; n++) {
 		struct shop_fault *f = &s->faults[n];
-		if (!f->begun || f->over || f->kind == SHOP_SLOW_DATABASE) continue;
+		if (!acts(f) || !(shop_in_image(f) || shop_in_processes(f->kind) || f->kind == SHOP_DEAD_POD)) continue;
 		bool carried = false;
 		for (uint32_t i = 0; i < s->pod_count && !carried; i++) carried = carries(s->pods[i], f);
-		if (f->carried && !carried) is_over(s, f);
+		if (f->carried && !carried) shop_fault_is_over(s, f);
 		f->carried = f->carried || carried;
 	}
 }
 
 void shop_end_fault(struct shop *s, const struct shop_fault *fault) {
 	struct shop_fault *f = &s->faults[fault - s->faults];
-	if (!f->begun || f->over) return;
-	if (f->kind == SHOP_SLOW_DATABASE) s->dbs[f->target].slow = 1;
+	if (!acts(f)) return;
+	shop_fault_is_over(s, f);
 	for (uint32_t i = 0; i < s->pod_count; i++) {
-		if (!carries(s->pods[i], f)) continue;
-		if (f->kind == SHOP_LEAK) s->pods[i]->leak_bytes_s = 0;
-		if (f->kind == SHOP_ERROR_BURST) s->pods[i]->errors = 0;
+		if (!s->pods[i] || !(s->pods[i]->has & bit_of(f))) continue;
+		shop_harm_pod(s, i, s->pods[i]->has & ~bit_of(f));
 		if (f->kind == SHOP_DEAD_POD) shop_pod_wake(s, i);
+		if (f->form & SHOP_UNREADY) shop_pod_mended(s, i);
 	}
-	if (!f->over) is_over(s, f);
+	if (shop_fault_at_database(f->kind)) shop_harm_database(s, (uint32_t)f->target);
+	if (f->kind == SHOP_SLOW_LINK) shop_harm_links(s);
+	if (f->kind == SHOP_RETRY_STORM) shop_storm_end(s, f);
 }
 
-/* ---- what is seen of it ---- */
+/* ---- processes that come ---- */
 
-void shop_fault_visible(struct shop *s, enum shop_fault_kind kind) {
-	for (uint32_t i = 0; i < s->fault_count; i++)
-		if (s->faults[i].kind == kind && s->faults[i].begun && !s->faults[i].visible_ns)
-			s->faults[i].visible_ns = s->queue->now_ns;
+/* A leak lies in what the pod was given and survives its container; wrong state in memory does not. A bad image
+ * is bad in every process that runs it. */
+uint32_t shop_fault_kept(struct shop *s, const struct shop_pod *p) {
+	uint32_t kept = 0;
+	for (int bit = 0; bit < SHOP_FAULT_BITS; bit++) {
+		const struct shop_fault *f = shop_fault_of_bit(s, bit);
+		if (!f || !acts(f) || f->target != (int)p->service) continue;
+		if (shop_in_image(f) ? !strcmp(f->image, p->kube.image) : f->kind == SHOP_LEAK && p->has >> bit & 1)
+			kept |= UINT32_C(1) << bit;
+	}
+	return kept;
 }
 
-void shop_fault_delivered(struct shop *s) {
-	for (uint32_t i = 0; i < s->fault_count; i++)
-		if (s->faults[i].visible_ns && !s->faults[i].delivered_ns) s->faults[i].delivered_ns = s->queue->now_ns;
+/* ---- what is seen ---- */
+
+void shop_fault_touched(struct shop *s, uint32_t mask) {
+	for (int bit = 0; mask >> bit; bit++) {
+		struct shop_fault *f = mask >> bit & 1 ? shop_fault_of_bit(s, bit) : NULL;
+		if (f && !f->touched_ns) f->touched_ns = s->queue->now_ns;
+	}
+}
+
+void shop_fault_delivered(struct shop *s, uint32_t mask) {
+	for (int bit = 0; mask >> bit; bit++) {
+		struct shop_fault *f = mask >> bit & 1 ? shop_fault_of_bit(s, bit) : NULL;
+		if (f && f->touched_ns && !f->delivered_ns) f->delivered_ns = s->queue->now_ns;
+	}
 }

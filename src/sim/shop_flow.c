@@ -9,6 +9,7 @@
 #define BEFORE          0.6               /* share of the work done before others are called */
 #define DEFAULT_TIMEOUT (2 * NS_PER_SEC)
 #define TAIL_MAX        50.0
+#define CACHE_S         60.0 /* until two thirds of what a cache will hold are in it */
 
 static void arrive(void *self, uint64_t arg);
 static void worked(void *self, uint64_t arg);
@@ -73,6 +74,7 @@ void shop_flows_done(struct shop *s) {
 		free(s->timers[i].calls);
 		free(s->timers[i].ends);
 	}
+	free(s->timers);
 }
 
 static int64_t hop(struct shop *s) {
@@ -96,8 +98,8 @@ uint32_t shop_timer_find(struct shop *s, int64_t timeout_ns) {
 	if (!timeout_ns) timeout_ns = DEFAULT_TIMEOUT;
 	for (uint32_t i = 0; i < s->timer_count; i++)
 		if (s->timers[i].timeout_ns == timeout_ns) return i;
-	assert(s->timer_count < sizeof s->timers / sizeof *s->timers);
-	s->timers[s->timer_count].timeout_ns = timeout_ns;
+	s->timers = must_grow(s->timers, s->timer_count + 1, sizeof *s->timers);
+	s->timers[s->timer_count] = (struct shop_timer_list){ .timeout_ns = timeout_ns };
 	return s->timer_count++;
 }
 
@@ -158,7 +160,9 @@ static void timers_moment(void *self, uint64_t arg) {
 /* ---- stations ---- */
 
 static struct shop_station *station_of(struct shop *s, const struct shop_flow *f) {
-	return f->pod == SHOP_NONE ? &s->dbs[f->point].station : &s->pods[f->pod]->station;
+	if (f->pod != SHOP_NONE) return &s->pods[f->pod]->station;
+	struct shop_db *db = &s->dbs[f->point];
+	return f->replica ? &db->replicas[f->replica - 1] : &db->station;
 }
 
 /* The work until the next thing happens, in virtual time from now. */
@@ -170,9 +174,8 @@ static void work(struct shop *s, uint32_t i, double share) {
 		seconds = shop_draw(&s->work_rng, &db->spec->work) * db->slow;
 	} else {
 		struct shop_pod *p = s->pods[f->pod];
-		seconds = share * shop_draw(&s->work_rng, &s->points[f->point].spec->work);
-		p->cpu_s += seconds * s->members[p->service].spec->cpu;
-		seconds *= shop_pod_pace(s, p);
+		seconds = shop_pod_work(s, p, share * shop_draw(&s->work_rng, &s->points[f->point].spec->work));
+		f->touched |= p->slow_mask;
 	}
 	sim_queue_in(s->queue, (int64_t)(seconds * 1e9), worked, s, name_of(i, f->gen));
 }
@@ -236,18 +239,30 @@ static void arrive(void *self, uint64_t arg) {
 
 /* ---- calls ---- */
 
+int64_t shop_way(struct shop *s, const struct shop_edge *e) {
+	return hop(s) + (e->remote ? shop_network_way(s) : 0) + (e->link_mask ? shop_link_way(s, e) : 0);
+}
+
+/* Reads go to the replicas in turn; who has just written would not find it there yet. */
+static uint8_t pick_replica(struct shop *s, const struct shop_edge *e, const struct shop_flow *caller) {
+	struct shop_db *db = &s->dbs[e->target];
+	if (e->writes || !db->spec->replicas) return 0;
+	if (caller->wrote_ns && caller->wrote_ns + db->spec->lag_ns > s->queue->now_ns) return 0;
+	return (uint8_t)(1 + db->turn++ % (uint32_t)db->spec->replicas);
+}
+
 static uint32_t pick_pod(struct shop *s, uint32_t service) {
 	struct shop_member *m = &s->members[service];
 	if (!m->serving_count) return SHOP_NONE;
 	return m->serving[rng_below(&s->route_rng, m->serving_count)];
 }
 
-static void answer_later(struct shop *s, uint32_t call, uint32_t gen, enum shop_outcome o, bool touched) {
+static void answer_later(struct shop *s, uint32_t call, uint32_t gen, enum shop_outcome o, uint32_t touched) {
 	struct shop_call_state *c = &s->calls[call];
 	if (!c->used || c->gen != gen) return; /* the caller has given up */
 	c->outcome = (uint8_t)o;
-	c->touched = c->touched || touched;
-	sim_queue_in(s->queue, hop(s), answered, s, name_of(call, gen));
+	c->touched |= touched;
+	sim_queue_in(s->queue, shop_way(s, &s->edges[c->edge]), answered, s, name_of(call, gen));
 }
 
 /* Sends the request of a call to a pod or a database. `parent`: who calls, for the trace; NULL: a customer. */
@@ -255,7 +270,8 @@ static void send_request(struct shop *s, uint32_t call, const struct shop_flow *
 	const struct shop_edge *e = &s->edges[s->calls[call].edge];
 	uint32_t pod = e->database ? SHOP_NONE : pick_pod(s, s->points[e->target].service);
 	if (!e->database && pod == SHOP_NONE) {
-		answer_later(s, call, s->calls[call].gen, SHOP_REFUSED, true);
+		uint32_t gone = shop_harm_of_service(s, s->points[e->target].service);
+		answer_later(s, call, s->calls[call].gen, SHOP_REFUSED, gone);
 		return;
 	}
 	struct shop_flow from = parent ? *parent : (struct shop_flow){ 0 };
@@ -267,6 +283,9 @@ static void send_request(struct shop *s, uint32_t call, const struct shop_flow *
 	f->call = call;
 	f->call_gen = c->gen;
 	f->parent = c->span;
+	if (e->database) f->replica = pick_replica(s, e, &from);
+	f->writes = e->writes;
+	c->touched |= e->link_mask | (pod == SHOP_NONE ? 0 : s->pods[pod]->slow_mask);
 	if (parent) {
 		f->trace_hi = from.trace_hi;
 		f->trace_lo = from.trace_lo;
@@ -277,7 +296,7 @@ static void send_request(struct shop *s, uint32_t call, const struct shop_flow *
 		f->sampled = (f->trace_lo & UINT64_C(0xffffffffffffff)) >= s->threshold; /* the last 7 bytes */
 	}
 	if (f->sampled && pod != SHOP_NONE) f->span = rng_next(&s->id_rng) | 1;
-	sim_queue_in(s->queue, hop(s), arrive, s, name_of(i, f->gen));
+	sim_queue_in(s->queue, shop_way(s, e), arrive, s, name_of(i, f->gen));
 }
 
 static void call_begin(struct shop *s, uint32_t edge, uint32_t flow, int attempt) {
@@ -291,8 +310,18 @@ static void call_begin(struct shop *s, uint32_t edge, uint32_t flow, int attempt
 		c->flow_gen = s->flows[flow].gen;
 		if (s->flows[flow].sampled) c->span = rng_next(&s->id_rng) | 1;
 	}
-	timers_add(s, s->edges[edge].timers, i);
-	send_request(s, i, flow == SHOP_NONE ? NULL : &s->flows[flow]);
+	const struct shop_edge *e = &s->edges[edge];
+	timers_add(s, e->storm_attempts ? e->storm_timers : e->timers, i);
+	if (e->database && !shop_pool_take(s, i)) return;
+	if (e->queue)
+		sim_queue_in(s->queue, shop_publish(s, edge, flow, c->span), answered, s, name_of(i, s->calls[i].gen));
+	else
+		send_request(s, i, flow == SHOP_NONE ? NULL : &s->flows[flow]);
+}
+
+void shop_call_send(struct shop *s, uint32_t call) {
+	s->calls[call].start_ns = s->queue->now_ns;
+	send_request(s, call, &s->flows[s->calls[call].flow]);
 }
 
 void shop_customer(struct shop *s) {
@@ -301,6 +330,33 @@ void shop_customer(struct shop *s) {
 	while (i + 1 < s->world->entry_count && (u -= s->world->entries[i].weight) >= 0) i++;
 	s->counts.requests++;
 	call_begin(s, s->entry_edges[i], SHOP_NONE, 0);
+}
+
+void shop_job_call(struct shop *s, uint32_t edge) {
+	call_begin(s, edge, SHOP_NONE, 0);
+}
+
+void shop_deliver(struct shop *s, uint32_t pod, uint32_t point, uint32_t message) {
+	const struct shop_message *m = &s->messages[message];
+	uint32_t i = flow_new(s);
+	struct shop_flow *f = &s->flows[i];
+	f->point = point;
+	f->pod = pod;
+	f->call = SHOP_NONE;
+	f->message = message + 1;
+	f->trace_hi = m->trace_hi;
+	f->trace_lo = m->trace_lo;
+	f->parent = m->span;
+	f->sampled = m->sampled;
+	if (f->sampled) f->span = rng_next(&s->id_rng) | 1;
+	sim_queue_in(s->queue, hop(s), arrive, s, name_of(i, f->gen));
+}
+
+/* A cache in the process answers, more often the longer it has run. */
+static bool cached(struct shop *s, const struct shop_edge *e, const struct shop_flow *f) {
+	if (e->cache_hits <= 0) return false;
+	double age = (double)(s->queue->now_ns - s->pods[f->pod]->began_ns) / 1e9;
+	return rng_unit(&s->route_rng) < e->cache_hits * (1 - exp(-age / CACHE_S));
 }
 
 /* Calls the next groups until one has calls to wait for; then, or at the end, the rest of the work. */
@@ -313,8 +369,11 @@ static void next_group(struct shop *s, uint32_t i) {
 		for (uint32_t n = 0; n < pt->edge_count; n++) {
 			const struct shop_edge *e = &s->edges[pt->edges[n]];
 			if (e->group != group || (e->probability < 1 && rng_unit(&s->route_rng) >= e->probability)) continue;
-			s->flows[i].pending++;
-			call_begin(s, pt->edges[n], i, 0); /* may move the pool */
+			if (cached(s, e, f)) continue;
+			for (int copy = e->copies; copy; copy--) {
+				s->flows[i].pending++;
+				call_begin(s, pt->edges[n], i, 0); /* may move the pool */
+			}
 			f = &s->flows[i];
 			assert(f->gen == gen);
 		}
@@ -333,8 +392,10 @@ static void worked(void *self, uint64_t arg) {
 	if (!f) return;
 	sim_trace_mix(s->o.trace, arg);
 	if (f->pod == SHOP_NONE) {
-		f->touched = s->dbs[f->point].slow > 1;
-		finish(s, i, SHOP_OK);
+		const struct shop_db *db = &s->dbs[f->point];
+		bool full = db->full_mask && f->writes;
+		f->touched |= db->slow_mask | (full ? db->full_mask : 0);
+		finish(s, i, full ? SHOP_NO_SPACE : SHOP_OK);
 		return;
 	}
 	struct shop_pod *p = s->pods[f->pod];
@@ -348,10 +409,7 @@ static void worked(void *self, uint64_t arg) {
 		return;
 	}
 	bool by_fault = p->errors > 0 && rng_unit(&s->fault_rng) < p->errors;
-	if (by_fault) {
-		f->touched = true;
-		shop_fault_visible(s, SHOP_ERROR_BURST);
-	}
+	if (by_fault) f->touched |= p->error_mask;
 	finish(s, i, by_fault || rng_unit(&s->work_rng) < pt->spec->errors ? SHOP_ERROR : SHOP_OK);
 }
 
@@ -368,7 +426,11 @@ static void log_end(struct shop *s, struct shop_pod *p, const struct shop_flow *
 		snprintf(text, sizeof text, "%s served in %.1f ms", endpoint, ms);
 	} else {
 		l.severity = 17;
-		if (f->failed)
+		if (f->failed_as == SHOP_NO_CONNECTION)
+			shop_pool_text(s, p, f->failed_edge, ms, text, sizeof text);
+		else if (f->failed_as == SHOP_NO_SPACE)
+			shop_disk_text(s, f->failed_edge, text, sizeof text);
+		else if (f->failed)
 			snprintf(text, sizeof text, "%s failed: a service it depends on did not answer", endpoint);
 		else if (o == SHOP_BUSY)
 			snprintf(text, sizeof text, "%s refused: %d requests are waiting", endpoint, p->station.waiting);
@@ -388,7 +450,8 @@ static void tell_served(struct shop *s, const struct shop_flow *f, enum shop_out
 	pt->measured.count++;
 	pt->measured.failed += o != SHOP_OK;
 	pt->measured.seconds += seconds;
-	p->touched = p->touched || f->touched;
+	p->touched |= f->touched;
+	if (f->touched) shop_fault_touched(s, f->touched);
 	if (f->sampled) {
 		struct shop_span span = { f->trace_hi,       f->trace_lo,   f->span, f->parent, shop_wall(s, f->start_ns),
 			                      shop_wall(s, now), f->parent != 0 };
@@ -402,7 +465,10 @@ static void finish(struct shop *s, uint32_t i, enum shop_outcome o) {
 	struct shop_station *st = station_of(s, &f);
 	if (f.pod != SHOP_NONE) tell_served(s, &f, o);
 	flow_free(s, i);
-	answer_later(s, f.call, f.call_gen, o, f.touched);
+	if (f.message)
+		shop_message_ended(s, f.message - 1, o);
+	else
+		answer_later(s, f.call, f.call_gen, o, f.touched);
 	if (f.working) {
 		st->busy--;
 		next_in_line(s, st);
@@ -417,7 +483,8 @@ static void tell_called(struct shop *s, const struct shop_call_state *c, const s
 	const struct shop_edge *e = &s->edges[c->edge];
 	int64_t now = s->queue->now_ns;
 	shop_histogram_add(&p->called[e->slot][o], (double)(now - c->start_ns) / 1e9);
-	p->touched = p->touched || c->touched;
+	p->touched |= c->touched;
+	if (c->touched) shop_fault_touched(s, c->touched);
 	if (!caller->sampled) return;
 	struct shop_span span = { caller->trace_hi,          caller->trace_lo,  c->span, caller->span,
 		                      shop_wall(s, c->start_ns), shop_wall(s, now), false };
@@ -426,25 +493,44 @@ static void tell_called(struct shop *s, const struct shop_call_state *c, const s
 
 static void retry_moment(void *self, uint64_t arg);
 
+/* The customer tries again, or gives up; a job's failures are its own. */
+static void customer_goes_on(struct shop *s, const struct shop_call_state *c, enum shop_outcome o) {
+	const struct shop_edge *e = &s->edges[c->edge];
+	if (o == SHOP_OK || e->job) return;
+	if (c->attempt >= e->retries) {
+		s->counts.failed++;
+		return;
+	}
+	uint32_t i = call_new(s);
+	s->calls[i].edge = c->edge;
+	s->calls[i].flow = SHOP_NONE;
+	s->calls[i].attempt = (uint8_t)(c->attempt + 1);
+	double wait = (double)(NS_PER_SEC << c->attempt) * rng_between(&s->traffic_rng, 0.7, 1.3);
+	sim_queue_in(s->queue, (int64_t)wait, retry_moment, s, name_of(i, s->calls[i].gen));
+}
+
 /* The caller goes on: with another attempt, the next group, or its own failure. */
 static void caller_goes_on(struct shop *s, const struct shop_call_state *c, enum shop_outcome o) {
 	const struct shop_edge *e = &s->edges[c->edge];
 	struct shop_flow *f = &s->flows[c->flow];
-	if (o != SHOP_OK && c->attempt < e->retries) {
+	int retries = e->storm_attempts ? e->storm_attempts : e->retries;
+	if (o != SHOP_OK && c->attempt < retries) {
 		uint32_t i = call_new(s); /* stands for the attempt to come */
 		s->calls[i].edge = c->edge;
 		s->calls[i].flow = c->flow;
 		s->calls[i].flow_gen = c->flow_gen;
 		s->calls[i].attempt = (uint8_t)(c->attempt + 1);
 		int64_t wait = BACK_OFF_NS + (int64_t)(rng_unit(&s->route_rng) * (double)BACK_OFF_NS);
+		if (e->storm_attempts) wait = 0;
 		sim_queue_in(s->queue, wait, retry_moment, s, name_of(i, s->calls[i].gen));
 		return;
 	}
 	if (o != SHOP_OK && !e->optional) {
 		f->failed = true;
-		f->touched = f->touched || c->touched;
+		f->failed_as = (uint8_t)o;
+		f->failed_edge = c->edge;
 	}
-	if (c->touched) f->touched = true;
+	f->touched |= c->touched;
 	f->pending--;
 	if (f->pending) return;
 	if (s->pods[f->pod]->hung)
@@ -458,29 +544,30 @@ static void retry_moment(void *self, uint64_t arg) {
 	if (!call_is(s, arg)) return;
 	struct shop_call_state c = s->calls[(uint32_t)arg];
 	call_free(s, (uint32_t)arg);
-	struct shop_flow *f = &s->flows[c.flow];
-	if (f->used && f->gen == c.flow_gen) call_begin(s, c.edge, c.flow, c.attempt);
+	bool waits = c.flow == SHOP_NONE || (s->flows[c.flow].used && s->flows[c.flow].gen == c.flow_gen);
+	if (waits) call_begin(s, c.edge, c.flow, c.attempt);
 }
 
 static void call_ended(struct shop *s, uint32_t index, enum shop_outcome o) {
 	struct shop_call_state c = s->calls[index];
 	call_free(s, index);
 	if (c.flow == SHOP_NONE) {
-		s->counts.failed += o != SHOP_OK;
+		customer_goes_on(s, &c, o);
 		return;
 	}
 	struct shop_flow *f = &s->flows[c.flow];
 	if (!f->used || f->gen != c.flow_gen) return; /* its pod has died */
 	const struct shop_edge *e = &s->edges[c.edge];
-	if (e->database && s->dbs[e->target].slow > 1) {
-		c.touched = true;
-		shop_fault_visible(s, SHOP_SLOW_DATABASE);
+	if (e->database && e->writes && o == SHOP_OK) f->wrote_ns = s->queue->now_ns;
+	if (e->database) c.touched |= s->dbs[e->target].slow_mask;
+	if (o == SHOP_TIMEOUT || o == SHOP_BUSY) c.touched |= e->storm_mask;
+	if (c.queued) {
+		shop_pool_gave_up(s, &c);
+		o = SHOP_NO_CONNECTION;
+	} else {
+		if (c.connected) shop_pool_give(s, &c);
+		tell_called(s, &c, &s->flows[c.flow], o);
 	}
-	if (o == SHOP_TIMEOUT || o == SHOP_REFUSED || o == SHOP_RESET) {
-		c.touched = true;
-		shop_fault_visible(s, SHOP_DEAD_POD);
-	}
-	tell_called(s, &c, f, o);
 	caller_goes_on(s, &c, o);
 }
 
@@ -494,10 +581,14 @@ static void answered(void *self, uint64_t arg) {
 void shop_pod_dies(struct shop *s, uint32_t pod) {
 	struct shop_station *st = &s->pods[pod]->station;
 	st->busy = st->waiting = 0;
+	shop_pools_reset(s, s->pods[pod], false);
 	for (uint32_t i = 0; i < s->flow_count; i++) {
 		struct shop_flow f = s->flows[i];
 		if (!f.used || f.pod != pod) continue;
 		flow_free(s, i);
-		answer_later(s, f.call, f.call_gen, SHOP_RESET, true);
+		if (f.message)
+			shop_message_ended(s, f.message - 1, SHOP_RESET);
+		else
+			answer_later(s, f.call, f.call_gen, SHOP_RESET, s->pods[pod]->has);
 	}
 }

@@ -33,24 +33,42 @@ static const struct {
 } outcomes[SHOP_OUTCOMES] = {
 	[SHOP_OK] = { 200, NULL },         [SHOP_ERROR] = { 500, "500" },          [SHOP_BUSY] = { 503, "503" },
 	[SHOP_TIMEOUT] = { 0, "timeout" }, [SHOP_REFUSED] = { 0, "ECONNREFUSED" }, [SHOP_RESET] = { 0, "ECONNRESET" },
+	[SHOP_NO_SPACE] = { 0, "53100" },
 };
 
-void shop_attr_outcome(struct sim_wire *w, uint32_t field, enum shop_outcome o, bool http) {
-	if (http && outcomes[o].status) shop_attr_int(w, field, "http.response.status_code", outcomes[o].status);
+/* What a database that has no room left answers: PostgreSQL's SQLSTATE, the others' own. */
+static const struct {
+	const char *system, *code;
+} no_space[] = { { "postgresql", "53100" }, { "mysql", "1114" }, { "mongodb", "14031" }, { "redis", "MISCONF" } };
+
+static void attr_no_space(struct sim_wire *w, uint32_t field, const char *system) {
+	const char *code = no_space[0].code;
+	for (size_t i = 0; i < sizeof no_space / sizeof *no_space; i++)
+		if (!strcmp(system, no_space[i].system)) code = no_space[i].code;
+	shop_attr_str(w, field, "error.type", code);
+	shop_attr_str(w, field, "db.response.status_code", code);
+}
+
+void shop_attr_outcome(struct sim_wire *w, uint32_t field, enum shop_outcome o, const char *system) {
+	if (system && o == SHOP_NO_SPACE) {
+		attr_no_space(w, field, system);
+		return;
+	}
+	if (!system && outcomes[o].status) shop_attr_int(w, field, "http.response.status_code", outcomes[o].status);
 	if (outcomes[o].error) shop_attr_str(w, field, "error.type", outcomes[o].error);
 }
 
 /* ---- spans ---- */
 
-void shop_form_init(struct shop_span_form *f, const char *name, int kind, const struct sim_wire *attributes, bool http,
-                    bool server) {
+void shop_form_init(struct shop_span_form *f, const char *name, int kind, const struct sim_wire *attributes,
+                    const char *system, bool server) {
 	*f = (struct shop_span_form){ 0 };
 	sw_str(&f->name, 5, name);
 	sw_uint(&f->name, 6, (uint64_t)kind);
 	sw_bytes(&f->attributes, attributes->p, attributes->n);
 	for (int o = 0; o < SHOP_OUTCOMES; o++) {
 		struct sim_wire status = { 0 };
-		shop_attr_outcome(&f->outcome[o], 9, (enum shop_outcome)o, http);
+		shop_attr_outcome(&f->outcome[o], 9, (enum shop_outcome)o, system);
 		if (o != SHOP_OK) { /* Status{message=2, code=3: ERROR} */
 			if (!server && outcomes[o].error && !outcomes[o].status) sw_str(&status, 2, outcomes[o].error);
 			sw_uint(&status, 3, 2);

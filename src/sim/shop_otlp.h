@@ -7,7 +7,17 @@
 #include "sim/wire.h"
 
 /* How a request ended, as its server or its caller sees it. */
-enum shop_outcome { SHOP_OK, SHOP_ERROR, SHOP_BUSY, SHOP_TIMEOUT, SHOP_REFUSED, SHOP_RESET, SHOP_OUTCOMES };
+enum shop_outcome {
+	SHOP_OK,
+	SHOP_ERROR,
+	SHOP_BUSY,
+	SHOP_TIMEOUT,
+	SHOP_REFUSED,
+	SHOP_RESET,
+	SHOP_NO_SPACE, /* a database cannot write */
+	SHOP_OUTCOMES,
+	SHOP_NO_CONNECTION = SHOP_OUTCOMES /* the pool gave none: nothing was sent, nothing is told of the call */
+};
 
 struct shop_span_form {
 	struct sim_wire name;                   /* fields name and kind */
@@ -22,10 +32,11 @@ struct shop_span {
 
 void shop_attr_str(struct sim_wire *w, uint32_t field, const char *key, const char *value);
 void shop_attr_int(struct sim_wire *w, uint32_t field, const char *key, int64_t value);
-/* The attributes of an outcome: HTTP's status code and error.type, or a database's error.type. */
-void shop_attr_outcome(struct sim_wire *w, uint32_t field, enum shop_outcome o, bool http);
-void shop_form_init(struct shop_span_form *f, const char *name, int kind, const struct sim_wire *attributes, bool http,
-                    bool server);
+/* The attributes of an outcome: HTTP's status code and error.type (`system` NULL), or those of a database of that
+ * system. */
+void shop_attr_outcome(struct sim_wire *w, uint32_t field, enum shop_outcome o, const char *system);
+void shop_form_init(struct shop_span_form *f, const char *name, int kind, const struct sim_wire *attributes,
+                    const char *system, bool server);
 void shop_form_done(struct shop_span_form *f);
 /* As an element of ScopeSpans.spans. `tracestate`: of sampled traces, or empty. */
 void shop_put_span(struct sim_wire *w, const struct shop_span_form *f, const struct shop_span *s, enum shop_outcome o,

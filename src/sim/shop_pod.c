@@ -77,11 +77,7 @@ static double base_memory(const struct shop *s, const struct shop_pod *p) {
 }
 
 double shop_pod_memory(const struct shop *s, const struct shop_pod *p) {
-	double leaked = 0;
-	if (p->leak_bytes_s > 0) {
-		int64_t since = p->leak_began_ns > p->began_ns ? p->leak_began_ns : p->began_ns;
-		leaked = p->leak_bytes_s * (double)(s->queue->now_ns - since) / 1e9;
-	}
+	double leaked = p->leaked + p->leak_bytes_s * (double)(s->queue->now_ns - p->leak_ns) / 1e9;
 	double limit = (double)p->kube.memory_limit, used = base_memory(s, p) + leaked;
 	return limit > 0 && used > limit ? limit : used;
 }
@@ -111,9 +107,18 @@ static void process_ends(struct shop *s, uint32_t index, enum shop_pod_state nex
 	shop_export_stop(p);
 	p->gen++;
 	p->state = next;
-	p->ready = p->hung = false;
-	if (next == SHOP_GONE) p->leak_bytes_s = p->errors = 0;
+	p->ready = p->hung = p->held = false;
+	shop_harm_pod(s, index, next == SHOP_GONE ? 0 : shop_fault_kept(s, p));
 	shop_fault_carriers(s);
+}
+
+static void is_ready(struct shop *s, uint32_t index) {
+	struct shop_pod *p = s->pods[index];
+	p->held = false;
+	p->state = SHOP_UP;
+	p->up_ns = s->queue->now_ns;
+	set_ready(s, index, true);
+	shop_harm_ready(s, index);
 }
 
 static void got_ready(void *self, uint64_t arg) {
@@ -121,16 +126,32 @@ static void got_ready(void *self, uint64_t arg) {
 	uint32_t index;
 	struct shop_pod *p = pod_of(s, arg, &index);
 	if (!p || p->state != SHOP_STARTING) return;
-	p->state = SHOP_UP;
-	p->up_ns = s->queue->now_ns;
-	set_ready(s, index, true);
+	if (!p->unready) {
+		is_ready(s, index);
+		return;
+	}
+	p->held = true;
+	shop_visible_pod(s, p);
+}
+
+void shop_pod_mended(struct shop *s, uint32_t index) {
+	struct shop_pod *p = s->pods[index];
+	if (p->held && !p->unready && p->state == SHOP_STARTING) is_ready(s, index);
+}
+
+void shop_pod_exits(struct shop *s, uint32_t index, const char *reason, int code) {
+	struct shop_pod *p = s->pods[index];
+	sim_trace_tell(s->o.trace, "shop: %s ends: %s", p->kube.name, reason);
+	shop_visible_pod(s, p);
+	process_ends(s, index, SHOP_DOWN);
+	sim_kube_pod_exited(s->kube, p->kube.uid, reason, code);
 }
 
 static void out_of_memory(void *self, uint64_t arg) {
 	struct shop *s = self;
 	uint32_t index;
 	struct shop_pod *p = pod_of(s, arg, &index);
-	if (!p || p->leak_bytes_s <= 0) return;
+	if (!p || p->leak_bytes_s <= 0 || p->state == SHOP_DOWN) return;
 	if (shop_pod_memory(s, p) < (double)p->kube.memory_limit * 0.999999) return; /* the leak was another */
 	s->counts.oom_kills++;
 	sim_trace_tell(s->o.trace, "shop: %s is killed: out of memory", p->kube.name);
@@ -154,6 +175,9 @@ static struct shop_pod *pod_new(struct shop *s, const struct sim_kube_pod *kube,
 	p->station.waiting_max = spec->queue_max;
 	p->served = must_array(s->members[service].point_count, sizeof *p->served);
 	p->called = must_array(s->members[service].edge_count, sizeof *p->called);
+	p->told_points = must_array(s->members[service].point_count, sizeof *p->told_points);
+	p->told_calls = must_array(s->members[service].edge_count, sizeof *p->told_calls);
+	p->pools = must_array(s->members[service].pool_count, sizeof *p->pools);
 	s->pods = must_grow(s->pods, s->pod_count + 1, sizeof *s->pods);
 	s->pods[s->pod_count++] = p;
 	enum err e = map_put(&s->by_uid, str_of(p->kube.uid), (void *)(uintptr_t)s->pod_count, NULL);
@@ -161,8 +185,11 @@ static struct shop_pod *pod_new(struct shop *s, const struct sim_kube_pod *kube,
 	return p;
 }
 
-void shop_pod_free(struct shop_pod *p) {
+void shop_pod_free(struct shop *s, struct shop_pod *p) {
 	if (!p) return;
+	shop_pools_free(s, p);
+	free(p->told_points);
+	free(p->told_calls);
 	shop_export_stop(p);
 	sw_done(&p->resource);
 	sw_done(&p->agent_resource);
@@ -176,7 +203,7 @@ void shop_pod_free(struct shop_pod *p) {
 static void pod_gone(struct shop *s, uint32_t index) {
 	struct shop_pod *p = s->pods[index];
 	map_remove(&s->by_uid, str_of(p->kube.uid));
-	shop_pod_free(p);
+	shop_pod_free(s, p);
 	s->pods[index] = NULL;
 }
 
@@ -198,15 +225,17 @@ static void start(void *self, const struct sim_kube_pod *kube) {
 	p->kube = *kube;
 	p->gen++;
 	p->state = SHOP_STARTING;
-	p->hung = false;
-	p->began_ns = p->up_ns = s->queue->now_ns;
-	p->cpu_s = p->cpu_told_s = 0;
+	p->hung = p->held = false;
+	p->began_ns = p->up_ns = p->told_ns = p->leak_ns = p->hog_ns = p->cpu_debt_ns = s->queue->now_ns;
+	p->cpu_s = p->cpu_told_s = p->cpu_debt_s = p->leaked = p->hog = 0;
 	p->cpu_told_ns = p->began_ns;
+	shop_pools_reset(s, p, true);
+	memset(p->told_points, 0, s->members[service].point_count * sizeof *p->told_points);
+	memset(p->told_calls, 0, s->members[service].edge_count * sizeof *p->told_calls);
 	memset(p->served, 0, s->members[service].point_count * sizeof *p->served);
 	memset(p->called, 0, s->members[service].edge_count * sizeof *p->called);
-	shop_fault_on_start(s, p);
+	shop_harm_pod(s, index, shop_fault_kept(s, p));
 	shop_fault_carriers(s);
-	shop_watch_memory(s, index);
 	sim_kube_pod_running(s->kube, p->kube.uid);
 	shop_export_start(s, index);
 	double seconds = s->members[service].spec->start_up_s * exp(0.12 * rng_normal(&s->pod_rng));
@@ -238,6 +267,7 @@ static void stop(void *self, const struct sim_kube_pod *kube, int64_t grace_ns) 
 	struct shop_pod *p = shop_pod_by_uid(s, kube->uid, &index);
 	(void)grace_ns; /* when it is over the cluster kills */
 	if (!p) return;
+	p->held = false;
 	p->state = SHOP_DRAINING;
 	p->drained_ns = s->queue->now_ns + DRAIN_NS + (int64_t)(rng_unit(&s->pod_rng) * (double)NS_PER_SEC);
 	list_later(s, index);

@@ -64,7 +64,8 @@ static double measure(const struct shop_world *w, uint64_t seed, double hours) {
 	return m.seconds / (double)m.count;
 }
 
-static struct shop_world one_station(struct shop_service *one, int workers, double mean_s, double rate) {
+static struct shop_world one_station(struct shop_service *one, struct shop_endpoint *endpoint, int workers,
+                                     double mean_s, double rate) {
 	static const struct shop_entry entry = { "one", "GET /", 1 };
 	*one = (struct shop_service){ .name = "one",
 		                          .deployment = "one",
@@ -75,9 +76,10 @@ static struct shop_world one_station(struct shop_service *one, int workers, doub
 		                          .start_up_s = 1,
 		                          .memory_base = 10,
 		                          .memory_limit = 100,
-		                          .cpu_limit = 1 };
-	one->endpoints[0] =
-		(struct shop_endpoint){ "GET /", { .median = mean_s, .shape = SHOP_EXPONENTIAL }, 0, { { 0 } } };
+		                          .cpu_limit = 1,
+		                          .endpoints = endpoint,
+		                          .endpoint_count = 1 };
+	*endpoint = (struct shop_endpoint){ .name = "GET /", .work = { .median = mean_s, .shape = SHOP_EXPONENTIAL } };
 	return (struct shop_world){ .name = "one",
 		                        .namespace_ = "one",
 		                        .services = one,
@@ -104,7 +106,8 @@ TEST(latency_measured_is_what_queueing_theory_says) {
 		double mean = 0.01, lambda = cases[i].load * c / mean, a = lambda * mean;
 		double theory = mean + erlang_c(c, a) * mean / (c - a);
 		struct shop_service one;
-		struct shop_world w = one_station(&one, c, mean, lambda);
+		struct shop_endpoint endpoint;
+		struct shop_world w = one_station(&one, &endpoint, c, mean, lambda);
 		double got = measure(&w, 1 + i, c == 1 ? 2.5 : 0.7);
 		EXPECT_NEAR(got / theory, 1, 0.03);
 	}
@@ -113,11 +116,12 @@ TEST(latency_measured_is_what_queueing_theory_says) {
 /* Pollaczek-Khinchine, for a lognormal: E[W] = lambda E[S^2] / (2 (1 - rho)). */
 TEST(one_worker_with_heavy_work_waits_as_the_formula_says) {
 	struct shop_service one;
+	struct shop_endpoint endpoint;
 	double sigma = 0.8, median = 0.008, mean = median * exp(sigma * sigma / 2),
 		   square = median * median * exp(2 * sigma * sigma);
 	double lambda = 0.6 / mean;
-	struct shop_world w = one_station(&one, 1, mean, lambda);
-	one.endpoints[0].work = (struct shop_time){ .median = median, .sigma = sigma };
+	struct shop_world w = one_station(&one, &endpoint, 1, mean, lambda);
+	endpoint.work = (struct shop_time){ .median = median, .sigma = sigma };
 	EXPECT_NEAR(measure(&w, 5, 2.5) / (mean + lambda * square / (2 * (1 - 0.6))), 1, 0.03);
 }
 

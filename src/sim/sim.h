@@ -17,7 +17,7 @@ struct simulate_opts {
 	const struct run_image *image; /* warmed; NULL: cold */
 	double rate;                   /* as the image's */
 	double hours;
-	uint32_t faults;       /* a bit for each enum plan_kind below PLAN_FAULTS */
+	plan_mask faults;      /* a bit for each enum plan_kind below PLAN_FAULTS */
 	bool twice;            /* each seed two times: unequal hashes are a broken promise */
 	enum run_break broken; /* BREAK_NOTHING but in tests of the checkers */
 	const struct run_watch *watch;
@@ -28,6 +28,9 @@ MUST_USE enum err simulate_seed(const struct simulate_opts *o, uint64_t seed, st
 
 /* ---- scenarios ---- */
 
+/* What the scenario changes of a world ("set world telemetry.sampling 10%"), before that is warmed. */
+MUST_USE enum err simulate_scenario_world(const struct scenario *s, struct arena *a, struct shop_world *w,
+                                          struct why *why);
 /* Plays it; the row to `out`, what did not hold to `story`. `image` must be of the scenario's rate, or NULL. */
 MUST_USE enum err simulate_scenario(const struct simulate_opts *o, const struct scenario *s, struct buf *out,
                                     struct buf *story, struct why *why);

@@ -44,7 +44,7 @@ static void put_ring(struct enc *e, const void *slots, size_t floats, int64_t ne
 		const float *s = v + (size_t)k * floats;
 		if (s[0] == 0) continue;
 		enc_u8(e, (uint8_t)k);
-		for (size_t i = 0; i < floats; i++) enc_f32(e, s[i]);
+		enc_f32s(e, s, floats);
 	}
 }
 static int64_t get_ring(struct dec *d, void *slots, size_t floats) {
@@ -65,7 +65,7 @@ static void put_channel(struct enc *e, const struct channel *c) {
 	put_bool(e, c != NULL);
 	if (!c) return;
 	enc_u32(e, c->bound_count);
-	for (uint32_t i = 0; i < c->bound_count; i++) enc_f32(e, c->bounds[i]);
+	enc_f32s(e, c->bounds, c->bound_count);
 	put_ring(e, c->slots, FLOATS(struct slot), c->newest);
 	put_bool(e, c->known), enc_f64(e, c->weight), enc_f32(e, c->slow_s);
 	enc_i64(e, c->first_ns), enc_i64(e, c->seen_total);
@@ -217,7 +217,7 @@ static void put_series(struct enc *e, const struct series *x) {
 	put_bool(e, x->counts != NULL);
 	if (!x->counts) return;
 	enc_u32(e, x->bound_count);
-	for (uint32_t i = 0; i < x->bound_count; i++) enc_f32(e, x->bounds[i]);
+	enc_f32s(e, x->bounds, x->bound_count);
 	for (uint32_t i = 0; i <= x->bound_count; i++) enc_u64(e, x->counts[i]);
 }
 

@@ -312,7 +312,7 @@ void duration_adopt(struct duration *d) {
 /* ---- saving ---- */
 
 static void counts_save(const float *v, uint32_t n, struct enc *out) {
-	for (uint32_t i = 0; i < n; i++) enc_f32(out, v[i]);
+	enc_f32s(out, v, n);
 }
 static void counts_load(float *v, uint32_t n, struct dec *in) {
 	for (uint32_t i = 0; i < n; i++) {
@@ -323,7 +323,7 @@ static void counts_load(float *v, uint32_t n, struct dec *in) {
 
 void duration_save(const struct duration *d, struct enc *out) {
 	enc_u32(out, d->bound_count);
-	for (uint32_t i = 0; i < d->bound_count; i++) enc_f32(out, d->bounds[i]);
+	enc_f32s(out, d->bounds, d->bound_count);
 	counts_save(d->usual, cells(d), out);
 	counts_save(d->fresh, cells(d), out);
 	counts_save(d->held, cells(d), out);
