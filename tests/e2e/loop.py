@@ -62,7 +62,7 @@ def arguments():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seeds", help="one number, or A..B: every scenario for each (default: one, drawn)")
     parser.add_argument("--scenario", action="append", choices=["contract", *SHOPS], help="only this (repeatable)")
-    parser.add_argument("--jobs", type=int, default=1, help="how many scenarios side by side; one takes a third of a core (default 1)")
+    parser.add_argument("--jobs", type=int, default=2, help="how many scenarios side by side; one takes a third of a core (default 2)")
     parser.add_argument("--rate", type=float, default=25, help="requests a second at the entry (default 25)")
     return parser.parse_args()
 
@@ -82,7 +82,8 @@ def main():
 
     passed = sum(sum(report.checks) for report in reports)
     failed = sum(len(report.checks) for report in reports) - passed
-    print(*table(reports), sep="\n")
+    for line in table(reports):
+        print(line)
     if failed:
         for report in reports:
             if not all(report.checks):
