@@ -94,7 +94,8 @@ struct station {
 static const struct shop_entry customers = { "one", "GET /", 1 };
 
 static void station_init(struct station *s, int workers, double rate, struct shop_time work) {
-	*s = (struct station){ .one = { .name = "one",
+	*s = (struct station){ .endpoint = { .name = "GET /", .work = work } };
+	s->one = (struct shop_service){ .name = "one",
 		                            .deployment = "one",
 		                            .language = "go",
 		                            .replicas = 1,
@@ -103,10 +104,9 @@ static void station_init(struct station *s, int workers, double rate, struct sho
 		                            .start_up_s = 1,
 		                            .memory_base = 10,
 		                            .memory_limit = 100,
-		                            .cpu_limit = 1 } };
-	s->endpoint = (struct shop_endpoint){ .name = "GET /", .work = work };
-	s->one.endpoints = &s->endpoint;
-	s->one.endpoint_count = 1;
+		                            .cpu_limit = 1,
+		                            .endpoints = &s->endpoint,
+		                            .endpoint_count = 1 };
 	s->world = (struct shop_world){ .name = "one",
 		                            .namespace_ = "one",
 		                            .services = &s->one,
