@@ -1,7 +1,7 @@
 /* Whatever a server answers can be printed in every format, and drives no terminal. */
 #include <assert.h>
 
-#include "base/buf.h"
+#include "base/str.h"
 #include "cli/out.h"
 
 static const struct out_column columns[] = {

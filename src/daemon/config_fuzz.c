@@ -1,7 +1,7 @@
 /* Any YAML: a configuration or an error with a sentence; and what is shown of a configuration is one again. */
 #include <assert.h>
 
-#include "base/buf.h"
+#include "base/str.h"
 #include "daemon/config.h"
 
 int LLVMFuzzerTestOneInput(const unsigned char *data, size_t size);

@@ -1,22 +1,23 @@
 /* A steady load for a while: what it costs at the end is what it cost at the beginning. */
 #include "siege.h"
 
-#define WARM_S     15 /* tables, pools and the allocator have found their size */
-#define SOAK_S     25
-#define GROWTH_KIB 2048 /* over the soak: a leak of 10 bytes a record would be more */
-#define PROTO      "Content-Type: application/x-protobuf\r\n"
+#define WARM_S          15 /* tables, pools and the allocator have found their size */
+#define SOAK_S          25
+#define GROWTH_KIB      2048 /* over the soak: a leak of 10 bytes a record would be more */
+#define SPANS_A_REQUEST 500
+#define PROTO           "Content-Type: application/x-protobuf\r\n"
 
 /* A turn of load: kept connections, fresh ones, refusals, reads, all at a steady rate. */
 static void turn(struct siege *s, struct line *kept, struct h2 *h, int i) {
 	struct t *t = s->t;
 	struct call c;
 	for (int k = 0; k < 4; k++) {
-		struct str body = feed_spans(t, "shop", 100, 0);
+		struct str body = feed_spans(t, "shop", SPANS_A_REQUEST, 0);
 		EXPECT(line_print(kept, "POST /v1/traces HTTP/1.1\r\nHost: 127.0.0.1\r\n" PROTO "Content-Length: %zu\r\n\r\n",
 		                  body.n) &&
 		       line_send(kept, body));
 		EXPECT_INT(line_answer(kept).status, 200);
-		s->spans += 100;
+		s->spans += SPANS_A_REQUEST;
 	}
 	struct str logs = grpc_framed(t, feed_logs(t, "shop", 50), false);
 	EXPECT_INT(grpc_call(h, GRPC_LOGS, "content-type: application/grpc\n", logs, &c), 0);
@@ -53,8 +54,8 @@ TEST(a_steady_load_costs_at_the_end_what_it_cost_at_the_beginning) {
 	int64_t before = run(&s, &kept, &h, WARM_S, &turns), files = siege_files(&s);
 	int warm = turns;
 	int64_t after = run(&s, &kept, &h, SOAK_S, &turns);
-	printf("  %d turns of 450 records; memory %lld KiB after %d of them, %lld at the end; %lld files, then %d\n", turns,
-	       (long long)before, warm, (long long)after, (long long)files, siege_files(&s));
+	printf("  %d turns of some 2000 records; memory %lld KiB after %d of them, %lld at the end; %lld files, then %d\n",
+	       turns, (long long)before, warm, (long long)after, (long long)files, siege_files(&s));
 	if (!SANITIZED) EXPECT(after - before <= GROWTH_KIB);
 	UNTIL(siege_files(&s) <= files);
 	line_close(&kept);

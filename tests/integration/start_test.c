@@ -124,6 +124,28 @@ TEST(a_file_that_is_somebody_elses_is_not_touched) {
 	EXPECT(str_eq(before, rig_read(t, db)));
 }
 
+/* In WAL mode, and its program killed: what lies in the log beside it belongs to it too. */
+TEST(neither_is_the_log_of_one_whose_program_was_killed) {
+	struct flyball f = rig_flyball(t, NULL);
+	sqlite3 *other = NULL;
+	EXPECT(mkdir(f.state, 0700) == 0);
+	const char *elsewhere = rig_path(t, rig_dir(t), "photos.db"), *db = rig_path(t, f.state, "state.db");
+	EXPECT(sqlite3_open(elsewhere, &other) == SQLITE_OK);
+	EXPECT(sqlite3_exec(other,
+	                    "PRAGMA journal_mode=WAL; CREATE TABLE photos(name TEXT); PRAGMA wal_checkpoint;"
+	                    "INSERT INTO photos VALUES('summer')",
+	                    NULL, NULL, NULL) == SQLITE_OK);
+	struct str before = rig_read(t, elsewhere),
+			   log = rig_read(t, str_c(t->arena, str_printf(t->arena, "%s-wal", elsewhere)));
+	EXPECT(log.n > 0);
+	rig_write(t, db, before);
+	rig_write(t, rig_path(t, f.state, "state.db-wal"), log);
+	sqlite3_close(other);
+	REFUSED(&f, 2, db, "no state database of Flyball");
+	EXPECT(str_eq(before, rig_read(t, db)));
+	EXPECT(str_eq(log, rig_read(t, rig_path(t, f.state, "state.db-wal"))));
+}
+
 /* Bytes in the middle, the header, the end: each is told, and left for whoever restores it. */
 TEST(a_damaged_database_is_named_and_left_as_it_is, .seeds = 3) {
 	static const char *const names[] = { "state.db", "bus.db" };
@@ -200,5 +222,6 @@ TEST(a_target_that_is_not_there_is_named) {
 RUN(a_port_in_use_is_named_each_of_the_three, the_state_of_a_running_daemon_is_left_alone,
     a_state_directory_that_cannot_be_written_is_named, a_state_directory_that_cannot_be_made_is_named,
     state_of_a_newer_schema_is_not_touched, a_file_that_is_somebody_elses_is_not_touched,
-    a_damaged_database_is_named_and_left_as_it_is, a_full_disk_is_named_and_the_next_start_works,
-    a_disk_that_is_really_full_is_named_and_the_next_start_works, a_target_that_is_not_there_is_named)
+    neither_is_the_log_of_one_whose_program_was_killed, a_damaged_database_is_named_and_left_as_it_is,
+    a_full_disk_is_named_and_the_next_start_works, a_disk_that_is_really_full_is_named_and_the_next_start_works,
+    a_target_that_is_not_there_is_named)
