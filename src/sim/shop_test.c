@@ -1,4 +1,4 @@
-/* The shop by itself: theory, telemetry, faults and what mends them. */
+/* The shop by itself: telemetry, faults and what mends them. (shop_theory_test holds its stations to theory.) */
 #include "sim/shop.h"
 
 #include <math.h>
@@ -41,88 +41,6 @@ static void rig_done(struct rig *r) {
 static void run_for(struct rig *r, double seconds) {
 	int64_t until = r->queue.now_ns + (int64_t)(seconds * 1e9);
 	do { r->trace.now_ns = r->queue.now_ns; } while (sim_queue_next(&r->queue, until));
-}
-
-/* ---- queueing theory ---- */
-
-/* Erlang C: the share of requests that wait, of c servers at load a = lambda / mu. */
-static double erlang_c(int c, double a) {
-	double term = 1, sum = 1;
-	for (int k = 1; k < c; k++) sum += term *= a / k;
-	double last = term * a / c * c / (c - a);
-	return last / (sum + last);
-}
-
-static double measure(const struct shop_world *w, uint64_t seed, double hours) {
-	struct rig r;
-	rig_init(&r, w, seed);
-	run_for(&r, 300);
-	(void)shop_measured(r.shop, "one", "GET /");
-	run_for(&r, hours * 3600);
-	struct shop_measure m = shop_measured(r.shop, "one", "GET /");
-	rig_done(&r);
-	return m.seconds / (double)m.count;
-}
-
-static struct shop_world one_station(struct shop_service *one, struct shop_endpoint *endpoint, int workers,
-                                     double mean_s, double rate) {
-	static const struct shop_entry entry = { "one", "GET /", 1 };
-	*one = (struct shop_service){ .name = "one",
-		                          .deployment = "one",
-		                          .language = "go",
-		                          .replicas = 1,
-		                          .workers = workers,
-		                          .queue_max = 1000000,
-		                          .start_up_s = 1,
-		                          .memory_base = 10,
-		                          .memory_limit = 100,
-		                          .cpu_limit = 1,
-		                          .endpoints = endpoint,
-		                          .endpoint_count = 1 };
-	*endpoint = (struct shop_endpoint){ .name = "GET /", .work = { .median = mean_s, .shape = SHOP_EXPONENTIAL } };
-	return (struct shop_world){ .name = "one",
-		                        .namespace_ = "one",
-		                        .services = one,
-		                        .service_count = 1,
-		                        .entries = &entry,
-		                        .entry_count = 1,
-		                        .rate = rate,
-		                        .nodes = 1,
-		                        .span_ns = 5 * NS_PER_SEC,
-		                        .metric_ns = 10 * NS_PER_SEC,
-		                        .log_ns = NS_PER_SEC,
-		                        .agent_ns = 10 * NS_PER_SEC,
-		                        .sampling = 1,
-		                        .customer_timeout_ns = 1000 * NS_PER_SEC };
-}
-
-TEST(latency_measured_is_what_queueing_theory_says) {
-	static const struct {
-		int workers;
-		double load; /* a share of what the workers can do */
-	} cases[] = { { 1, 0.5 }, { 1, 0.8 }, { 2, 0.8 }, { 8, 0.7 }, { 8, 0.9 } };
-	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-		int c = cases[i].workers;
-		double mean = 0.01, lambda = cases[i].load * c / mean, a = lambda * mean;
-		double theory = mean + erlang_c(c, a) * mean / (c - a);
-		struct shop_service one;
-		struct shop_endpoint endpoint;
-		struct shop_world w = one_station(&one, &endpoint, c, mean, lambda);
-		double got = measure(&w, 1 + i, c == 1 ? 2.5 : 0.7);
-		EXPECT_NEAR(got / theory, 1, 0.03);
-	}
-}
-
-/* Pollaczek-Khinchine, for a lognormal: E[W] = lambda E[S^2] / (2 (1 - rho)). */
-TEST(one_worker_with_heavy_work_waits_as_the_formula_says) {
-	struct shop_service one;
-	struct shop_endpoint endpoint;
-	double sigma = 0.8, median = 0.008, mean = median * exp(sigma * sigma / 2),
-		   square = median * median * exp(2 * sigma * sigma);
-	double lambda = 0.6 / mean;
-	struct shop_world w = one_station(&one, &endpoint, 1, mean, lambda);
-	endpoint.work = (struct shop_time){ .median = median, .sigma = sigma };
-	EXPECT_NEAR(measure(&w, 5, 2.5) / (mean + lambda * square / (2 * (1 - 0.6))), 1, 0.03);
 }
 
 /* ---- the built-in world ---- */
@@ -348,8 +266,7 @@ TEST(magnitudes_are_drawn_from_their_ranges, .seeds = 20) {
 	rig_done(&r);
 }
 
-RUN(latency_measured_is_what_queueing_theory_says, one_worker_with_heavy_work_waits_as_the_formula_says,
-    the_built_in_shop_serves_and_rests, the_same_seed_is_the_same_shop, a_rollout_by_people_loses_no_request,
+RUN(the_built_in_shop_serves_and_rests, the_same_seed_is_the_same_shop, a_rollout_by_people_loses_no_request,
     a_leak_ends_in_a_kill_comes_back_and_a_restart_cures_it,
     an_error_burst_is_cured_by_a_restart_or_when_deployed_by_going_back, a_fault_that_is_ended_leaves_nothing_behind,
     a_slow_database_slows_its_callers_and_nothing_restarts_it_away,
