@@ -7,6 +7,6 @@
 
 void sampler_start(void);
 void sampler_stop(void);
-/* The share, 0..1, of the samples since sampler_start whose source lies in `folder` ("src/sim/"); negative: it could not
- * be told (no addr2line, no debug information, no samples). *samples: how many there were. */
+/* The share, 0..1, of the samples since sampler_start whose source lies in `folder` ("src/sim/"); negative: it could
+ * not be told (no addr2line, no debug information, no samples). *samples: how many there were. */
 double sampler_share(const char *folder, size_t *samples);
