@@ -42,6 +42,8 @@ void otlp_list_clear(struct attr_list *l);
 void otlp_list_add(struct attr_list *l, struct str key, struct str value);
 /* A field that holds a KeyValue, added to `l`. */
 void otlp_attribute(struct otlp *o, struct attr_list *l, struct wire *w, const struct wire_field *f);
+/* A KeyValue that is a short ASCII key and string, as nearly all are; false: it is to be read field by field. */
+bool otlp_plain(struct str kv, struct attr *out);
 /* Its halves: the key, and the AnyValue unread. */
 bool otlp_key_value(struct otlp *o, struct wire *w, const struct wire_field *f, struct str *key, struct str *any);
 /* AnyValue as text: strings are a slice of the request, anything else is written into `a`. */

@@ -13,6 +13,11 @@ struct span {
 
 static void attribute(struct otlp *o, struct wire *w, const struct wire_field *f) {
 	struct str key, any, value;
+	struct attr a;
+	if (f->type == WIRE_BYTES && otlp_plain(f->bytes, &a)) {
+		if (keep_span_attribute(a.key)) otlp_list_add(&o->record, a.key, a.value);
+		return;
+	}
 	if (!otlp_key_value(o, w, f, &key, &any) || !keep_span_attribute(key)) return;
 	if (otlp_any_text(o, &o->record.text, any, &value)) otlp_list_add(&o->record, key, value);
 }

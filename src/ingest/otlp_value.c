@@ -161,7 +161,7 @@ bool otlp_any_text(struct otlp *o, struct arena *a, struct str any, struct str *
 
 /* Nearly every attribute is a short ASCII string: 0a KEYLEN key 12 LEN 0a VALUELEN value, with lengths of
  * one byte. False: it is something else, and is read field by field. */
-static inline bool plain(struct str kv, struct attr *out) {
+bool otlp_plain(struct str kv, struct attr *out) {
 	const unsigned char *p = (const unsigned char *)kv.p;
 	if (kv.n < 6 || kv.n > 0x7f + 6 || p[0] != 0x0a) return false;
 	size_t k = p[1];
@@ -175,7 +175,7 @@ static inline bool plain(struct str kv, struct attr *out) {
 void otlp_attribute(struct otlp *o, struct attr_list *l, struct wire *w, const struct wire_field *f) {
 	struct attr a;
 	struct str any;
-	bool known = f->type == WIRE_BYTES && plain(f->bytes, &a);
+	bool known = f->type == WIRE_BYTES && otlp_plain(f->bytes, &a);
 	if (!known && (!otlp_key_value(o, w, f, &a.key, &any) || !otlp_any_text(o, &l->text, any, &a.value))) return;
 	otlp_list_add(l, a.key, a.value);
 }

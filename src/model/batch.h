@@ -31,6 +31,7 @@ enum span_status { SPAN_UNSET, SPAN_OK, SPAN_ERROR };
 struct batch_resource {
 	uint32_t index; /* 0.. in the batch, in order */
 	struct attrs attrs;
+	struct str bytes; /* the attributes as they stand in the batch; when reading only */
 };
 struct batch_series {
 	uint32_t index;

@@ -57,7 +57,9 @@ static struct attrs attrs_of(struct batch_reader *r, struct dec *d) {
 }
 
 static void resource_of(struct batch_reader *r, struct dec *d, struct batch_resource *out) {
+	const unsigned char *from = d->p;
 	*out = (struct batch_resource){ .index = r->resources, .attrs = attrs_of(r, d) };
+	out->bytes = (struct str){ (const char *)from, (size_t)(d->p - from) };
 	r->resources++;
 }
 

@@ -297,6 +297,12 @@ void shop_add_log(struct shop *s, struct shop_pod *p, const struct shop_log *l, 
 
 /* ---- metrics of a process ---- */
 
+/* An export is written into memory that the one before has left. */
+static struct sim_wire *scratch(struct sim_wire *w) {
+	w->n = 0;
+	return w;
+}
+
 /* By its node's clock. */
 static int64_t pod_wall(const struct shop *s, const struct shop_pod *p, int64_t at_ns) {
 	return shop_wall(s, at_ns) + shop_skew(s, p->kube.node);
@@ -309,18 +315,17 @@ static int64_t counted_from(const struct shop_pod *p) {
 
 static void put_served(struct shop *s, const struct shop_pod *p, bool consumed, struct sim_wire *metrics) {
 	const struct shop_member *m = &s->members[p->service];
-	struct sim_wire points = { 0 };
+	struct sim_wire *points = scratch(&s->points_wire);
 	int64_t start = pod_wall(s, p, counted_from(p)), now = pod_wall(s, p, s->queue->now_ns);
 	for (uint32_t i = 0; i < m->point_count; i++)
 		for (int o = 0; o < 3; o++) {
 			if (!p->served[i][o].count || (s->points[m->first_point + i].queue != NULL) != consumed) continue;
-			shop_put_histogram(&points, &p->served[i][o], start, now,
+			shop_put_histogram(points, &p->served[i][o], start, now,
 			                   &s->points[m->first_point + i].metric_attributes[o]);
 			s->counts.points++;
 		}
 	const char *name = consumed ? "messaging.process.duration" : "http.server.request.duration";
-	if (points.n) shop_put_metric(metrics, name, "s", SHOP_HISTOGRAM, &points);
-	sw_done(&points);
+	if (points->n) shop_put_metric(metrics, name, "s", SHOP_HISTOGRAM, points);
 }
 
 enum call_kind { CALL_HTTP, CALL_DATABASE, CALL_QUEUE };
@@ -333,26 +338,26 @@ static void put_called(struct shop *s, const struct shop_pod *p, enum call_kind 
 	static const char *const names[] = { "http.client.request.duration", "db.client.operation.duration",
 		                                 "messaging.client.operation.duration" };
 	const struct shop_member *m = &s->members[p->service];
-	struct sim_wire points = { 0 };
+	struct sim_wire *points = scratch(&s->points_wire);
 	int64_t start = pod_wall(s, p, counted_from(p)), now = pod_wall(s, p, s->queue->now_ns);
 	for (uint32_t i = 0; i < m->edge_count; i++) {
 		const struct shop_edge *e = &s->edges[m->edges[i]];
 		for (int o = 0; o < SHOP_OUTCOMES && kind_of(e) == kind; o++) {
 			if (!p->called[i][o].count) continue;
-			shop_put_histogram(&points, &p->called[i][o], start, now, &e->metric_attributes[o]);
+			shop_put_histogram(points, &p->called[i][o], start, now, &e->metric_attributes[o]);
 			s->counts.points++;
 		}
 	}
-	if (points.n) shop_put_metric(metrics, names[kind], "s", SHOP_HISTOGRAM, &points);
-	sw_done(&points);
+	if (points->n) shop_put_metric(metrics, names[kind], "s", SHOP_HISTOGRAM, points);
 }
 
 static void put_one(struct sim_wire *metrics, const char *name, const char *unit, enum shop_metric kind, double v,
                     int64_t start_ns, int64_t at_ns) {
-	struct sim_wire points = { 0 }, none = { 0 };
+	unsigned char room[96]; /* for one number; a wire that has room enough allocates nothing */
+	struct sim_wire points = { room, 0, sizeof room }, none = { 0 };
 	shop_put_number(&points, v, !strcmp(unit, "By"), start_ns, at_ns, &none);
 	shop_put_metric(metrics, name, unit, kind, &points);
-	sw_done(&points);
+	assert(points.p == room);
 }
 
 static double noisy_memory(struct shop *s, const struct shop_pod *p) {
@@ -373,23 +378,22 @@ static uint32_t leaks_shown(struct shop *s, const struct shop_pod *p) {
 static void export_metrics(struct shop *s, uint32_t index) {
 	struct shop_pod *p = s->pods[index];
 	const struct shop_service *spec = s->members[p->service].spec;
-	struct sim_wire metrics = { 0 };
+	struct sim_wire *metrics = scratch(&s->metrics_wire);
 	int64_t start = pod_wall(s, p, p->began_ns), now = pod_wall(s, p, s->queue->now_ns);
 	if (p->exporters[SHOP_METRICS].sending || p->hung || spec->no_metrics) return; /* the next collection tells all */
-	put_served(s, p, false, &metrics);
-	put_served(s, p, true, &metrics);
-	put_called(s, p, CALL_HTTP, &metrics);
-	put_called(s, p, CALL_DATABASE, &metrics);
-	put_called(s, p, CALL_QUEUE, &metrics);
-	shop_pool_metrics(s, p, &metrics);
-	put_one(&metrics, "process.cpu.time", "s", SHOP_SUM, shop_pod_cpu(s, p), start, now);
-	put_one(&metrics, "process.memory.usage", "By", SHOP_UPDOWN, noisy_memory(s, p), start, now);
+	put_served(s, p, false, metrics);
+	put_served(s, p, true, metrics);
+	put_called(s, p, CALL_HTTP, metrics);
+	put_called(s, p, CALL_DATABASE, metrics);
+	put_called(s, p, CALL_QUEUE, metrics);
+	shop_pool_metrics(s, p, metrics);
+	put_one(metrics, "process.cpu.time", "s", SHOP_SUM, shop_pod_cpu(s, p), start, now);
+	put_one(metrics, "process.memory.usage", "By", SHOP_UPDOWN, noisy_memory(s, p), start, now);
 	s->counts.points += 2;
-	send_elements(s, index, SHOP_METRICS, &p->resource, scope_of(spec->language), &metrics, spec->grpc,
+	send_elements(s, index, SHOP_METRICS, &p->resource, scope_of(spec->language), metrics, spec->grpc,
 	              p->touched | leaks_shown(s, p));
 	p->touched = 0;
 	shop_visible_process(s, p);
-	sw_done(&metrics);
 }
 
 /* ---- timers ---- */
@@ -449,16 +453,16 @@ void shop_export_stop(struct shop_pod *p) {
 /* ---- the nodes' agents: a collector's kubelet receiver ---- */
 
 static void put_pod(struct shop *s, struct shop_pod *p, struct sim_wire *body) {
-	struct sim_wire metrics = { 0 };
+	struct sim_wire *metrics = scratch(&s->metrics_wire);
 	const struct shop_service *spec = s->members[p->service].spec;
 	int64_t now = s->queue->now_ns, at = pod_wall(s, p, now);
 	double seconds = (double)(now - p->cpu_told_ns) / 1e9, memory = noisy_memory(s, p);
 	double cpu_s = shop_pod_cpu(s, p), cores = seconds > 0 ? (cpu_s - p->cpu_told_s) / seconds : 0;
-	put_one(&metrics, "k8s.pod.cpu.usage", "{cpu}", SHOP_GAUGE, cores, 0, at);
-	put_one(&metrics, "k8s.pod.cpu_limit_utilization", "1", SHOP_GAUGE, cores / spec->cpu_limit, 0, at);
-	put_one(&metrics, "k8s.pod.memory.working_set", "By", SHOP_GAUGE, memory, 0, at);
+	put_one(metrics, "k8s.pod.cpu.usage", "{cpu}", SHOP_GAUGE, cores, 0, at);
+	put_one(metrics, "k8s.pod.cpu_limit_utilization", "1", SHOP_GAUGE, cores / spec->cpu_limit, 0, at);
+	put_one(metrics, "k8s.pod.memory.working_set", "By", SHOP_GAUGE, memory, 0, at);
 	if (p->kube.memory_limit)
-		put_one(&metrics, "k8s.pod.memory_limit_utilization", "1", SHOP_GAUGE, memory / (double)p->kube.memory_limit, 0,
+		put_one(metrics, "k8s.pod.memory_limit_utilization", "1", SHOP_GAUGE, memory / (double)p->kube.memory_limit, 0,
 		        at);
 	if (!p->hung) shop_visible_agent(s, p, cores / spec->cpu_limit, seconds);
 	p->cpu_told_s = cpu_s;
@@ -466,8 +470,7 @@ static void put_pod(struct shop *s, struct shop_pod *p, struct sim_wire *body) {
 	s->counts.points += 4;
 	shop_put_request(body, &p->agent_resource,
 	                 "github.com/open-telemetry/opentelemetry-collector-contrib/receiver/kubeletstatsreceiver",
-	                 &metrics);
-	sw_done(&metrics);
+	                 metrics);
 }
 
 void shop_send_agent(struct shop *s, struct sim_wire *body, uint32_t touched) {
@@ -514,4 +517,6 @@ void shop_agents_start(struct shop *s) {
 void shop_export_done(struct shop *s) {
 	for (uint32_t i = 0; i < s->sending_count; i++) sw_done(&s->sendings[i].body);
 	free(s->sendings);
+	sw_done(&s->points_wire);
+	sw_done(&s->metrics_wire);
 }

@@ -224,6 +224,7 @@ struct shop {
 	const struct shop_world *world;
 	struct shop_opts o;
 	struct sim_queue *queue;
+	struct sim_wire points_wire, metrics_wire; /* of the export in hand */
 	struct rng work_rng, route_rng, id_rng, traffic_rng, pod_rng, export_rng, people_rng, fault_rng, disk_rng;
 	struct sim_kube *kube;
 	struct shop_member *members;

@@ -151,46 +151,40 @@ void shop_histogram_add(struct shop_histogram *h, double seconds) {
 
 void shop_put_histogram(struct sim_wire *w, const struct shop_histogram *h, int64_t start_ns, int64_t at_ns,
                         const struct sim_wire *attributes) {
-	struct sim_wire point = { 0 };
-	sw_fixed64(&point, 2, (uint64_t)start_ns);
-	sw_fixed64(&point, 3, (uint64_t)at_ns);
-	sw_fixed64(&point, 4, h->count);
-	sw_double(&point, 5, h->sum);
-	sw_blob(&point, 6, h->bucket, sizeof h->bucket);
-	sw_blob(&point, 7, shop_bounds, sizeof shop_bounds);
-	sw_bytes(&point, attributes->p, attributes->n);
-	sw_double(&point, 11, h->min);
-	sw_double(&point, 12, h->max);
-	sw_message(w, 1, &point);
-	sw_done(&point);
+	sw_begin(w, 1, 6 * 9 + sw_blob_size(sizeof h->bucket) + sw_blob_size(sizeof shop_bounds) + attributes->n);
+	sw_fixed64(w, 2, (uint64_t)start_ns);
+	sw_fixed64(w, 3, (uint64_t)at_ns);
+	sw_fixed64(w, 4, h->count);
+	sw_double(w, 5, h->sum);
+	sw_blob(w, 6, h->bucket, sizeof h->bucket);
+	sw_blob(w, 7, shop_bounds, sizeof shop_bounds);
+	sw_bytes(w, attributes->p, attributes->n);
+	sw_double(w, 11, h->min);
+	sw_double(w, 12, h->max);
 }
 
 void shop_put_number(struct sim_wire *w, double v, bool integer, int64_t start_ns, int64_t at_ns,
                      const struct sim_wire *attributes) {
-	struct sim_wire point = { 0 };
-	if (start_ns) sw_fixed64(&point, 2, (uint64_t)start_ns);
-	sw_fixed64(&point, 3, (uint64_t)at_ns);
+	sw_begin(w, 1, (start_ns ? 27 : 18) + attributes->n);
+	if (start_ns) sw_fixed64(w, 2, (uint64_t)start_ns);
+	sw_fixed64(w, 3, (uint64_t)at_ns);
 	if (integer)
-		sw_fixed64(&point, 6, (uint64_t)(int64_t)v);
+		sw_fixed64(w, 6, (uint64_t)(int64_t)v);
 	else
-		sw_double(&point, 4, v);
-	sw_bytes(&point, attributes->p, attributes->n);
-	sw_message(w, 1, &point);
-	sw_done(&point);
+		sw_double(w, 4, v);
+	sw_bytes(w, attributes->p, attributes->n);
 }
 
 void shop_put_metric(struct sim_wire *w, const char *name, const char *unit, enum shop_metric kind,
                      const struct sim_wire *points) {
-	struct sim_wire metric = { 0 }, data = { 0 };
-	sw_bytes(&data, points->p, points->n);
-	if (kind != SHOP_GAUGE) sw_uint(&data, 2, 2); /* cumulative */
-	if (kind == SHOP_SUM) sw_uint(&data, 3, 1);
-	sw_str(&metric, 1, name);
-	sw_str(&metric, 3, unit);
-	sw_message(&metric, kind == SHOP_UPDOWN ? SHOP_SUM : (uint32_t)kind, &data);
-	sw_message(w, 2, &metric);
-	sw_done(&metric);
-	sw_done(&data);
+	size_t data = points->n + (kind == SHOP_GAUGE ? 0 : kind == SHOP_SUM ? 4 : 2);
+	sw_begin(w, 2, sw_blob_size(strlen(name)) + sw_blob_size(strlen(unit)) + sw_blob_size(data));
+	sw_str(w, 1, name);
+	sw_str(w, 3, unit);
+	sw_begin(w, kind == SHOP_UPDOWN ? SHOP_SUM : (uint32_t)kind, data);
+	sw_bytes(w, points->p, points->n);
+	if (kind != SHOP_GAUGE) sw_uint(w, 2, 2); /* cumulative */
+	if (kind == SHOP_SUM) sw_uint(w, 3, 1);
 }
 
 /* ---- logs ---- */
@@ -221,19 +215,11 @@ void shop_put_log(struct sim_wire *w, const struct shop_log *l) {
 /* Request{1: Resource...{resource=1, scope...=2{scope=1{name=1,version=2}, elements=2}}} */
 void shop_put_request(struct sim_wire *w, const struct sim_wire *resource, const char *scope,
                       const struct sim_wire *elements) {
-	struct sim_wire head = { 0 }, of_scope = { 0 };
-	sw_str(&of_scope, 1, scope);
-	sw_message(&head, 1, &of_scope);
-	size_t scoped = head.n + elements->n;
-	size_t inner = 1 + sw_varint_size(resource->n) + resource->n + 1 + sw_varint_size(scoped) + scoped;
-	sw_room(w, inner + 12);
-	sw_tag(w, 1, 2);
-	sw_varint(w, inner);
+	size_t of_scope = sw_blob_size(strlen(scope)), scoped = sw_blob_size(of_scope) + elements->n;
+	sw_begin(w, 1, sw_blob_size(resource->n) + sw_blob_size(scoped));
 	sw_message(w, 1, resource);
-	sw_tag(w, 2, 2);
-	sw_varint(w, scoped);
-	sw_bytes(w, head.p, head.n);
+	sw_begin(w, 2, scoped);
+	sw_begin(w, 1, of_scope);
+	sw_str(w, 1, scope);
 	sw_bytes(w, elements->p, elements->n);
-	sw_done(&head);
-	sw_done(&of_scope);
 }

@@ -66,3 +66,13 @@ static inline void sw_str(struct sim_wire *w, uint32_t field, const char *s) {
 static inline void sw_message(struct sim_wire *w, uint32_t field, const struct sim_wire *inner) {
 	sw_blob(w, field, inner->p, inner->n);
 }
+
+/* A message whose size is known beforehand is written in place: no buffer of its own, nothing copied twice. */
+static inline size_t sw_blob_size(size_t n) { /* of a field numbered up to 15 */
+	return 1 + sw_varint_size(n) + n;
+}
+static inline void sw_begin(struct sim_wire *w, uint32_t field, size_t n) {
+	sw_room(w, n + 20);
+	sw_tag(w, field, 2);
+	sw_varint(w, n);
+}

@@ -21,6 +21,15 @@ static struct hash128 attrs_key(struct attrs a) {
 	return key;
 }
 
+/* The same by a look at what these bytes gave the last time. Every batch brings its resources, so most were seen
+ * seconds ago; a hash over all the bytes is a tenth of one over each attribute. */
+static struct hash128 resource_key(struct stream *st, const struct batch_resource *r) {
+	struct hash128 bytes = hash128(r->bytes);
+	struct resource_key *k = &st->resource_keys[bytes.b[0] & (RESOURCE_KEYS - 1)];
+	if (memcmp(&k->bytes, &bytes, sizeof bytes) != 0) *k = (struct resource_key){ bytes, attrs_key(r->attrs) };
+	return k->key;
+}
+
 /* What tells this copy of the service from its siblings; `out` holds 40 bytes for the last resort. */
 static struct str instance_uid(const struct resource_facts *f, const struct hash128 *key, char *out) {
 	if (f->pod_uid.n) return f->pod_uid;
@@ -76,7 +85,7 @@ static void source_describe(struct stream *st, struct source *s, struct attrs at
 
 void feed_resource(struct stream *st, const struct batch_resource *r) {
 	bool fresh = false;
-	struct source *s = catalog_get_source(&st->catalog, attrs_key(r->attrs), &fresh, st->now_ns);
+	struct source *s = catalog_get_source(&st->catalog, resource_key(st, r), &fresh, st->now_ns);
 	if (s && (fresh || s->instance == NONE)) source_describe(st, s, r->attrs);
 	if (s && s->instance != NONE) catalog_instance(&st->catalog, s->instance)->last_ns = st->now_ns;
 	if (!feed_grow((void **)&st->batch_sources, &st->source_cap, st->source_count, sizeof *st->batch_sources)) return;

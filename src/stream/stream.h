@@ -58,6 +58,7 @@ struct stream_counts {
 	int64_t series_refused, unnamed; /* points of no entity, spans of no service */
 };
 
+#define RESOURCE_KEYS 256 /* a power of two */
 struct stream {
 	struct stream_opts opts;
 	struct catalog catalog;
@@ -80,6 +81,10 @@ struct stream {
 	/* Of the batch in hand, by its own indices. */
 	uint32_t *batch_sources, *batch_series;
 	uint32_t source_count, series_count, source_cap, series_cap;
+	/* Of resources that came lately, by the hash of their bytes: what attrs_key of feed_resource.c makes of them. */
+	struct resource_key {
+		struct hash128 bytes, key;
+	} resource_keys[RESOURCE_KEYS];
 	uint32_t *touched; /* instances whose gauges moved */
 	uint32_t touched_count, touched_cap;
 };

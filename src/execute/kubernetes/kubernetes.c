@@ -50,8 +50,9 @@ struct kubernetes {
 	struct arena arena; /* of its whole life: access, services */
 	const struct service_map *services;
 	size_t service_count;
-	struct op ops[OPS_MAX];
-	struct op *handed; /* its answer is in the caller's hands until the next poll */
+	struct op ops[OPS_MAX]; /* the lowest free one is taken */
+	size_t used;            /* all from here on are free: whoever looks at every turn stops here */
+	struct op *handed;      /* its answer is in the caller's hands until the next poll */
 	int64_t done_count[EXEC_UNDONE + 1], failed_count[EXEC_UNDONE + 1];
 };
 
@@ -65,6 +66,7 @@ static struct op *row(struct kubernetes *k, enum exec_kind kind, enum action_kin
 	for (size_t i = 0; i < OPS_MAX; i++) {
 		struct op *op = &k->ops[i];
 		if (op->step != STEP_FREE) continue;
+		if (i >= k->used) k->used = i + 1;
 		*op = (struct op){ .kind = kind, .action = action, .tag = tag, .began = clock_mono(k->world->clock) };
 		arena_init(&op->arena, OP_BYTES_MAX);
 		return op;
@@ -215,7 +217,7 @@ static void answered(struct kubernetes *k, struct op *op, const struct kube_answ
 
 static void take(struct kubernetes *k, const struct kube_answer *a) {
 	if (kube_watch_take(k->watch, a)) return;
-	for (size_t i = 0; i < OPS_MAX; i++)
+	for (size_t i = 0; i < k->used; i++)
 		if (k->ops[i].request == a->id && k->ops[i].step != STEP_FREE) {
 			answered(k, &k->ops[i], a);
 			return;
@@ -319,7 +321,7 @@ static void turn(struct kubernetes *k) {
 	while (kube_client_poll(k->client, &a)) take(k, &a);
 	while (kube_watch_step(k->watch)) {}
 	while (kube_report_step(k->report, k->watch)) {}
-	for (size_t i = 0; i < OPS_MAX; i++)
+	for (size_t i = 0; i < k->used; i++)
 		if (k->ops[i].step == STEP_SETTLE) look(k, &k->ops[i]);
 }
 
@@ -329,9 +331,10 @@ static bool poll(struct executor *e, struct exec_done *out) {
 		arena_done(&k->handed->arena);
 		k->handed->step = STEP_FREE;
 		k->handed = NULL;
+		while (k->used && k->ops[k->used - 1].step == STEP_FREE) k->used--;
 	}
 	turn(k);
-	for (size_t i = 0; i < OPS_MAX; i++) {
+	for (size_t i = 0; i < k->used; i++) {
 		if (k->ops[i].step != STEP_DONE) continue;
 		k->handed = &k->ops[i];
 		*out = k->handed->done;
@@ -368,7 +371,7 @@ static struct mono next_due(struct executor *e) {
 	struct mono due = kube_watch_next_due(k->watch), report = kube_report_next_due(k->report);
 	int64_t now = clock_mono(k->world->clock).ns;
 	if (kube_watch_ready(k->watch, NULL) && report.ns < due.ns) due = report;
-	for (size_t i = 0; i < OPS_MAX; i++) {
+	for (size_t i = 0; i < k->used; i++) {
 		if (k->ops[i].step == STEP_DONE) due.ns = 0;
 		if (k->ops[i].step == STEP_SETTLE && now + LOOK_EVERY < due.ns) due.ns = now + LOOK_EVERY;
 	}
@@ -378,7 +381,7 @@ static struct mono next_due(struct executor *e) {
 static void close_(struct executor *e) {
 	struct kubernetes *k = self(e);
 	if (!k) return;
-	for (size_t i = 0; i < OPS_MAX; i++)
+	for (size_t i = 0; i < k->used; i++)
 		if (k->ops[i].step != STEP_FREE) arena_done(&k->ops[i].arena);
 	kube_watch_close(k->watch);
 	kube_report_close(k->report);
