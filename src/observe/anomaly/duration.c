@@ -13,7 +13,7 @@
 #define WINDOW_NS         (10 * NS_PER_SEC)
 #define LLR_MAX           2.0
 #define RATIO_MIN         1.3
-#define ABSOLUTE_MIN_S    0.002
+#define ABSOLUTE_MIN_S    0.001 /* a database of a millisecond that takes three times as long is above it */
 #define SEEN_MIN          8.0
 #define WANDER_SPREADS    4.0 /* beyond which a strayed window is none of those that stray at times */
 #define ONSET_SCORE       0.4 /* below, no change is dated */

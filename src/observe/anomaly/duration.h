@@ -11,7 +11,7 @@
  * Until the baseline is known a rule serves: half of at least twenty requests take over five seconds, and those
  * before them, ten at least, did not.
  * Guards, in duration_judge: at the median or p90 x1.3 (more where whole windows stray: four of
- * their spreads), 2 ms, 8 requests. Pure. */
+ * their spreads), 1 ms, 8 requests. Pure. */
 #pragma once
 
 #include "observe/anomaly/evidence.h"
