@@ -6,14 +6,16 @@
 #include "base/hash.h"
 #include "base/param.h"
 #include "cli/jobs.h"
+#include "cli/sim_world.h"
 #include "cli/verbs.h"
 
 /* Verbs on the simulated world: simulate, experiment, demo. */
 
-#define PROGRAM_MAX ((size_t)256 << 20)
-#define SEEDS_MAX   1000000
-#define WARM_HOURS  3.0
-#define WARM_SEED   1
+#define PROGRAM_MAX   ((size_t)256 << 20)
+#define SEEDS_MAX     1000000
+#define WARM_HOURS    3.0
+#define WARM_SEED     1
+#define SIMULATE_RATE 10.0
 
 /* ---- the warmed world ---- */
 
@@ -59,10 +61,10 @@ static uint64_t program(struct cli *c) {
 	return hash;
 }
 
-static int warm(struct cli *c, double rate, double hours, struct run_image *out) {
+static int warm(struct cli *c, const struct shop_world *world, double rate, double hours, struct run_image *out) {
 	struct progress progress = progress_begin(c);
 	struct run_watch w = watch(&progress);
-	struct run_warm what = { .world = &shop_builtin, .rate = rate, .hours = hours, .seed = WARM_SEED };
+	struct run_warm what = { .world = world, .rate = rate, .hours = hours, .seed = WARM_SEED };
 	struct why why = { "" };
 	enum err e = run_image_get(c->world->disk, cache_directory(c), program(c), &what, &w, out, &why);
 	progress_end(&progress);
@@ -161,12 +163,13 @@ static int run_here(struct simulation *s) {
 		              (double)(seed - s->seeds[0]) / (double)(s->seeds[1] - s->seeds[0] + 1));
 		enum err e = simulate_seed(&s->o, (uint64_t)seed, &s->rows[0], &story, &why);
 		progress_end(&s->progress);
+		struct str world = args_get(&c->args, "world");
 		if (story.n)
 			fprintf(stderr,
 			        STR_FMT "seed %lld failed; again: flyball simulate --seeds %lld --hours %g --faults " STR_FMT
-			                "%s\n",
+			                "%s%s" STR_FMT "\n",
 			        STR_ARG(buf_get(&story)), (long long)seed, (long long)seed, s->o.hours, STR_ARG(s->faults),
-			        s->o.twice ? " --twice" : "");
+			        s->o.twice ? " --twice" : "", world.p ? " --world " : "", STR_ARG(world));
 		buf_done(&story);
 		if (e == ERR_CLOSED) break;
 		if (e) return cli_fail(c, cli_code(e), "seed %lld: %s", (long long)seed, why.text[0] ? why.text : err_text(e));
@@ -191,6 +194,7 @@ static void piece_arguments(void *self, size_t piece, const char *argv[JOBS_ARGU
 	argv[n++] = str_c(a, s->faults);
 	argv[n++] = "--cache";
 	argv[n++] = cache_directory(s->c);
+	n += cli_world_arguments(s->c, argv + n);
 	if (!s->o.image) argv[n++] = "--cold";
 	if (s->o.twice) argv[n++] = "--twice";
 	argv[n++] = "-q";
@@ -255,12 +259,15 @@ static int one_scenario(struct cli *c, struct simulate_opts *o, struct str path,
 	struct str text = { 0 };
 	struct why why = { "" };
 	struct run_image image = { 0 };
+	struct shop_world world = *o->world;
 	struct buf story;
 	enum err e = cli_read(c, &c->arena, path, SCENARIO_BYTES_MAX, &text, &why);
 	if (!e) e = scenario_parse(&c->arena, text, str_c(&c->arena, path), &s, &why);
+	if (!e) e = simulate_scenario_world(&s, &c->arena, &world, &why);
 	if (e) return cli_fail(c, EXIT_USAGE, "%s", why.text[0] ? why.text : err_text(e));
+	o->world = &world;
 	if (s.rate > 0) o->rate = s.rate;
-	int code = s.cold ? EXIT_DONE : warm(c, o->rate, WARM_HOURS, &image);
+	int code = s.cold ? EXIT_DONE : warm(c, &world, o->rate, WARM_HOURS, &image);
 	if (code) return code;
 	o->image = s.cold ? NULL : &image;
 	buf_init(&story, 0);
@@ -274,13 +281,13 @@ static int one_scenario(struct cli *c, struct simulate_opts *o, struct str path,
 	return code;
 }
 
-static int play_scenarios(struct cli *c, double rate) {
+static int play_scenarios(struct cli *c, const struct shop_world *world, double rate) {
 	struct run_watch w = { NULL, stop_only, c };
 	struct buf rows;
 	int code = EXIT_DONE;
 	buf_init(&rows, 0);
 	for (size_t i = 0; i < c->args.positional_count && !code; i++) {
-		struct simulate_opts o = { .world = &shop_builtin, .rate = rate, .watch = &w };
+		struct simulate_opts o = { .world = world, .rate = rate, .watch = &w };
 		code = one_scenario(c, &o, c->args.positional[i], &rows);
 	}
 	if (!code) code = print_lines(c, scenario_columns, &rows, 1);
@@ -293,8 +300,9 @@ int verb_simulate(struct cli *c) {
 	struct why why = { "" };
 	struct run_image image = { 0 };
 	struct run_watch w = { NULL, stop_only, c };
+	struct shop_world world;
 	struct simulation s = { .c = c, .progress = progress_begin(c) };
-	s.o = (struct simulate_opts){ .world = &shop_builtin, .watch = &w, .twice = args_has(&c->args, "twice") };
+	s.o = (struct simulate_opts){ .world = &world, .watch = &w, .twice = args_has(&c->args, "twice") };
 	s.faults = args_get(&c->args, "faults");
 	if (!s.faults.n) s.faults = STR("all");
 	if (str_is(s.faults, "list")) {
@@ -305,8 +313,9 @@ int verb_simulate(struct cli *c) {
 		buf_done(&b);
 		return printed;
 	}
-	int code = number(c, "rate", 10, 0.1, 10000, &s.o.rate);
-	if (!code && c->args.positional_count) return play_scenarios(c, s.o.rate);
+	int code = cli_world(c, &world);
+	if (!code) code = number(c, "rate", cli_world_rate(c, &world, SIMULATE_RATE), 0.1, 10000, &s.o.rate);
+	if (!code && c->args.positional_count) return play_scenarios(c, &world, s.o.rate);
 	if (!code) code = number(c, "hours", 0.5, 0.01, 24 * 366, &s.o.hours);
 	if (code) return code;
 	int64_t one = (int64_t)(c->seed ? c->seed : 1);
@@ -315,7 +324,7 @@ int verb_simulate(struct cli *c) {
 		return cli_fail(c, EXIT_USAGE, "%s", why.text);
 	if (s.seeds[1] - s.seeds[0] >= SEEDS_MAX) return cli_fail(c, EXIT_USAGE, "--seeds takes at most a million");
 	if (!args_has(&c->args, "cold")) {
-		code = warm(c, s.o.rate, WARM_HOURS, &image);
+		code = warm(c, &world, s.o.rate, WARM_HOURS, &image);
 		if (code) return code;
 		s.o.image = &image;
 	}
@@ -346,14 +355,18 @@ int verb_demo(struct cli *c) {
 	struct run_image image = { 0 };
 	struct why why = { "" };
 	struct buf story;
-	int code = warm(c, DEMO_RATE, DEMO_HOURS, &image);
+	struct shop_world world;
+	int code = cli_world(c, &world);
+	if (code) return code;
+	double rate = cli_world_rate(c, &world, DEMO_RATE);
+	code = warm(c, &world, rate, DEMO_HOURS, &image);
 	if (code) return code;
 	struct progress progress = progress_begin(c);
 	struct run_watch w = watch(&progress);
 	struct demo_opts o = {
-		.world = &shop_builtin,
+		.world = &world,
 		.image = &image,
-		.rate = DEMO_RATE,
+		.rate = rate,
 		.seed = c->seed,
 		.color = c->color,
 		.disk = c->world->disk,
@@ -387,6 +400,13 @@ struct experiment {
 	struct progress progress;
 };
 
+static const char *case_names(struct cli *c) {
+	struct str s = { NULL, 0 };
+	for (int k = 0; k < MTTD_CASES; k++)
+		s = str_printf(&c->arena, STR_FMT "%s%s", STR_ARG(s), k ? ", " : "", mttd_case_name((enum mttd_case)k));
+	return str_c(&c->arena, s);
+}
+
 /* --case NAME[,NAME...]: runs of these only. */
 static int experiment_cases(struct experiment *x) {
 	struct str given = args_get(&x->c->args, "case"), head, tail;
@@ -395,10 +415,7 @@ static int experiment_cases(struct experiment *x) {
 		enum mttd_case k;
 		(void)str_cut(rest, ',', &head, &tail);
 		if (!mttd_case_parse(head, &k))
-			return cli_fail(x->c, EXIT_USAGE,
-			                "--case takes memory_leak, slow_database, error_burst, dead_pod, cold, quiet, not '" STR_FMT
-			                "'",
-			                STR_ARG(head));
+			return cli_fail(x->c, EXIT_USAGE, "--case takes %s, not '" STR_FMT "'", case_names(x->c), STR_ARG(head));
 		if (x->case_count < MTTD_CASES) x->cases[x->case_count++] = k;
 	}
 	return EXIT_DONE;
@@ -437,6 +454,7 @@ static void run_arguments(void *self, size_t run, const char *argv[JOBS_ARGUMENT
 	argv[n++] = str_c(a, str_printf(a, "%.17g", x->hours));
 	argv[n++] = "--cache";
 	argv[n++] = cache_directory(x->c);
+	n += cli_world_arguments(x->c, argv + n);
 	argv[n++] = "--rows";
 	argv[n++] = "-q";
 	argv[n] = NULL;
@@ -510,8 +528,8 @@ static int experiment_warm(struct experiment *x, struct run_image *fast, struct 
 		needs_slow |= is_slow;
 		needs_fast |= !is_slow && x->cases[i] != MTTD_COLD;
 	}
-	int code = needs_slow ? warm(x->c, MTTD_SLOW_RATE, x->hours, slow) : EXIT_DONE;
-	if (!code && needs_fast) code = warm(x->c, x->o.rate, x->hours, fast);
+	int code = needs_slow ? warm(x->c, x->o.world, MTTD_SLOW_RATE, x->hours, slow) : EXIT_DONE;
+	if (!code && needs_fast) code = warm(x->c, x->o.world, x->o.rate, x->hours, fast);
 	return code;
 }
 
@@ -519,10 +537,12 @@ int verb_experiment_mttd(struct cli *c) {
 	struct why why = { "" };
 	struct run_image fast = { 0 }, slow = { 0 };
 	struct run_watch w = { NULL, stop_only, c };
+	struct shop_world world;
 	struct experiment x = { .c = c, .progress = progress_begin(c) };
-	x.o = (struct mttd_opts){ .world = &shop_builtin, .fast = &fast, .slow = &slow, .watch = &w };
+	x.o = (struct mttd_opts){ .world = &world, .fast = &fast, .slow = &slow, .watch = &w };
 	int64_t one = (int64_t)(c->seed ? c->seed : 1);
-	int code = number(c, "rate", MTTD_RATE, 0.1, 10000, &x.o.rate);
+	int code = cli_world(c, &world);
+	if (!code) code = number(c, "rate", cli_world_rate(c, &world, MTTD_RATE), 0.1, 10000, &x.o.rate);
 	if (!code) code = number(c, "warm", MTTD_WARM_HOURS, 0.1, 24 * 366, &x.hours);
 	if (!code) code = experiment_cases(&x);
 	if (code) return code;

@@ -1,6 +1,7 @@
 #include "cli/verbs.h"
 
 #include "cli/cli.h"
+#include "cli/sim_world.h"
 #include "daemon/version.h"
 
 /* The one table of verbs. */
@@ -46,6 +47,8 @@ static const struct option audit_options[] = {
 static const struct option demo_options[] = {
 	{ "state", 0, "DIR", "Where the simulated daemon's state is left (default: a fresh temporary directory)." },
 	{ "cache", 0, "DIR", "Where warmed worlds are kept (default: $XDG_CACHE_HOME/flyball)." },
+	{ "world", 0, "WORLD",
+	  "A YAML file, or random:SEED[:SERVICES] (default: the built-in shop; see `experiment world`)." },
 	OPTION_END,
 };
 static const struct option mttd_options[] = {
@@ -53,9 +56,11 @@ static const struct option mttd_options[] = {
 	{ "jobs", 0, "N", "Processes at once (default 1)." },
 	{ "rate", 0, "R", "Requests a second at the shop's door (default 100; leaks and quiet hours: 10)." },
 	{ "warm", 0, "H", "Virtual hours that Flyball has watched the shop before (default 6)." },
-	{ "case", 0, "NAMES", "Only these: memory_leak, slow_database, error_burst, dead_pod, cold, quiet." },
+	{ "case", 0, "NAMES", "Only these, as memory_leak,cpu_hog: a fault each, cold, quiet." },
 	{ "rows", 0, NULL, "Each run as one line of JSON, instead of the sums." },
 	{ "cache", 0, "DIR", "Where warmed worlds are kept (default: $XDG_CACHE_HOME/flyball)." },
+	{ "world", 0, "WORLD",
+	  "A YAML file, or random:SEED[:SERVICES] (default: the built-in shop; see `experiment world`)." },
 	OPTION_END,
 };
 static const struct option simulate_options[] = {
@@ -67,6 +72,15 @@ static const struct option simulate_options[] = {
 	{ "cold", 0, NULL, "Begin with a Flyball that has learned nothing." },
 	{ "jobs", 0, "N", "Processes at once (default 1)." },
 	{ "cache", 0, "DIR", "Where warmed worlds are kept (default: $XDG_CACHE_HOME/flyball)." },
+	{ "world", 0, "WORLD",
+	  "A YAML file, or random:SEED[:SERVICES] (default: the built-in shop; see `experiment world`)." },
+	OPTION_END,
+};
+
+static const struct option world_options[] = {
+	{ "world", 0, "WORLD", "Print this one: read, checked, every default of its sections written out." },
+	{ "schema", 0, NULL, "Print the JSON Schema of such files." },
+	{ "keys", 0, NULL, "Print every key: type, bounds, default, meaning." },
 	OPTION_END,
 };
 
@@ -114,6 +128,9 @@ const struct verb verbs[] = {
 	{ "experiment mttd", "[--seeds A..B] [--jobs N] [--case NAMES]",
 	  "How soon faults are found, named and mended: Flyball beside the alarms of today, on the same telemetry.",
 	  "flyball experiment mttd --seeds 1..30 --jobs 2 -o json", mttd_options, verb_experiment_mttd },
+	{ "experiment world", "[--world FILE] [--schema]",
+	  "The simulated world as YAML: the built-in shop, to start from when you describe your own system.",
+	  "flyball experiment world > shop.yaml", world_options, verb_experiment_world },
 	{ "simulate", "[--seeds A..B] [--hours H] [--faults NAMES] [--twice] [--jobs N] [SCENARIO...]",
 	  "Whole days of a shop under faults, in virtual time: does every promise hold? Or scenarios, played.",
 	  "flyball simulate --seeds 1..20 --twice --jobs 2", simulate_options, verb_simulate },

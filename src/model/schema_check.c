@@ -1,5 +1,6 @@
 #include "model/schema_check.h"
 
+#include <regex.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -160,6 +161,20 @@ static enum err max_length(struct checker *c, const struct json *schema, const s
 	return v->kind == JSON_STRING && length(v->text) > k->number ? bad(c, "longer than ", k->text) : OK;
 }
 
+static enum err pattern(struct checker *c, const struct json *schema, const struct json *k, const struct json *v) {
+	(void)schema;
+	char text[256], wanted[256];
+	regex_t r;
+	if (v->kind != JSON_STRING) return OK;
+	snprintf(text, sizeof text, STR_FMT, STR_ARG(v->text));
+	snprintf(wanted, sizeof wanted, STR_FMT, STR_ARG(k->text));
+	if (v->text.n >= sizeof text || k->text.n >= sizeof wanted || regcomp(&r, wanted, REG_EXTENDED | REG_NOSUB))
+		return bad(c, "the schema's pattern, or its value, cannot be used: ", k->text);
+	bool matches = regexec(&r, text, 0, NULL, 0) == 0;
+	regfree(&r);
+	return matches ? OK : bad(c, "does not match ", k->text);
+}
+
 static enum err min_items(struct checker *c, const struct json *schema, const struct json *k, const struct json *v) {
 	(void)schema;
 	return v->kind == JSON_ARRAY && v->count < k->number ? bad(c, "fewer items than ", k->text) : OK;
@@ -229,6 +244,7 @@ static const struct {
 	{ "maximum", maximum },
 	{ "minLength", min_length },
 	{ "maxLength", max_length },
+	{ "pattern", pattern },
 	{ "minItems", min_items },
 	{ "maxItems", max_items },
 	{ "format", format },
@@ -237,6 +253,7 @@ static const struct {
 	{ "$ref", reference },
 	{ "$defs", note },
 	{ "$schema", note },
+	{ "$id", note },
 	{ "title", note },
 	{ "description", note },
 };
@@ -264,7 +281,7 @@ enum err schema_check(const struct json *schema, const struct json *value, struc
 	return check(&c, schema, value);
 }
 
-static enum err read_schema(struct arena *a, const char *path, const struct json **out, struct why *why) {
+enum err schema_text(struct arena *a, const char *path, struct str *out, struct why *why) {
 	FILE *f = fopen(path, "rb");
 	if (!f) return why_set(why, ERR_NOT_FOUND, "there is no schema %s", path);
 	char *text = arena_take(a, SCHEMA_BYTES_MAX, 1);
@@ -272,8 +289,8 @@ static enum err read_schema(struct arena *a, const char *path, const struct json
 	bool whole = text && !ferror(f) && n < SCHEMA_BYTES_MAX;
 	fclose(f);
 	if (!whole) return why_set(why, ERR_IO, "the schema %s cannot be read", path);
-	enum err e = json_parse(a, (struct str){ text, n }, out, why);
-	return e ? why_prefix(why, e, "%s", path) : OK;
+	*out = (struct str){ text, n };
+	return OK;
 }
 
 static enum err check_event(struct arena *a, const char *dir, struct str event, struct why *why) {
@@ -283,8 +300,11 @@ static enum err check_event(struct arena *a, const char *dir, struct str event, 
 	struct str name = json_str(json_get(value, "type"));
 	if (!name.n || memchr(name.p, '/', name.n)) return why_set(why, ERR_INVALID, "type: not the name of a schema");
 	struct str path = str_printf(a, "%s/" STR_FMT ".schema.json", dir, STR_ARG(name));
-	e = read_schema(a, path.p, &schema, why);
-	return e ? e : schema_check(schema, value, why);
+	struct str text;
+	e = schema_text(a, path.p, &text, why);
+	if (!e) e = json_parse(a, text, &schema, why);
+	if (e) return why_prefix(why, e, STR_FMT, STR_ARG(path));
+	return schema_check(schema, value, why);
 }
 
 enum err schema_check_event(const char *dir, struct str event, struct why *why) {

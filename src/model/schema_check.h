@@ -7,7 +7,8 @@
  *   EXPECT_OK(schema_check_event(EVENTS_DIR, buf_get(&event), &why));   (why.text names the place)
  *
  * The part of draft 2020-12 that the schemas use: type, required, properties, additionalProperties,
- * items, enum, const, minimum, maximum, minLength, maxLength, minItems, maxItems, format date-time, anyOf,
+ * items, enum, const, minimum, maximum, minLength, maxLength, pattern (POSIX extended, of strings under 256 bytes),
+ * minItems, maxItems, format date-time, anyOf,
  * oneOf, $ref to "#/$defs/NAME". A schema with any other keyword is refused, so that nothing is
  * taken for checked that was not. */
 #pragma once
@@ -19,3 +20,5 @@
 MUST_USE enum err schema_check(const struct json *schema, const struct json *value, struct why *why);
 /* By the event's type: DIR/TYPE.schema.json. ERR_NOT_FOUND: there is none; ERR_INVALID; ERR_IO. */
 MUST_USE enum err schema_check_event(const char *dir, struct str event, struct why *why);
+/* The bytes of a schema's file, at most 1 MiB. ERR_NOT_FOUND; ERR_IO. */
+MUST_USE enum err schema_text(struct arena *a, const char *path, struct str *out, struct why *why);

@@ -55,8 +55,8 @@ enum plan_unit {
 struct plan_info {
 	const char *name;
 	enum plan_unit unit;
-	double often;                    /* of a drawn plan of half an hour: expected steps */
-	double least, most;              /* magnitude, drawn evenly in its logarithm; 0 of a shop's fault: shop_fault_infos */
+	double often;       /* of a drawn plan of half an hour: expected steps */
+	double least, most; /* magnitude, drawn evenly in its logarithm; 0 of a shop's fault: shop_fault_infos */
 	double seconds_min, seconds_max; /* how long it lasts; both 0: a moment, or until it is cured */
 	const char *help;
 };
@@ -65,7 +65,8 @@ extern const struct plan_info plan_table[PLAN_KINDS];
 struct plan_step {
 	int64_t at_ns; /* since the run began */
 	enum plan_kind kind;
-	char target[80];  /* a service or database of the shop, "a>b" of a link; empty: drawn by the shop, or none is needed */
+	char target[80];  /* a service or database of the shop, "a>b" of a link; empty: drawn by the shop, or none is needed
+	                   */
 	double magnitude; /* in the kind's unit; 0 of a shop's fault: drawn by the shop */
 	unsigned form;    /* BAD_DEPLOYMENT: bits of enum shop_form; 0: drawn by the shop */
 	int64_t for_ns;   /* 0: a moment, or until it is cured */

@@ -266,8 +266,8 @@ size_t run_truths(const struct run *r, struct run_truth out[RUN_TRUTHS_MAX]) {
 			.delivered_ns = since_begin(r, f->delivered_ns, f->delivered_ns > 0),
 			.over_ns = since_begin(r, f->over_ns, f->over),
 		};
-		snprintf(out[i].entity, sizeof out[i].entity, "%s/%s",
-		         shop_fault_at_database(f->kind) ? "database" : "service", out[i].target);
+		snprintf(out[i].entity, sizeof out[i].entity, "%s/%s", shop_fault_at_database(f->kind) ? "database" : "service",
+		         out[i].target);
 	}
 	return r->fault_count;
 }

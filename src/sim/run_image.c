@@ -7,6 +7,7 @@
 #include "daemon/version.h"
 #include "sim/memory.h"
 #include "sim/run_impl.h"
+#include "sim/shop_file.h"
 
 #define IMAGE_KIND  "FBWW"
 #define IMAGE_BYTES ((size_t)1 << 30)
@@ -78,10 +79,12 @@ enum err run_image_make(const struct run_warm *w, const struct run_watch *watch,
 /* ---- keeping it ---- */
 
 static void image_name(const char *directory, uint64_t program, const struct run_warm *w, char *out, size_t n) {
-	char text[300];
+	char text[300], world[33];
+	struct hash128 says = shop_world_hash(w->world);
+	hex_encode(says.b, sizeof says.b, world);
 	int length =
 		snprintf(text, sizeof text, "%s %016llx %s %.17g %.17g %llu", FLYBALL_VERSION, (unsigned long long)program,
-	             w->world->name, w->rate > 0 ? w->rate : w->world->rate, w->hours, (unsigned long long)w->seed);
+	             world, w->rate > 0 ? w->rate : w->world->rate, w->hours, (unsigned long long)w->seed);
 	struct hash128 h = hash128((struct str){ text, (size_t)length });
 	char hex[33];
 	hex_encode(h.b, sizeof h.b, hex);

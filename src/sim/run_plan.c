@@ -153,7 +153,9 @@ static void link_of(const struct run *r, const struct plan_step *s, struct shop_
 }
 
 static enum err no_target(const struct run *r, const struct plan_step *s, struct why *why) {
-	const char *what = s->kind == PLAN_SLOW_LINK ? "link a>b between services" : at_database(s) ? "database" : "service";
+	const char *what = s->kind == PLAN_SLOW_LINK ? "link a>b between services"
+	                   : at_database(s)          ? "database"
+	                                             : "service";
 	return why_set(why, ERR_INVALID, "the world '%s' has no %s '%s'", r->world.name, what, s->target);
 }
 

@@ -211,8 +211,9 @@ static enum err line_set(struct parse *p) {
 	struct scenario_setting set = { .section = next(p) };
 	set.key = next(p);
 	set.value = next(p);
-	if (!str_is(set.section, "handler") && !str_is(set.section, "policy") && !str_is(set.section, "observe"))
-		return bad(p, "set takes handler, policy or observe, a key and a value, not", set.section);
+	if (!str_is(set.section, "handler") && !str_is(set.section, "policy") && !str_is(set.section, "observe") &&
+	    !str_is(set.section, "world"))
+		return bad(p, "set takes handler, policy, observe or world, a key and a value, not", set.section);
 	if (!set.key.n || !set.value.n) return bad(p, "set takes a key and a value", (struct str){ 0 });
 	if (s->setting_count == sizeof s->settings / sizeof *s->settings) return bad(p, "too many settings", set.key);
 	s->settings[s->setting_count++] = set;

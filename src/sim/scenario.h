@@ -6,6 +6,7 @@
  *   cold                                     # no warm-up: Flyball starts with the world
  *   for 25m                                  # how long it is played
  *   set handler cooldown 10m                 # one setting of the handler, of policy or of observe
+ *   set world telemetry.sampling 10%         # one value of the world (docs/world.md)
  *   at 5m   fault slow_database orders x6 for 10m
  *   at 6m   fault kill after 40 effects      # of Flyball's process: in the midst of a step
  *   when dry_run fault kill                  # at its first dry run; `when effect`: at its first effect

@@ -247,6 +247,22 @@ void shop_free(struct shop *s) {
 
 /* ---- Deployments ---- */
 
+/* A share goes in quotes, a number does not. */
+static void put_amount(struct buf *b, const char *key, const char *amount) {
+	const char *quote = strchr(amount, '%') ? "\"" : "";
+	buf_printf(b, "\"%s\":%s%s%s", key, quote, amount, quote);
+}
+
+static void put_strategy(const struct shop_service *spec, struct buf *b) {
+	bool surge = spec->max_surge && *spec->max_surge, unavailable = spec->max_unavailable && *spec->max_unavailable;
+	if (!surge && !unavailable) return;
+	buf_c(b, "\"strategy\":{\"rollingUpdate\":{");
+	if (surge) put_amount(b, "maxSurge", spec->max_surge);
+	if (surge && unavailable) buf_byte(b, ',');
+	if (unavailable) put_amount(b, "maxUnavailable", spec->max_unavailable);
+	buf_c(b, "}},");
+}
+
 static void put_deployment(const struct shop *s, const struct shop_member *m, struct buf *b) {
 	const struct shop_service *spec = m->spec;
 	buf_printf(
@@ -254,8 +270,7 @@ static void put_deployment(const struct shop *s, const struct shop_member *m, st
 		"{\"metadata\":{\"name\":\"%s\",\"namespace\":\"%s\",\"labels\":{\"app\":\"%s\"}},\"spec\":{\"replicas\":%d,"
 		"\"selector\":{\"matchLabels\":{\"app\":\"%s\"}},",
 		spec->deployment, s->world->namespace_, spec->deployment, spec->replicas, spec->deployment);
-	if (spec->max_surge)
-		buf_printf(b, "\"strategy\":{\"rollingUpdate\":{\"maxSurge\":\"%s\",\"maxUnavailable\":0}},", spec->max_surge);
+	put_strategy(spec, b);
 	buf_printf(
 		b,
 		"\"template\":{\"metadata\":{\"labels\":{\"app\":\"%s\"}},\"spec\":{\"containers\":[{\"name\":\"%s\",\"image\":"
@@ -268,7 +283,7 @@ static void put_deployment(const struct shop *s, const struct shop_member *m, st
 /* ---- customers ---- */
 
 /* Requests a second now: the day's rhythm, slow noise, and whoever turned the tap. */
-static double rate_now(const struct shop *s) {
+double shop_rate_now(const struct shop *s) {
 	double hours = (double)(shop_wall(s, s->queue->now_ns) % NS_PER_DAY) / (3600.0 * (double)NS_PER_SEC);
 	double day = 1 + s->world->daily * cos(2 * M_PI * (hours - s->world->peak_h) / 24);
 	return s->world->rate * day * exp(s->noise) * s->rate_factor;
@@ -277,7 +292,7 @@ static double rate_now(const struct shop *s) {
 static void customer_moment(void *self, uint64_t arg) {
 	struct shop *s = self;
 	(void)arg;
-	double rate = rate_now(s);
+	double rate = shop_rate_now(s);
 	if (rate > 0) shop_customer(s);
 	/* The rate moves slowly: over one gap between customers it stands still. */
 	int64_t gap = rate > 0 ? (int64_t)(rng_exponential(&s->traffic_rng, 1 / rate) * 1e9) : NS_PER_SEC;

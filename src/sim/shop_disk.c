@@ -29,7 +29,7 @@ static const char *const *mount_of(const struct shop_db *db) {
 }
 
 bool shop_statement_writes(const char *statement) {
-	static const char *const words[] = { "INSERT", "UPDATE", "DELETE", "UPSERT", "MERGE", "SET", "HSET", "LPUSH",
+	static const char *const words[] = { "INSERT", "UPDATE", "DELETE", "UPSERT", "MERGE", "SET", "HSET",   "LPUSH",
 		                                 "RPUSH",  "SADD",   "ZADD",   "XADD",   "INCR",  "put", "insert", "update" };
 	size_t n = strcspn(statement, " ");
 	for (size_t i = 0; i < sizeof words / sizeof *words; i++)

@@ -62,8 +62,7 @@ static void deploy_bad_image(struct shop *s, struct shop_fault *f) {
 
 static void tell_begin(struct shop *s, const struct shop_fault *f) {
 	char from[80] = "";
-	if (f->kind == SHOP_SLOW_LINK)
-		snprintf(from, sizeof from, "%s > ", s->members[f->source].spec->name);
+	if (f->kind == SHOP_SLOW_LINK) snprintf(from, sizeof from, "%s > ", s->members[f->source].spec->name);
 	sim_trace_tell(s->o.trace, "shop: fault %s on %s%s, %.3g %s%s", shop_fault_infos[f->kind].name, from,
 	               shop_target_name(s, f), f->magnitude, shop_fault_infos[f->kind].unit,
 	               f->deployed ? ", by a deployment" : "");

@@ -26,19 +26,20 @@ const struct shop_fault_info shop_fault_infos[SHOP_FAULTS] = {
 /* What an action at the fault's target comes to. An undo replaces every pod too: it ends what lies in processes, and
  * takes back somebody's work that had nothing to do with it. So does one after a fault that is elsewhere: at the
  * callers of a database, at one end of a link. More pods are sound pods where the fault lies in those that are
- * there, and only more of the same where it lies in the image. */
+ * there, and only more of the same where it lies in the image. A storm ends, or does not, with whatever gives its
+ * service an empty queue for a moment: that helps, and nothing more is promised. */
 static const enum shop_remedy remedies[SHOP_FAULTS][SHOP_ACTIONS] = {
 	/*                         restart       delete pod    undo        scale */
-	[SHOP_LEAK]           = { SHOP_CURES,   SHOP_HELPS,   SHOP_HARMS, SHOP_HELPS },
-	[SHOP_CPU_HOG]        = { SHOP_CURES,   SHOP_HELPS,   SHOP_HARMS, SHOP_HELPS },
-	[SHOP_SLOW_DATABASE]  = { SHOP_NOTHING, SHOP_NOTHING, SHOP_HARMS, SHOP_NOTHING },
-	[SHOP_ERROR_BURST]    = { SHOP_CURES,   SHOP_HELPS,   SHOP_HARMS, SHOP_HELPS },
-	[SHOP_POOL_EXHAUSTED] = { SHOP_CURES,   SHOP_HELPS,   SHOP_HARMS, SHOP_HELPS },
-	[SHOP_DEAD_POD]       = { SHOP_CURES,   SHOP_CURES,   SHOP_HARMS, SHOP_HELPS },
+	[SHOP_LEAK] = { SHOP_CURES, SHOP_HELPS, SHOP_HARMS, SHOP_HELPS },
+	[SHOP_CPU_HOG] = { SHOP_CURES, SHOP_HELPS, SHOP_HARMS, SHOP_HELPS },
+	[SHOP_SLOW_DATABASE] = { SHOP_NOTHING, SHOP_NOTHING, SHOP_HARMS, SHOP_NOTHING },
+	[SHOP_ERROR_BURST] = { SHOP_CURES, SHOP_HELPS, SHOP_HARMS, SHOP_HELPS },
+	[SHOP_POOL_EXHAUSTED] = { SHOP_CURES, SHOP_HELPS, SHOP_HARMS, SHOP_HELPS },
+	[SHOP_DEAD_POD] = { SHOP_CURES, SHOP_CURES, SHOP_HARMS, SHOP_HELPS },
 	[SHOP_BAD_DEPLOYMENT] = { SHOP_NOTHING, SHOP_NOTHING, SHOP_CURES, SHOP_NOTHING },
-	[SHOP_SLOW_LINK]      = { SHOP_NOTHING, SHOP_NOTHING, SHOP_HARMS, SHOP_NOTHING },
-	[SHOP_FULL_DISK]      = { SHOP_NOTHING, SHOP_NOTHING, SHOP_HARMS, SHOP_NOTHING },
-	[SHOP_RETRY_STORM]    = { SHOP_NOTHING, SHOP_NOTHING, SHOP_HARMS, SHOP_NOTHING },
+	[SHOP_SLOW_LINK] = { SHOP_NOTHING, SHOP_NOTHING, SHOP_HARMS, SHOP_NOTHING },
+	[SHOP_FULL_DISK] = { SHOP_NOTHING, SHOP_NOTHING, SHOP_HARMS, SHOP_NOTHING },
+	[SHOP_RETRY_STORM] = { SHOP_HELPS, SHOP_HELPS, SHOP_HARMS, SHOP_HELPS },
 };
 
 bool shop_fault_at_database(enum shop_fault_kind k) {
@@ -76,8 +77,7 @@ bool shop_fault_large(const struct shop_fault *f) {
 	case SHOP_SLOW_LINK: return f->magnitude >= LARGE_FACTOR;
 	case SHOP_ERROR_BURST: return f->magnitude >= LARGE_SHARE;
 	case SHOP_BAD_DEPLOYMENT:
-		return f->form & (SHOP_CRASHING | SHOP_UNREADY) ||
-		       (f->form & SHOP_SLOWER && f->magnitude >= LARGE_FACTOR) ||
+		return f->form & (SHOP_CRASHING | SHOP_UNREADY) || (f->form & SHOP_SLOWER && f->magnitude >= LARGE_FACTOR) ||
 		       (f->form & SHOP_FAILING && shop_bad_share(f->magnitude) >= LARGE_SHARE);
 	default: return true; /* a leak ends in kills, a pool that is empty in time-outs */
 	}
@@ -91,9 +91,10 @@ double shop_draw_magnitude(enum shop_fault_kind kind, struct rng *rng) {
 }
 
 static unsigned draw_form(struct rng *rng) {
-	static const unsigned forms[] = { SHOP_SLOWER,   SHOP_SLOWER,  SHOP_SLOWER, SHOP_FAILING,
-		                              SHOP_FAILING,  SHOP_FAILING, SHOP_SLOWER | SHOP_FAILING,
-		                              SHOP_CRASHING, SHOP_UNREADY, SHOP_UNREADY };
+	static const unsigned forms[] = {
+		SHOP_SLOWER,   SHOP_SLOWER,  SHOP_SLOWER, SHOP_FAILING, SHOP_FAILING, SHOP_FAILING, SHOP_SLOWER | SHOP_FAILING,
+		SHOP_CRASHING, SHOP_UNREADY, SHOP_UNREADY
+	};
 	return forms[rng_below(rng, sizeof forms / sizeof *forms)];
 }
 

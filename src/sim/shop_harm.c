@@ -82,8 +82,7 @@ void shop_harm_pod(struct shop *s, uint32_t index, uint32_t has) {
 
 double shop_pod_cpu(const struct shop *s, const struct shop_pod *p) {
 	if (!(p->hog > 0)) return p->cpu_s;
-	double burnt =
-		p->hog_cpu_s + s->members[p->service].spec->cpu_limit * (double)(s->queue->now_ns - p->hog_ns) / 1e9;
+	double burnt = p->hog_cpu_s + s->members[p->service].spec->cpu_limit * (double)(s->queue->now_ns - p->hog_ns) / 1e9;
 	return burnt > p->cpu_s ? burnt : p->cpu_s; /* threads that spin take whatever is left */
 }
 

@@ -43,7 +43,7 @@ struct shop_edge { /* a call as it is written in the world */
 	int64_t delay_ns; /* each way */
 	double loss;
 	uint32_t link_mask, storm_mask;
-	uint8_t storm_attempts; /* over the usual retries, at once; 0: none */
+	uint8_t storm_attempts; /* in place of the usual retries, one each time-out; 0: none */
 	uint32_t storm_timers;
 	struct shop_span_form form;
 	struct sim_wire metric_attributes[SHOP_OUTCOMES];
@@ -97,9 +97,9 @@ struct shop_flow { /* one request at one pod (or statement at a database) */
 	uint32_t gen;
 	bool used, sampled, failed, working, parked, writes;
 	uint8_t group, pending;
-	uint8_t failed_as;    /* outcome of the call that failed it ... */
-	uint32_t failed_edge; /* ... which was of this edge */
-	uint32_t touched;     /* faults that changed it */
+	uint8_t failed_as;       /* outcome of the call that failed it ... */
+	uint32_t failed_edge;    /* ... which was of this edge */
+	uint32_t touched;        /* faults that changed it */
 	uint32_t point;          /* endpoint; of a database: its index */
 	uint32_t pod;            /* SHOP_NONE: at a database */
 	uint32_t call, call_gen; /* who asked */
@@ -154,10 +154,11 @@ struct shop_pod {
 	struct shop_station station;
 	bool hung, ready, listed; /* listed: among its service's serving ones */
 	int64_t began_ns, up_ns;
-	int64_t drained_ns;  /* of one that is draining: not before */
+	int64_t drained_ns; /* of one that is draining: not before */
 	/* of faults, from `has` (shop_harm.c) */
 	uint32_t has, error_mask, slow_mask, keep_mask, leak_mask;
-	double errors, slow, hog, keeps; /* share that fails; factor of work; cores that spin; share that keeps connections */
+	double errors, slow, hog,
+		keeps; /* share that fails; factor of work; cores that spin; share that keeps connections */
 	bool crashes, unready;
 	bool held; /* it is up, and its probe says no */
 	double leak_bytes_s, leaked, leak_pace;
@@ -239,6 +240,9 @@ struct shop {
 static inline int64_t shop_wall(const struct shop *s, int64_t at_ns) {
 	return s->o.epoch.ns + at_ns;
 }
+
+/* ---- shop.c ---- */
+double shop_rate_now(const struct shop *s); /* customers a second */
 
 /* ---- shop_flow.c ---- */
 void shop_customer(struct shop *s);                           /* one more request arrives */

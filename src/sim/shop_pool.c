@@ -166,17 +166,20 @@ void shop_pool_metrics(struct shop *s, const struct shop_pod *p, struct sim_wire
 void shop_pool_text(const struct shop *s, const struct shop_pod *p, uint32_t edge, double ms, char *out, size_t n) {
 	const struct shop_edge *e = &s->edges[edge];
 	const char *language = s->members[e->service].spec->language, *db = s->dbs[e->target].spec->name;
-	bool sql = !strcmp(s->dbs[e->target].spec->system, "postgresql") ||
-	           !strcmp(s->dbs[e->target].spec->system, "mysql");
+	bool sql =
+		!strcmp(s->dbs[e->target].spec->system, "postgresql") || !strcmp(s->dbs[e->target].spec->system, "mysql");
 	if (!strcmp(language, "java") && sql)
-		snprintf(out, n, "HikariPool-1 - Connection is not available, request timed out after %.0fms "
-		                 "(total=%d, active=%d, idle=0, waiting=%d)", ms, SIZE,
-		         SIZE, (int)p->pools[e->pool].queued);
+		snprintf(out, n,
+		         "HikariPool-1 - Connection is not available, request timed out after %.0fms "
+		         "(total=%d, active=%d, idle=0, waiting=%d)",
+		         ms, SIZE, SIZE, (int)p->pools[e->pool].queued);
 	else if (!strcmp(language, "java"))
 		snprintf(out, n, "Timed out after %.0f ms while waiting for a connection to server %s", ms, db);
 	else if (!strcmp(language, "dotnet"))
-		snprintf(out, n, "The connection pool has been exhausted, either raise 'Max Pool Size' (currently %d) or "
-		                 "'Timeout' (currently %.0f seconds) in your connection string.", SIZE, ms / 1000);
+		snprintf(out, n,
+		         "The connection pool has been exhausted, either raise 'Max Pool Size' (currently %d) or "
+		         "'Timeout' (currently %.0f seconds) in your connection string.",
+		         SIZE, ms / 1000);
 	else if (!strcmp(language, "python"))
 		snprintf(out, n, "QueuePool limit of size %d overflow 0 reached, connection timed out, timeout %.2f", SIZE,
 		         ms / 1000);
@@ -185,6 +188,8 @@ void shop_pool_text(const struct shop *s, const struct shop_pod *p, uint32_t edg
 	else if (!strcmp(s->dbs[e->target].spec->system, "redis"))
 		snprintf(out, n, "redis: connection pool timeout");
 	else
-		snprintf(out, n, "timed out while checking out a connection from connection pool: context deadline exceeded; "
-		                 "maxPoolSize: %d", SIZE);
+		snprintf(out, n,
+		         "timed out while checking out a connection from connection pool: context deadline exceeded; "
+		         "maxPoolSize: %d",
+		         SIZE);
 }

@@ -12,7 +12,7 @@
 #include "sim/shop_impl.h"
 
 #define SDS          3.0
-#define LEAST_VALUES 10           /* of a series before its deviation is known */
+#define LEAST_VALUES 10                /* of a series before its deviation is known */
 #define WARM_NS      (60 * NS_PER_SEC) /* a process's first minute is no rest */
 
 static void take(struct shop_rest *r, double v) {
@@ -83,7 +83,7 @@ struct look { /* at one process's export */
 	struct shop *s;
 	const struct shop_pod *p;
 	const struct shop_fault *f;
-	double share;     /* of the interval, since the fault began */
+	double share; /* of the interval, since the fault began */
 	double interval_s;
 };
 

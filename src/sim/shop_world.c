@@ -6,7 +6,9 @@
 	{ .median = (ms)*MS, .sigma = 0.4, .tail = 0.002, .tail_alpha = 1.5 }
 #define STEADY(ms) \
 	{ .median = (ms)*MS, .sigma = 0.25, .tail = 0.001, .tail_alpha = 2 }
-#define LIST(T, ...)   (const T[]){ __VA_ARGS__ }, sizeof((const T[]){ __VA_ARGS__ }) / sizeof(T)
+#define LIST(T, ...) (const T[]){ __VA_ARGS__ }, sizeof((const T[]){ __VA_ARGS__ }) / sizeof(T)
+#define CALL(...) \
+	{ .probability = 1, .timeout_ns = 2 * NS_PER_SEC, .to = __VA_ARGS__ }
 #define CALLS(...)     LIST(struct shop_call, __VA_ARGS__)
 #define ENDPOINTS(...) .endpoints = LIST(struct shop_endpoint, __VA_ARGS__)
 #define TIMEOUT(ms)    .timeout_ns = (int64_t)(ms)*NS_PER_MS
@@ -24,24 +26,24 @@ static const struct shop_service services[] = {
 		.memory_limit = 512,
 		.cpu = 0.5,
 		.cpu_limit = 2,
-		ENDPOINTS(
-			{ "GET /", TIME(6), 0.0001,
-	          CALLS({ "catalogue", "GET /products", 0, .retries = 1 },
-	                { "recommendation", "GET /recommendations", 1, TIMEOUT(500), .optional = true },
-	                { "ads", "GET /ads", 1, TIMEOUT(300), .optional = true },
-	                { "cart", "GET /cart", 1, .probability = 0.6, .optional = true }) },
-			{ "GET /product/{id}", TIME(5), 0.0001,
-	          CALLS({ "catalogue", "GET /product/{id}", 0, .retries = 1 },
-	                { "inventory", "GET /stock/{id}", 1, .optional = true },
-	                { "currency", "GET /convert", 1, .retries = 1 },
-	                { "ads", "GET /ads", 1, TIMEOUT(300), .optional = true }) },
-			{ "GET /search", TIME(5), 0.0001, CALLS({ "search", "GET /search", 0, .retries = 1 }) },
-			{ "GET /cart", TIME(4), 0.0001,
-	          CALLS({ "auth", "GET /verify", 0 }, { "cart", "GET /cart", 1, .retries = 1 },
-	                { "currency", "GET /convert", 2, .retries = 1 }) },
-			{ "POST /cart", TIME(4), 0.0001, CALLS({ "auth", "GET /verify", 0 }, { "cart", "POST /cart/items", 1 }) },
-			{ "POST /checkout", TIME(7), 0.0001,
-	          CALLS({ "auth", "GET /verify", 0 }, { "checkout", "POST /checkout", 1, TIMEOUT(8000) }) }),
+		ENDPOINTS({ "GET /", TIME(6), 0.0001,
+	                CALLS(CALL("catalogue", "GET /products", 0, .retries = 1),
+	                      CALL("recommendation", "GET /recommendations", 1, TIMEOUT(500), .optional = true),
+	                      CALL("ads", "GET /ads", 1, TIMEOUT(300), .optional = true),
+	                      CALL("cart", "GET /cart", 1, .probability = 0.6, .optional = true)) },
+	              { "GET /product/{id}", TIME(5), 0.0001,
+	                CALLS(CALL("catalogue", "GET /product/{id}", 0, .retries = 1),
+	                      CALL("inventory", "GET /stock/{id}", 1, .optional = true),
+	                      CALL("currency", "GET /convert", 1, .retries = 1),
+	                      CALL("ads", "GET /ads", 1, TIMEOUT(300), .optional = true)) },
+	              { "GET /search", TIME(5), 0.0001, CALLS(CALL("search", "GET /search", 0, .retries = 1)) },
+	              { "GET /cart", TIME(4), 0.0001,
+	                CALLS(CALL("auth", "GET /verify", 0), CALL("cart", "GET /cart", 1, .retries = 1),
+	                      CALL("currency", "GET /convert", 2, .retries = 1)) },
+	              { "POST /cart", TIME(4), 0.0001,
+	                CALLS(CALL("auth", "GET /verify", 0), CALL("cart", "POST /cart/items", 1)) },
+	              { "POST /checkout", TIME(7), 0.0001,
+	                CALLS(CALL("auth", "GET /verify", 0), CALL("checkout", "POST /checkout", 1, TIMEOUT(8000))) }),
 	},
 	{
 		.name = "cart",
@@ -56,11 +58,11 @@ static const struct shop_service services[] = {
 		.cpu = 0.4,
 		.cpu_limit = 1,
 		.grpc = true,
-		ENDPOINTS(
-			{ "GET /cart", TIME(3), 0.0002, CALLS({ "session-store", "HGETALL cart", 0, TIMEOUT(500), .retries = 1 }) },
-			{ "POST /cart/items", TIME(3), 0.0002,
-	          CALLS({ "inventory", "GET /stock/{id}", 0, .optional = true },
-	                { "session-store", "HSET cart", 1, TIMEOUT(500), .retries = 1 }) }),
+		ENDPOINTS({ "GET /cart", TIME(3), 0.0002,
+	                CALLS(CALL("session-store", "HGETALL cart", 0, TIMEOUT(500), .retries = 1)) },
+	              { "POST /cart/items", TIME(3), 0.0002,
+	                CALLS(CALL("inventory", "GET /stock/{id}", 0, .optional = true),
+	                      CALL("session-store", "HSET cart", 1, TIMEOUT(500), .retries = 1)) }),
 	},
 	{
 		.name = "checkout",
@@ -76,11 +78,11 @@ static const struct shop_service services[] = {
 		.cpu_limit = 1,
 		.grpc = true,
 		ENDPOINTS({ "POST /checkout", TIME(8), 0.0003,
-	                CALLS({ "cart", "GET /cart", 0 }, { "currency", "GET /convert", 0, .retries = 1 },
-	                      { "shipping", "GET /quote", 1, .retries = 1 }, { "inventory", "POST /reserve", 2 },
-	                      { "payment", "POST /charge", 3, TIMEOUT(4000) },
-	                      { "orders", "POST /orders", 4, TIMEOUT(3000), .retries = 1 },
-	                      { "email", "POST /confirmation", 5, TIMEOUT(1000), .optional = true }) }),
+	                CALLS(CALL("cart", "GET /cart", 0), CALL("currency", "GET /convert", 0, .retries = 1),
+	                      CALL("shipping", "GET /quote", 1, .retries = 1), CALL("inventory", "POST /reserve", 2),
+	                      CALL("payment", "POST /charge", 3, TIMEOUT(4000)),
+	                      CALL("orders", "POST /orders", 4, TIMEOUT(3000), .retries = 1),
+	                      CALL("email", "POST /confirmation", 5, TIMEOUT(1000), .optional = true)) }),
 	},
 	{
 		/* Its Deployment bears another name: a mapping by equal names would miss it. */
@@ -98,7 +100,7 @@ static const struct shop_service services[] = {
 		ENDPOINTS({ "POST /charge",
 	                { .median = 60 * MS, .sigma = 0.5, .tail = 0.004, .tail_alpha = 1.5 },
 	                0.001,
-	                CALLS({ "user", "GET /user/{id}", 0, .retries = 1 }) }),
+	                CALLS(CALL("user", "GET /user/{id}", 0, .retries = 1)) }),
 	},
 	{
 		.name = "catalogue",
@@ -113,8 +115,8 @@ static const struct shop_service services[] = {
 		.cpu = 0.5,
 		.cpu_limit = 1,
 		ENDPOINTS(
-			{ "GET /products", TIME(5), 0.0002, CALLS({ "catalogue-db", "SELECT products", 0, TIMEOUT(1500) }) },
-			{ "GET /product/{id}", TIME(3), 0.0002, CALLS({ "catalogue-db", "SELECT product", 0, TIMEOUT(1500) }) }),
+			{ "GET /products", TIME(5), 0.0002, CALLS(CALL("catalogue-db", "SELECT products", 0, TIMEOUT(1500))) },
+			{ "GET /product/{id}", TIME(3), 0.0002, CALLS(CALL("catalogue-db", "SELECT product", 0, TIMEOUT(1500))) }),
 	},
 	{
 		.name = "recommendation",
@@ -130,7 +132,7 @@ static const struct shop_service services[] = {
 		.cpu_limit = 1,
 		.by_pod_only = true,
 		ENDPOINTS({ "GET /recommendations", TIME(14), 0.0005,
-	                CALLS({ "catalogue", "GET /products", 0, .probability = 0.5, .optional = true }) }),
+	                CALLS(CALL("catalogue", "GET /products", 0, .probability = 0.5, .optional = true)) }),
 	},
 	{
 		.name = "search",
@@ -147,7 +149,7 @@ static const struct shop_service services[] = {
 		ENDPOINTS({ "GET /search",
 	                { .median = 25 * MS, .sigma = 0.6, .tail = 0.003, .tail_alpha = 1.5 },
 	                0.0005,
-	                CALLS({ "catalogue-db", "SELECT search", 0, TIMEOUT(1500) }) }),
+	                CALLS(CALL("catalogue-db", "SELECT search", 0, TIMEOUT(1500))) }),
 	},
 	{
 		.name = "shipping",
@@ -161,7 +163,7 @@ static const struct shop_service services[] = {
 		.memory_limit = 128,
 		.cpu = 0.5,
 		.cpu_limit = 1,
-		ENDPOINTS({ "GET /quote", TIME(12), 0.0005, CALLS({ "currency", "GET /convert", 0, .retries = 1 }) }),
+		ENDPOINTS({ "GET /quote", TIME(12), 0.0005, CALLS(CALL("currency", "GET /convert", 0, .retries = 1)) }),
 	},
 	{
 		.name = "currency",
@@ -205,7 +207,7 @@ static const struct shop_service services[] = {
 		.cpu = 0.4,
 		.cpu_limit = 1,
 		.by_pod_only = true,
-		ENDPOINTS({ "GET /user/{id}", TIME(5), 0.0003, CALLS({ "orders-db", "SELECT user", 0, TIMEOUT(1500) }) }),
+		ENDPOINTS({ "GET /user/{id}", TIME(5), 0.0003, CALLS(CALL("orders-db", "SELECT user", 0, TIMEOUT(1500))) }),
 	},
 	{
 		.name = "auth",
@@ -221,7 +223,7 @@ static const struct shop_service services[] = {
 		.cpu_limit = 1,
 		.grpc = true,
 		ENDPOINTS({ "GET /verify", STEADY(3), 0.0002,
-	                CALLS({ "session-store", "GET session", 0, TIMEOUT(500), .retries = 1 }) }),
+	                CALLS(CALL("session-store", "GET session", 0, TIMEOUT(500), .retries = 1)) }),
 	},
 	{
 		.name = "orders",
@@ -236,8 +238,8 @@ static const struct shop_service services[] = {
 		.cpu = 0.4,
 		.cpu_limit = 1,
 		ENDPOINTS({ "POST /orders", TIME(9), 0.0005,
-	                CALLS({ "orders-db", "INSERT orders", 0, TIMEOUT(2500) },
-	                      { "orders-db", "INSERT order_items", 1, TIMEOUT(2500) }) }),
+	                CALLS(CALL("orders-db", "INSERT orders", 0, TIMEOUT(2500)),
+	                      CALL("orders-db", "INSERT order_items", 1, TIMEOUT(2500))) }),
 	},
 	{
 		.name = "inventory",
@@ -252,8 +254,8 @@ static const struct shop_service services[] = {
 		.cpu = 0.4,
 		.cpu_limit = 1,
 		.old_names = true,
-		ENDPOINTS({ "GET /stock/{id}", TIME(4), 0.0003, CALLS({ "catalogue-db", "SELECT stock", 0, TIMEOUT(1500) }) },
-	              { "POST /reserve", TIME(6), 0.0005, CALLS({ "orders-db", "UPDATE stock", 0, TIMEOUT(2500) }) }),
+		ENDPOINTS({ "GET /stock/{id}", TIME(4), 0.0003, CALLS(CALL("catalogue-db", "SELECT stock", 0, TIMEOUT(1500))) },
+	              { "POST /reserve", TIME(6), 0.0005, CALLS(CALL("orders-db", "UPDATE stock", 0, TIMEOUT(2500))) }),
 	},
 	{
 		.name = "ads",
@@ -268,6 +270,7 @@ static const struct shop_service services[] = {
 		.cpu = 0.5,
 		.cpu_limit = 1,
 		.max_surge = "100%",
+		.max_unavailable = "0",
 		ENDPOINTS({ "GET /ads", TIME(7), 0.001 }),
 	},
 };

@@ -22,6 +22,7 @@ struct shop_call {
 	int64_t timeout_ns;        /* 0: 2 s */
 	int retries;               /* further attempts after a failure */
 	bool optional;             /* its failure does not fail the caller */
+	int line;                  /* of its file; 0: built in */
 };
 struct shop_endpoint {
 	const char *name; /* "GET /product/{id}" */
@@ -29,6 +30,7 @@ struct shop_endpoint {
 	double errors; /* share that fails by itself */
 	const struct shop_call *calls;
 	size_t call_count;
+	int line;
 };
 struct shop_service {
 	const char *name;                 /* service.name */
@@ -40,22 +42,26 @@ struct shop_service {
 	double memory_base, memory_limit; /* MiB */
 	double cpu;                       /* share of its work that is CPU time */
 	double cpu_limit;                 /* cores */
-	const char *max_surge;            /* NULL: 25% */
+	const char *max_surge;            /* "100%" or "2"; NULL or empty: what Kubernetes does without, 25% */
+	const char *max_unavailable;      /* likewise */
 	bool grpc;                        /* exports over gRPC; else OTLP/HTTP */
 	bool old_names;                   /* writes db.system instead of db.system.name */
 	bool by_pod_only;                 /* its resource names the pod's UID, and no workload */
 	const struct shop_endpoint *endpoints;
 	size_t endpoint_count;
+	int line;
 };
 struct shop_database {
 	const char *name, *system, *namespace_; /* server.address; "postgresql"; db.namespace */
 	int servers;                            /* statements worked on at once */
 	int queue_max;
 	struct shop_time work;
+	int line;
 };
 struct shop_entry { /* what customers do */
 	const char *service, *endpoint;
 	double weight;
+	int line;
 };
 struct shop_world {
 	const char *name;

@@ -4,6 +4,7 @@
 
 #include "model/event.h"
 #include "sim/run.h"
+#include "sim/shop_file.h"
 #include "sim/sim.h"
 
 #define STEP_NS (30 * NS_PER_SEC) /* virtual, between two looks at the watch */
@@ -169,6 +170,15 @@ enum err simulate_seed(const struct simulate_opts *s, uint64_t seed, struct buf 
 }
 
 /* ---- scenarios ---- */
+
+enum err simulate_scenario_world(const struct scenario *s, struct arena *a, struct shop_world *w, struct why *why) {
+	for (size_t i = 0; i < s->setting_count; i++) {
+		const struct scenario_setting *x = &s->settings[i];
+		enum err e = str_is(x->section, "world") ? shop_world_set(a, w, x->key, x->value, why) : OK;
+		if (e) return why_prefix(why, e == ERR_NOMEM ? e : ERR_INVALID, STR_FMT ": set world", STR_ARG(s->name));
+	}
+	return OK;
+}
 
 static struct scenario_write *writes_of(struct run *r, struct arena *a, size_t *count) {
 	const struct invariants *v = run_invariants(r);

@@ -1,0 +1,122 @@
+/* Can a world run? What its tables cannot say: names, rings, numbers that do not go together. */
+#include <stdio.h>
+#include <string.h>
+
+#include "base/str.h"
+#include "sim/shop_file.h"
+#include "sim/shop_graph.h"
+
+struct checker {
+	const struct shop_world *w;
+	const char *file;
+	struct why *why;
+};
+
+static enum err bad(const struct checker *c, int line, const char *who, const char *what) {
+	return why_set(c->why, ERR_INVALID, "%s:%d: %.60s: %s", c->file, line, who, what);
+}
+
+/* RFC 1123, as Kubernetes wants the names of its objects and containers. */
+static bool is_label(const char *s) {
+	size_t n = strlen(s);
+	if (!n || n > 63 || s[0] == '-' || s[n - 1] == '-') return false;
+	return strspn(s, "abcdefghijklmnopqrstuvwxyz0123456789-") == n;
+}
+
+/* Printable and without what would need escaping in a body, a URL or a log line. */
+static bool is_words(const char *s, size_t most) {
+	size_t n = strlen(s);
+	for (size_t i = 0; i < n; i++)
+		if (s[i] < ' ' || s[i] > '~' || s[i] == '"' || s[i] == '\\') return false;
+	return n >= 1 && n <= most;
+}
+
+static bool is_amount(const char *s) {
+	size_t digits = s ? strspn(s, "0123456789") : 0;
+	if (!s || !*s) return true;
+	return digits >= 1 && digits <= 3 && (!s[digits] || !strcmp(s + digits, "%"));
+}
+
+static enum err check_service(const struct checker *c, const struct shop_service *s) {
+	if (!is_label(s->name) || !is_label(s->deployment))
+		return bad(c, s->line, is_label(s->name) ? s->deployment : s->name,
+		           "names of services and Deployments are 1 to 63 of a-z, 0-9 and '-'");
+	if (s->memory_base >= s->memory_limit) return bad(c, s->line, s->name, "'memory' must be less than 'memory_limit'");
+	if (!is_amount(s->max_surge) || !is_amount(s->max_unavailable))
+		return bad(c, s->line, s->name, "'max_surge' and 'max_unavailable' take a number or a percent, '1' or '25%'");
+	if (s->max_surge && s->max_unavailable && (!strcmp(s->max_surge, "0") || !strcmp(s->max_surge, "0%")) &&
+	    (!strcmp(s->max_unavailable, "0") || !strcmp(s->max_unavailable, "0%")))
+		return bad(c, s->line, s->name, "with 'max_surge' and 'max_unavailable' both 0 no rollout could ever go on");
+	if (!s->endpoint_count) return bad(c, s->line, s->name, "a service needs 'endpoints'");
+	for (size_t i = 0; i < s->endpoint_count; i++) {
+		const struct shop_endpoint *e = &s->endpoints[i];
+		if (!is_words(e->name, 120) || !strchr(e->name, ' '))
+			return bad(c, e->line, e->name, "an endpoint is a method and a route, 'GET /product/{id}'");
+		for (size_t k = 0; k < e->call_count; k++)
+			if (!is_words(e->calls[k].endpoint, 120))
+				return bad(c, e->calls[k].line, s->name, "'endpoint' takes 1 to 120 printable characters");
+	}
+	return OK;
+}
+
+/* No two of the names that could be meant by one. */
+static enum err check_names(const struct checker *c) {
+	const struct shop_world *w = c->w;
+	for (size_t i = 0; i < w->service_count; i++)
+		for (size_t k = i + 1; k < w->service_count; k++)
+			if (!strcmp(w->services[i].deployment, w->services[k].deployment))
+				return bad(c, w->services[k].line, w->services[k].name, "another service runs in that Deployment");
+	for (size_t i = 0; i < w->database_count; i++) {
+		const struct shop_database *d = &w->databases[i];
+		if (!is_words(d->name, 63) || !is_words(d->namespace_, 63) || strchr(d->name, '/'))
+			return bad(c, d->line, d->name, "names of databases are 1 to 63 printable characters");
+		for (size_t k = 0; k < w->service_count; k++)
+			if (!strcmp(w->services[k].name, d->name))
+				return bad(c, d->line, d->name, "a service has that name already: calls would not know which is meant");
+	}
+	return OK;
+}
+
+/* Those that are called before their callers: who waits for an overloaded one is overloaded too. */
+static enum err check_load(const struct checker *c, const struct shop_graph *g, struct arena *a) {
+	const struct shop_world *w = c->w;
+	struct shop_load l;
+	char text[120];
+	enum err e = shop_load_make(g, a, &l);
+	for (size_t i = 0; i < w->database_count && !e; i++) {
+		if (l.databases[i] <= 1) continue;
+		snprintf(text, sizeof text, "its callers ask for %.3g %% of its servers", l.databases[i] * 100);
+		e = bad(c, w->databases[i].line, w->databases[i].name, text);
+	}
+	for (size_t i = g->point_count; i && !e; i--) {
+		size_t at = g->points[g->order[i - 1]].service;
+		if (l.services[at] <= 1) continue;
+		snprintf(text, sizeof text, "%.3g requests a second ask for %.3g %% of its workers", l.service_rates[at],
+		         l.services[at] * 100);
+		e = bad(c, w->services[at].line, w->services[at].name, text);
+	}
+	return e;
+}
+
+static enum err check_entries(const struct checker *c) {
+	double weight = 0;
+	for (size_t i = 0; i < c->w->entry_count; i++) weight += c->w->entries[i].weight;
+	if (!c->w->service_count) return bad(c, 1, "services", "a world needs at least one");
+	return weight > 0 ? OK : bad(c, 1, "entries", "customers need at least one of a weight above 0");
+}
+
+enum err shop_world_check(const struct shop_world *w, const char *file, struct why *why) {
+	struct checker c = { w, file, why };
+	struct shop_graph g;
+	struct arena a;
+	if (!is_words(w->name, 63)) return bad(&c, 1, "name", "takes 1 to 63 printable characters");
+	if (!is_label(w->namespace_)) return bad(&c, 1, "namespace", "takes 1 to 63 of a-z, 0-9 and '-'");
+	enum err e = check_entries(&c);
+	for (size_t i = 0; i < w->service_count && !e; i++) e = check_service(&c, &w->services[i]);
+	if (!e) e = check_names(&c);
+	arena_init(&a, 0);
+	if (!e) e = shop_graph_make(w, &a, file, &g, why);
+	if (!e) e = check_load(&c, &g, &a);
+	arena_done(&a);
+	return e;
+}
