@@ -60,7 +60,7 @@ static void look(struct ours *o, struct str body, struct otlp_seen *out) {
 				s->name.n += s->unit.n;
 				for (size_t k = 0; k < got.series.attrs.n; k++) {
 					const struct attr *a = &got.series.attrs.v[k];
-					if (str_is(a->key, "otel.scope.name")) {
+					if (str_starts(a->key, STR("otel.scope."))) {
 						s->attrs.n--; /* ours, not of the point */
 					} else {
 						s->name.n += a->key.n + a->value.n;

@@ -207,7 +207,8 @@ static bool allowed(struct api *a, struct slot *s, const struct http_event *e) {
 		return true;
 	case AUTH_MISSING:
 		answer_error(a, s, 401,
-		             "this needs a token of the role %s: send 'Authorization: Bearer TOKEN' (flyball --token)",
+		             "this needs a token of the role %s: send 'Authorization: Bearer TOKEN' (flyball: FLYBALL_TOKEN or "
+		             "--token-file)",
 		             auth_role_name(r->role));
 		return false;
 	case AUTH_UNKNOWN:
@@ -219,6 +220,13 @@ static bool allowed(struct api *a, struct slot *s, const struct http_event *e) {
 		return false;
 	}
 	return false;
+}
+
+/* Reading takes no body; one that never ends would hold a place of the few. */
+static bool sends_needless_body(const struct slot *s, const struct http_event *e) {
+	struct str length = http_header(e, "content-length");
+	bool sends = http_header(e, "transfer-encoding").p || (length.n && !str_is(length, "0"));
+	return sends && strcmp(s->route->method, "GET") == 0;
 }
 
 static void on_request(struct api *a, const struct http_event *e) {
@@ -233,6 +241,10 @@ static void on_request(struct api *a, const struct http_event *e) {
 		return;
 	}
 	if (!routed(a, s, e) || !allowed(a, s, e)) return;
+	if (sends_needless_body(s, e)) {
+		answer_error(a, s, 400, "this path takes no body");
+		return;
+	}
 	struct str resume = http_header(e, "last-event-id");
 	int64_t position = 0;
 	if (str_int(resume, &position) && position > 0) s->position = (uint64_t)position;
@@ -368,6 +380,12 @@ void api_reload(struct api *a, const struct api_token *tokens, size_t count, boo
 	a->o.tokens = tokens;
 	a->o.token_count = count;
 	a->o.read_needs_token = read_needs_token;
+	for (size_t i = 0; read_needs_token && i < API_REQUESTS_MAX; i++) {
+		struct slot *s = &a->slots[i];
+		if (!s->id || !s->following) continue;
+		(void)http_server_send(a->server, s->id, (struct str){ 0 }, true);
+		slot_free(a, s);
+	}
 }
 
 int api_port(const struct api *a) {

@@ -67,7 +67,8 @@ MUST_USE enum err api_open(const struct api_opts *o, struct api **out, struct wh
 bool api_step(struct api *a);                  /* false: nothing to do now */
 struct mono api_next_due(const struct api *a); /* INT64_MAX: never */
 int api_port(const struct api *a);             /* the bound one */
-/* Other tokens from the next request on; borrowed like those before. */
+/* Other tokens from the next request on; borrowed like those before. Where reading needs one, followers are sent away:
+ * who still may comes again. */
 void api_reload(struct api *a, const struct api_token *tokens, size_t count, bool read_needs_token);
 void api_metrics(const struct api *a, struct metrics_out *m);
 void api_close(struct api *a);

@@ -56,6 +56,8 @@ struct slot {
 	bool following;
 	uint64_t position;
 	struct str type;
+	struct wall since; /* ns 0: whenever */
+	bool newest;       /* the next page is the newest, not the one behind `position` */
 	struct mono look_at, said_at;
 };
 

@@ -222,7 +222,7 @@ TEST(parts_speak_for_themselves) {
 	struct fix *f = start(t);
 	const struct json *v = get(f, "/api/v1/status", 200);
 	EXPECT(json_int(json_path(v, "parts.control.status.open"), 0) == 2);
-	EXPECT(strstr(str_c(t->arena, json_str(json_get(v, "text"))), "control    ready       phase live, open 2"));
+	EXPECT(strstr(str_c(t->arena, json_str(json_get(v, "text"))), "Flyball 0.1.0 is ready.\n\nIncidents  "));
 	EXPECT(get(f, "/api/v1/graph", 200)->kind == JSON_OBJECT);
 	(void)get(f, "/api/v1/coverage", 404);
 	const struct test_exchange *x = ask(f, "GET", "/metrics", NULL, NULL);
@@ -318,6 +318,12 @@ TEST(events_are_listed_and_resumed) {
 	EXPECT(json_get(get(f, more, 200), "items")->count == 1);
 	EXPECT(json_get(get(f, "/api/v1/events?type=RCA_REPORT", 200), "items")->count == 2);
 	EXPECT(json_get(get(f, "/api/v1/events?since=1h", 200), "items")->count == 6);
+	/* of a time too: the newest page, unless it is asked for from the beginning */
+	v = get(f, "/api/v1/events?since=1h&limit=2", 200);
+	EXPECT(str_is(json_str(json_get(json_at(json_get(v, "items"), 1), "id")), "01KE0000000000000000000109"));
+	v = get(f, "/api/v1/events?since=1h&limit=2&after=0", 200);
+	EXPECT(str_is(json_str(json_get(json_at(json_get(v, "items"), 0), "id")), "01KE0000000000000000000100"));
+	EXPECT(json_bool(json_get(v, "more"), false) && !json_bool(json_get(get(f, more, 200), "more"), true));
 	(void)get(f, "/api/v1/events?since=yesterday", 400);
 	(void)get(f, "/api/v1/events?limit=0", 400);
 	(void)get(f, "/api/v1/events?limit=1001", 400);
@@ -353,6 +359,33 @@ TEST(followers_see_what_comes) {
 	test_http_cut(&f->http, id);
 	turn(f, NS_PER_SEC);
 	EXPECT(api_next_due(f->api).ns == INT64_MAX);
+	stop(f);
+}
+
+static int sent(struct t *t, const struct test_exchange *x, const char *type) {
+	int n = 0;
+	char line[40];
+	snprintf(line, sizeof line, "event: %s\n", type);
+	for (const char *p = str_c(t->arena, buf_get(&x->body)); (p = strstr(p, line)); p++) n++;
+	return n;
+}
+
+/* What is older than asked for never comes, however long nothing new does; what is newer comes whole. */
+TEST(followers_since_a_time_see_all_of_it_and_nothing_older) {
+	struct fix *f = start(t);
+	for (int i = 0; i < 3; i++) publish(f, i, "INCIDENT_OPENED");
+	fake_clock_advance(&f->w.clock, 7200 * NS_PER_SEC);
+	uint64_t id = test_http_send(&f->http, "GET", "/api/v1/events?follow=1&since=1h&limit=2", NULL, (struct str){ 0 });
+	const struct test_exchange *x = &f->http.exchanges[id];
+	for (int i = 0; i < 5; i++) turn(f, 2 * NS_PER_SEC);
+	EXPECT(x->open && sent(t, x, "INCIDENT_OPENED") == 0);
+	for (int i = 3; i < 8; i++) publish(f, i, "RCA_REPORT");
+	for (int i = 0; i < 5; i++) turn(f, 2 * NS_PER_SEC);
+	EXPECT(sent(t, x, "INCIDENT_OPENED") == 0 && sent(t, x, "RCA_REPORT") == 5);
+	id = test_http_send(&f->http, "GET", "/api/v1/events?follow=1&since=1h&limit=2", NULL, (struct str){ 0 });
+	x = &f->http.exchanges[id];
+	for (int i = 0; i < 5; i++) turn(f, 2 * NS_PER_SEC);
+	EXPECT(sent(t, x, "INCIDENT_OPENED") == 0 && sent(t, x, "RCA_REPORT") == 5);
 	stop(f);
 }
 
@@ -568,7 +601,7 @@ TEST(a_port_in_use_is_named) {
 
 RUN(probes_answer_without_a_token, parts_speak_for_themselves, lists_are_paged_newest_first,
     rows_are_found_by_their_beginning, a_story_is_told_of_an_incident_and_of_its_action, events_are_listed_and_resumed,
-    followers_see_what_comes, followers_are_bounded, who_changes_something_needs_the_role_for_it, bodies_are_checked,
-    the_control_plane_s_answer_is_handed_on, a_request_that_gets_no_answer_is_told_so, requests_are_bounded,
-    a_web_page_cannot_read_through_a_name_of_its_own, unknown_paths_methods_and_parameters_are_named,
-    the_decision_log_is_listed_and_checked, a_port_in_use_is_named)
+    followers_see_what_comes, followers_since_a_time_see_all_of_it_and_nothing_older, followers_are_bounded,
+    who_changes_something_needs_the_role_for_it, bodies_are_checked, the_control_plane_s_answer_is_handed_on,
+    a_request_that_gets_no_answer_is_told_so, requests_are_bounded, a_web_page_cannot_read_through_a_name_of_its_own,
+    unknown_paths_methods_and_parameters_are_named, the_decision_log_is_listed_and_checked, a_port_in_use_is_named)

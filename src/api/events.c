@@ -5,12 +5,12 @@
 #include "base/param.h"
 
 /* since=: a time, or how long ago. */
-static bool since_of(struct api *a, struct slot *s, struct wall *out) {
+static bool since_of(struct api *a, struct slot *s) {
 	struct str t = target_param(&s->target, "since");
 	int64_t ago = 0;
-	if (!t.n || wall_parse(t.p, t.n, out)) return true;
+	if (!t.n || wall_parse(t.p, t.n, &s->since)) return true;
 	if (!duration_parse(t, &ago) && ago > 0) {
-		out->ns = clock_wall(a->o.clock).ns - ago;
+		s->since.ns = clock_wall(a->o.clock).ns - ago;
 		return true;
 	}
 	answer_error(a, s, 400, "since is a time like 2026-01-05T10:00:00Z or a duration like 30m");
@@ -23,9 +23,9 @@ static bool type_ok(struct str type) {
 	return type.n <= 128;
 }
 
-static void ask(struct api *a, struct slot *s, struct wall since, bool newest_first) {
+static void ask(struct api *a, struct slot *s) {
 	struct bus_list q = {
-		.type = s->type, .since = since, .after = s->position, .newest_first = newest_first, .limit = s->limit
+		.type = s->type, .since = s->since, .after = s->position, .newest_first = s->newest, .limit = s->limit
 	};
 	enum err e = a->o.bus && a->o.bus->admin ? a->o.bus->admin->list(a->o.bus, &q, slot_tag(s)) : ERR_UNSUPPORTED;
 	if (!e) {
@@ -60,11 +60,10 @@ static void follow(struct api *a, struct slot *s) {
 }
 
 void start_events(struct api *a, struct slot *s) {
-	struct wall since = { 0 };
 	int64_t after = 0, following = 0;
 	struct why why;
 	s->type = target_param(&s->target, "type");
-	if (!slot_page(a, s) || !since_of(a, s, &since)) return;
+	if (!slot_page(a, s) || !since_of(a, s)) return;
 	enum err e = target_int(&s->target, "after", 0, 0, INT64_MAX, &after, &why);
 	if (!e) e = target_int(&s->target, "follow", 0, 0, 1, &following, &why);
 	if (!e && !type_ok(s->type)) e = why_set(&why, ERR_INVALID, "type is a name like INCIDENT_OPENED");
@@ -72,11 +71,11 @@ void start_events(struct api *a, struct slot *s) {
 		answer_err(a, s, e, why.text);
 		return;
 	}
+	/* without `after` the newest page, told in the order of time; who follows since then gets all of it */
+	s->newest = !s->position && !target_param(&s->target, "after").p && !(following && s->since.ns);
 	if (!s->position) s->position = (uint64_t)after;
 	if (following) follow(a, s);
-	if (!s->id) return;
-	/* without `after` the newest page, told in the order of time */
-	ask(a, s, since, !s->position && (following || !since.ns));
+	if (s->id) ask(a, s);
 }
 
 /* ---- pages ---- */
@@ -105,6 +104,7 @@ static void page(struct api *a, struct slot *s, const struct bus_msg *m) {
 	}
 	json_end_array(&o);
 	json_kv_int(&o, "next", (int64_t)last); /* there is always a next page: what comes later */
+	json_kv_bool(&o, "more", m->more);      /* and there is something on it already */
 	json_end_object(&o);
 	answer_out(a, s);
 }
@@ -136,7 +136,8 @@ static void say_new(struct api *a, struct slot *s, const struct bus_msg *m) {
 		if (!send(a, s, buf_get(&b))) return;
 		s->position = l->position;
 	}
-	s->look_at.ns = a->now.ns + (m->count == (size_t)s->limit ? 0 : FOLLOW_NS);
+	s->look_at.ns = a->now.ns + (m->more && !s->newest ? 0 : FOLLOW_NS);
+	s->newest = false; /* from here on forward */
 }
 
 void listed_events(struct api *a, struct slot *s, const struct bus_msg *m) {
@@ -158,6 +159,6 @@ bool follow_step(struct api *a, struct slot *s) {
 		if (s->id) s->look_at.ns = a->now.ns + FOLLOW_NS;
 		return true;
 	}
-	ask(a, s, (struct wall){ 0 }, false);
+	ask(a, s);
 	return true;
 }

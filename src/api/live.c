@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "api/api_impl.h"
+#include "api/status.h"
 
 static bool part_ready(const struct api_part *p) {
 	return !p->ready || p->ready(p->self);
@@ -52,44 +53,8 @@ void start_metrics(struct api *a, struct slot *s) {
 
 /* ---- status ---- */
 
-/* "control  ready  phase live, incidents_open 2": the plain members of the part's object. */
-static void part_words(const struct json *status, struct buf *text) {
-	bool first = true;
-	json_each(m, status) {
-		if (m->kind == JSON_ARRAY || m->kind == JSON_OBJECT || m->kind == JSON_NULL) continue;
-		const char *word = m->kind == JSON_TRUE ? "yes" : m->kind == JSON_FALSE ? "no" : NULL;
-		buf_printf(text, "%s" STR_FMT " ", first ? "  " : ", ", STR_ARG(m->key));
-		if (word)
-			buf_c(text, word);
-		else
-			buf_str(text, m->text);
-		first = false;
-	}
-}
-
-static void part_line(struct slot *s, const struct api_part *p, struct buf *text) {
-	CLEANUP(buf_done) struct buf one;
-	const struct json *v = NULL;
-	buf_init(&one, 0);
-	buf_printf(text, "%-10s %-10s", p->name, part_ready(p) ? "ready" : "not ready");
-	if (p->status) {
-		struct json_out o = json_out(&one);
-		p->status(p->self, &o);
-		if (!one.err && !json_parse(&s->arena, str_copy(&s->arena, buf_get(&one)), &v, NULL)) part_words(v, text);
-	}
-	buf_byte(text, '\n');
-}
-
-static struct str status_text(struct api *a, struct slot *s) {
-	CLEANUP(buf_done) struct buf text;
-	buf_init(&text, 0);
-	buf_printf(&text, "flyball %s is %s\n", a->o.version, all_ready(a) ? "ready" : "not ready yet");
-	for (size_t i = 0; i < a->o.part_count; i++) part_line(s, &a->o.parts[i], &text);
-	return str_copy(&s->arena, buf_get(&text));
-}
-
-void start_status(struct api *a, struct slot *s) {
-	struct json_out o = json_out(&s->out);
+static void status_write(const struct api *a, struct buf *out) {
+	struct json_out o = json_out(out);
 	json_begin_object(&o);
 	json_kv_c(&o, "version", a->o.version);
 	json_kv_bool(&o, "ready", all_ready(a));
@@ -108,7 +73,28 @@ void start_status(struct api *a, struct slot *s) {
 		json_end_object(&o);
 	}
 	json_end_object(&o);
-	json_kv_str(&o, "text", status_text(a, s));
+	json_end_object(&o);
+}
+
+/* The parts' own objects, and the same in words as one member more. */
+void start_status(struct api *a, struct slot *s) {
+	CLEANUP(buf_done) struct buf facts;
+	CLEANUP(buf_done) struct buf words;
+	const struct json *v = NULL;
+	buf_init(&facts, ANSWER_BYTES_MAX), buf_init(&words, 0);
+	status_write(a, &facts);
+	if (facts.err || json_parse(&s->arena, str_copy(&s->arena, buf_get(&facts)), &v, NULL)) {
+		answer_error(a, s, 500, "a part's status cannot be told");
+		return;
+	}
+	status_words(v, &words);
+	struct json_out o = json_out(&s->out);
+	json_begin_object(&o);
+	json_each(m, v) {
+		json_key_str(&o, m->key);
+		json_put_value(&o, m);
+	}
+	json_kv_str(&o, "text", buf_get(&words));
 	json_end_object(&o);
 	answer_out(a, s);
 }

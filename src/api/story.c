@@ -6,6 +6,8 @@
 #include <string.h>
 
 #include "base/param.h"
+#include "model/cause.h"
+#include "model/signal.h"
 
 #define LINES_MAX 512
 #define MORE_MAX  24
@@ -62,14 +64,6 @@ static void need(struct story *s, struct str what) {
 	if (what.n && s->needed_count < MORE_MAX) s->needed[s->needed_count++] = what;
 }
 
-/* Three digits are enough for people: 0.0512, 12.3, 4210. */
-static struct str number(struct arena *a, const struct json *v) {
-	if (!v || v->kind != JSON_NUMBER) return STR("unknown");
-	double x = v->number, size = fabs(x);
-	if (size >= 100 || x == floor(x)) return str_printf(a, "%.0f", x);
-	return str_printf(a, size >= 10 ? "%.1f" : size >= 1 ? "%.2f" : "%.3g", x);
-}
-
 static const char *span(int64_t ns, char out[32]) {
 	int64_t s = (ns + NS_PER_SEC / 2) / NS_PER_SEC;
 	if (ns < NS_PER_SEC)
@@ -91,38 +85,62 @@ static struct str list_words(struct arena *a, const struct json *list) {
 
 /* ---- what was seen ---- */
 
-static struct str unit(struct str signal) {
-	return str_is(signal, "duration") ? STR(" s") : str_is(signal, "rate") ? STR("/s") : STR("");
+static struct str named_value(struct arena *a, struct str signal, const struct json *v) {
+	char words[SIGNAL_TEXT_MAX];
+	signal_named_text(signal, json_double(v, NAN), words);
+	return str_printf(a, "%s", words);
 }
 
-/* "duration of service/payment: 0.9 s where 0.05 s was expected (band 0 to 0.1), score 4.2" */
+/* "usually 50 ms (normal up to 100 ms)", or nothing while that is not known. */
+static struct str usual_words(struct arena *a, const struct json *g) {
+	struct str name = text(g, "signal");
+	const struct json *expected = json_get(g, "expected"), *low = json_get(g, "low"), *high = json_get(g, "high");
+	if (!expected || expected->kind != JSON_NUMBER) return (struct str){ 0 };
+	struct str usual = named_value(a, name, expected), to = named_value(a, name, high);
+	if (!high || high->kind != JSON_NUMBER) return str_printf(a, ", usually " STR_FMT, STR_ARG(usual));
+	if (!(json_double(low, 0) > 0))
+		return str_printf(a, ", usually " STR_FMT " (normal up to " STR_FMT ")", STR_ARG(usual), STR_ARG(to));
+	return str_printf(a, ", usually " STR_FMT " (normal from " STR_FMT " to " STR_FMT ")", STR_ARG(usual),
+	                  STR_ARG(named_value(a, name, low)), STR_ARG(to));
+}
+
+/* "service/payment: duration 900 ms, usually 50 ms (normal up to 100 ms)"; no data is never zero. */
 static struct str signal_words(struct arena *a, const struct json *g) {
-	struct str name = text(g, "signal"), u = unit(name), state = text(g, "state");
+	struct str name = text(g, "signal"), state = text(g, "state");
 	struct str value = str_is(state, "value") || str_is(state, "zero")
-	                       ? str_printf(a, STR_FMT STR_FMT, STR_ARG(number(a, json_get(g, "value"))), STR_ARG(u))
+	                       ? named_value(a, name, json_get(g, "value"))
 	                       : str_printf(a, "no data (" STR_FMT ")", STR_ARG(state));
-	struct str s =
-		str_printf(a, STR_FMT " of " STR_FMT ": " STR_FMT, STR_ARG(name), STR_ARG(text(g, "entity")), STR_ARG(value));
-	if (json_path(g, "expected") && json_path(g, "expected")->kind == JSON_NUMBER)
-		s = str_printf(a, STR_FMT " where " STR_FMT STR_FMT " was expected (band " STR_FMT " to " STR_FMT ")",
-		               STR_ARG(s), STR_ARG(number(a, json_get(g, "expected"))), STR_ARG(u),
-		               STR_ARG(number(a, json_get(g, "low"))), STR_ARG(number(a, json_get(g, "high"))));
-	if (json_get(g, "score") && json_get(g, "score")->kind == JSON_NUMBER)
-		s = str_printf(a, STR_FMT ", score " STR_FMT, STR_ARG(s), STR_ARG(number(a, json_get(g, "score"))));
-	return s;
+	return str_printf(a, STR_FMT ": " STR_FMT " " STR_FMT STR_FMT, STR_ARG(text(g, "entity")), STR_ARG(name),
+	                  STR_ARG(value), STR_ARG(usual_words(a, g)));
 }
 
 static void tell_seen(struct story *s, const struct json *in) {
 	struct arena *a = s->a;
-	say(s, at(in, "onset"), STR("it began, as far as the signals tell"));
+	say(s, at(in, "onset"), STR("it began: the earliest signal left its usual band"));
 	struct moment *m =
 		say(s, at(in, "opened"),
-	        str_printf(a, "an incident was opened: severity %.2f, " STR_FMT, json_double(json_get(in, "severity"), NAN),
+	        str_printf(a, "found: severity %.2f of 1, at " STR_FMT, json_double(json_get(in, "severity"), NAN),
 	                   STR_ARG(list_words(a, json_get(in, "entities")))));
 	json_each(g, json_get(in, "signals")) more(m, signal_words(a, g));
 }
 
 /* ---- the cause ---- */
+
+/* "memory shortage of service/cart" */
+static struct str cause_words(struct arena *a, const struct json *c) {
+	enum cause_kind k = CAUSE_UNKNOWN;
+	(void)cause_kind_parse(text(c, "kind"), &k);
+	return str_printf(a, "%s " STR_FMT, cause_kind_words(k), STR_ARG(text(c, "entity")));
+}
+
+static void tell_suspects(struct story *s, struct moment *m, const struct json *rca) {
+	size_t n = 0;
+	json_each(c, json_get(rca, "root_causes")) {
+		if (n++ == 0 || n > 4) continue;
+		more(m, str_printf(s->a, "also suspected: " STR_FMT ", %.0f %% sure", STR_ARG(cause_words(s->a, c)),
+		                   100 * json_double(json_get(c, "confidence"), NAN)));
+	}
+}
 
 static void tell_cause(struct story *s, const struct json *in) {
 	struct arena *a = s->a;
@@ -134,18 +152,11 @@ static void tell_cause(struct story *s, const struct json *in) {
 		return;
 	}
 	struct moment *m = say(s, at(in, "rca_at"),
-	                       str_printf(a, "the cause was taken to be " STR_FMT " of " STR_FMT ", %.0f %% sure",
-	                                  STR_ARG(text(best, "kind")), STR_ARG(text(best, "entity")),
+	                       str_printf(a, "cause: " STR_FMT ", %.0f %% sure", STR_ARG(cause_words(a, best)),
 	                                  100 * json_double(json_get(best, "confidence"), NAN)));
-	json_each(e, json_get(best, "evidence")) more(m, str_printf(a, "evidence: " STR_FMT, STR_ARG(json_str(e))));
-	size_t n = 0;
-	json_each(c, json_get(rca, "root_causes")) {
-		if (n++ == 0 || n > 4) continue;
-		more(m, str_printf(a, "also suspected: " STR_FMT " of " STR_FMT ", %.0f %%", STR_ARG(text(c, "kind")),
-		                   STR_ARG(text(c, "entity")), 100 * json_double(json_get(c, "confidence"), NAN)));
-	}
-	struct str traces = list_words(a, json_get(rca, "traces"));
-	if (traces.n) more(m, str_printf(a, "traces: " STR_FMT, STR_ARG(traces)));
+	json_each(e, json_get(best, "evidence")) more(m, str_printf(a, "- " STR_FMT, STR_ARG(json_str(e))));
+	tell_suspects(s, m, rca);
+	json_each(t, json_get(rca, "traces")) more(m, str_printf(a, "trace " STR_FMT, STR_ARG(json_str(t))));
 }
 
 /* ---- what was decided ---- */
@@ -158,13 +169,25 @@ static struct str decision_words(struct str d) {
 	return STR("wait and look again");
 }
 
+static const struct {
+	const char *gate, *words;
+} gate_names[] = {
+	{ "paused_or_maintenance", "not paused" },  { "policy", "policy" },
+	{ "ownership", "no other owner" },          { "data_quality", "fresh data" },
+	{ "idempotency_key", "not done before" },   { "circuit_breaker", "circuit breaker" },
+	{ "blast_radius_budget", "pods at once" },  { "attempts_cooldown_rate", "attempts, cooldown" },
+	{ "arbitration", "one handler at a time" }, { "mode", "mode" },
+};
+
 static struct str gate_words(struct arena *a, const struct json *g) {
-	struct str verdict = text(g, "verdict");
-	const char *mark = str_is(verdict, "pass")   ? "pass"
-	                   : str_is(verdict, "deny") ? "DENY"
+	struct str verdict = text(g, "verdict"), name = text(g, "name");
+	const char *mark = str_is(verdict, "pass")   ? "ok"
+	                   : str_is(verdict, "deny") ? "NO"
 	                   : str_is(verdict, "wait") ? "WAIT"
-	                                             : "--";
-	return str_printf(a, "gate %-4s  %-22.*s  " STR_FMT, mark, STR_ARG(text(g, "name")), STR_ARG(text(g, "reason")));
+	                                             : "-";
+	for (size_t i = 0; i < sizeof gate_names / sizeof *gate_names; i++)
+		if (str_is(name, gate_names[i].gate)) name = str_of(gate_names[i].words);
+	return str_printf(a, "%-4s  %-21.*s  " STR_FMT, mark, STR_ARG(name), STR_ARG(text(g, "reason")));
 }
 
 static void tell_plan(struct story *s, const struct json *act) {
@@ -172,10 +195,10 @@ static void tell_plan(struct story *s, const struct json *act) {
 	struct str mapped = text(act, "target.mapped_by");
 	struct moment *m =
 		say(s, at(act, "times.planned"),
-	        str_printf(a, "handler " STR_FMT " (" STR_FMT ") proposed: " STR_FMT, STR_ARG(text(act, "handler")),
+	        str_printf(a, "handler " STR_FMT " (mode " STR_FMT ") proposes: " STR_FMT, STR_ARG(text(act, "handler")),
 	                   STR_ARG(text(act, "mode")), STR_ARG(text(act, "summary"))));
 	if (mapped.n)
-		more(m, str_printf(a, "target: " STR_FMT " " STR_FMT "/" STR_FMT ", found by " STR_FMT,
+		more(m, str_printf(a, "on " STR_FMT " " STR_FMT "/" STR_FMT ", found by " STR_FMT,
 		                   STR_ARG(text(act, "target.kind")), STR_ARG(text(act, "target.namespace")),
 		                   STR_ARG(text(act, "target.name")), STR_ARG(mapped)));
 }
@@ -184,36 +207,41 @@ static void tell_plan(struct story *s, const struct json *act) {
 static void tell_gates(struct story *s, const struct json *act, struct wall when) {
 	struct arena *a = s->a;
 	struct moment *m = say(s, when,
-	                       str_printf(a, "every gate was asked; decision: " STR_FMT " (attempt %lld)",
-	                                  STR_ARG(decision_words(text(act, "decision"))),
-	                                  (long long)json_int(json_get(act, "attempt"), 1)));
+	                       str_printf(a, "checked before acting (attempt %lld): " STR_FMT,
+	                                  (long long)json_int(json_get(act, "attempt"), 1),
+	                                  STR_ARG(decision_words(text(act, "decision")))));
 	json_each(g, json_get(act, "gates")) more(m, gate_words(a, g));
 }
 
 /* ---- what was done ---- */
 
+/* `why` is told behind the words unless they say it already. */
 static const struct {
 	const char *state, *words;
+	bool alone;
 } states[] = {
-	{ "told", "said, not done" },
-	{ "refused", "refused" },
-	{ "waiting", "it waits" },
-	{ "claimed", "the intent and its key were put on record, before anything was done" },
-	{ "acting", "the call went out" },
-	{ "applied", "the effect is there" },
-	{ "verifying", "waiting for the signals to come back" },
-	{ "verified", "VERIFIED" },
-	{ "ineffective", "it did not help" },
-	{ "undoing", "it is being taken back" },
-	{ "undone", "it was taken back" },
-	{ "failed", "it failed" },
-	{ "expired", "it was given up" },
+	{ "told", "said, not done", false },
+	{ "refused", "refused", false },
+	{ "waiting", "it waits", false },
+	{ "claimed", "written down with the way back, before anything is done", true },
+	{ "acting", "sent to the API server", true },
+	{ "applied", "done", false },
+	{ "verifying", "waiting for the signals to come back", false },
+	{ "verified", "VERIFIED", false },
+	{ "ineffective", "it did not help", false },
+	{ "undoing", "being taken back", false },
+	{ "undone", "taken back", false },
+	{ "failed", "it failed", false },
+	{ "expired", "given up", false },
 };
 
-static struct str state_words(struct str state) {
-	for (size_t i = 0; i < sizeof states / sizeof *states; i++)
-		if (str_is(state, states[i].state)) return str_of(states[i].words);
-	return state;
+static struct str move_words(struct arena *a, struct str state, struct str why) {
+	for (size_t i = 0; i < sizeof states / sizeof *states; i++) {
+		if (!str_is(state, states[i].state)) continue;
+		bool alone = states[i].alone || !why.n;
+		return str_printf(a, "%s%s" STR_FMT, states[i].words, alone ? "" : ": ", STR_ARG(alone ? STR("") : why));
+	}
+	return str_printf(a, STR_FMT "%s" STR_FMT, STR_ARG(state), why.n ? ": " : "", STR_ARG(why));
 }
 
 static bool decides(const struct json *line) {
@@ -228,12 +256,10 @@ static void tell_moves(struct story *s, const struct json *act) {
 	json_each(l, json_get(act, "log")) {
 		struct str why = text(l, "why"), state = text(l, "state");
 		if (l == last) tell_gates(s, act, at(l, "at"));
-		struct moment *m =
-			say(s, at(l, "at"),
-		        str_printf(a, STR_FMT "%s" STR_FMT, STR_ARG(state_words(state)), why.n ? ": " : "", STR_ARG(why)));
+		struct moment *m = say(s, at(l, "at"), move_words(a, state, why));
 		if (!str_is(state, "claimed")) continue;
 		if (by.n) more(m, str_printf(a, "approved by " STR_FMT, STR_ARG(by)));
-		more(m, str_printf(a, "key " STR_FMT, STR_ARG(text(act, "key"))));
+		more(m, str_printf(a, "its key " STR_FMT, STR_ARG(text(act, "key"))));
 	}
 }
 
@@ -336,14 +362,31 @@ static bool has_state(const struct story *s, const char *a, const char *b) {
 	return false;
 }
 
-static const char *summary_words(const struct story *s, struct str state) {
-	if (str_is(state, "resolved") && has_state(s, "verified", NULL)) return "corrected and verified";
-	if (str_is(state, "resolved")) return "over; nothing of what Flyball did ended it";
-	if (str_is(state, "escalated")) return "handed to a person";
-	if (has_state(s, "waiting", NULL)) return "open; an action waits";
-	if (has_state(s, "acting", "verifying") || has_state(s, "claimed", "applied")) return "open; being corrected";
-	if (has_state(s, "told", NULL)) return "open; what would be done was said";
-	return "open";
+/* Anything was sent to the API server. */
+static bool has_done(const struct story *s) {
+	for (size_t i = 0; i < s->f->action_count; i++)
+		json_each(l, json_get(s->f->actions[i], "log"))
+			if (str_is(text(l, "state"), "acting")) return true;
+	return false;
+}
+
+struct summary {
+	const char *is, *more; /* "over", "Flyball did nothing." */
+};
+
+static struct summary summary_of(const struct story *s, struct str state) {
+	if (str_is(state, "resolved") && has_state(s, "verified", NULL))
+		return (struct summary){ "corrected and verified", "" };
+	if (str_is(state, "resolved") && !s->f->action_count) return (struct summary){ "over", " Flyball did nothing." };
+	if (str_is(state, "resolved") && !has_done(s))
+		return (struct summary){ "over", " Flyball did nothing but say what it would do." };
+	if (str_is(state, "resolved")) return (struct summary){ "over", " What Flyball did is not what ended it." };
+	if (str_is(state, "escalated")) return (struct summary){ "handed to a person", "" };
+	if (has_state(s, "waiting", NULL)) return (struct summary){ "open", " An action waits." };
+	if (has_state(s, "acting", "verifying") || has_state(s, "claimed", "applied"))
+		return (struct summary){ "being corrected", "" };
+	if (has_state(s, "told", NULL)) return (struct summary){ "open", " Flyball has said what it would do." };
+	return (struct summary){ "open", "" };
 }
 
 static struct str headline(const struct story *s) {
@@ -356,14 +399,12 @@ static struct str headline(const struct story *s) {
 	struct str state = text(in, "state");
 	struct wall from = at(in, "opened"), to = at(in, "resolved");
 	const struct json *best = json_at(json_path(in, "rca.root_causes"), 0);
-	struct str what =
-		best ? str_printf(a, STR_FMT " of " STR_FMT, STR_ARG(text(best, "kind")), STR_ARG(text(best, "entity")))
-			 : str_printf(a, "a fault at " STR_FMT, STR_ARG(text(in, "subject")));
-	struct str s1 = str_printf(a, "Incident " STR_FMT ": " STR_FMT "\n%s", STR_ARG(text(in, "id")), STR_ARG(what),
-	                           summary_words(s, state));
-	if (to.ns && from.ns && to.ns >= from.ns)
-		s1 = str_printf(a, STR_FMT ", %s after it was found", STR_ARG(s1), span(to.ns - from.ns, took));
-	return s1;
+	struct str what = best ? cause_words(a, best) : str_printf(a, "a fault at " STR_FMT, STR_ARG(text(in, "subject")));
+	struct summary words = summary_of(s, state);
+	bool over = to.ns && from.ns && to.ns >= from.ns;
+	return str_printf(a, "Incident " STR_FMT ": " STR_FMT "\nIt is %s%s%s%s.%s", STR_ARG(text(in, "id")), STR_ARG(what),
+	                  words.is, over ? ", " : "", over ? span(to.ns - from.ns, took) : "",
+	                  over ? " after it was found" : "", words.more);
 }
 
 /* ---- putting it down ---- */
@@ -378,7 +419,7 @@ static bool going(const struct story *s) {
 	return has_state(s, "waiting", NULL) && !at(s->f->incident, "resolved").ns;
 }
 
-/* "10:03:12.250" of the RFC 3339 text; the date stands above the first. */
+/* "10:03:12.2" of the RFC 3339 text; the date stands above the first. */
 static void text_write(const struct story *s, struct buf *out) {
 	char now[32], day[32] = "";
 	struct str head = headline(s);
@@ -387,11 +428,10 @@ static void text_write(const struct story *s, struct buf *out) {
 	for (size_t i = 0; i < s->count; i++) {
 		const struct moment *m = &s->moments[i];
 		wall_format(m->at, now);
-		if (strncmp(day, now, 10) != 0) buf_printf(out, "%.10s (UTC)\n", now);
+		if (strncmp(day, now, 10) != 0) buf_printf(out, "%.10s, times in UTC\n", now);
 		memcpy(day, now, sizeof day);
-		buf_printf(out, "%.12s  " STR_FMT "\n", now + 11, STR_ARG(m->what));
-		for (size_t j = 0; j < m->more_count; j++)
-			buf_printf(out, "                " STR_FMT "\n", STR_ARG(m->more[j]));
+		buf_printf(out, "%.10s  " STR_FMT "\n", now + 11, STR_ARG(m->what));
+		for (size_t j = 0; j < m->more_count; j++) buf_printf(out, "              " STR_FMT "\n", STR_ARG(m->more[j]));
 	}
 	if (s->needed_count)
 		buf_printf(out, "\n%s:\n",

@@ -36,7 +36,7 @@ static bool grow(struct buf *b, size_t need) {
 	return true;
 }
 
-char *buf_room(struct buf *b, size_t n) {
+char *buf_grow(struct buf *b, size_t n) {
 	if (b->err) return NULL;
 	if (n > SIZE_MAX - b->n || (b->max && b->n + n > b->max)) {
 		b->err = ERR_TOO_LARGE;
@@ -47,27 +47,17 @@ char *buf_room(struct buf *b, size_t n) {
 	return b->p + b->n;
 }
 
-void buf_add(struct buf *b, const void *p, size_t n) {
-	if (n == 0) return;
-	char *room = buf_room(b, n);
-	if (!room) return;
-	memcpy(room, p, n);
-	b->n += n;
-}
-
-void buf_str(struct buf *b, struct str s) {
-	buf_add(b, s.p, s.n);
-}
-
 void buf_c(struct buf *b, const char *c) {
 	if (c) buf_add(b, c, strlen(c));
 }
 
-void buf_byte(struct buf *b, unsigned char c) {
-	char *room = buf_room(b, 1);
-	if (!room) return;
-	*room = (char)c;
-	b->n++;
+void buf_int(struct buf *b, int64_t v) {
+	char digits[20], *end = digits + sizeof digits, *p = end;
+	uint64_t left = v < 0 ? -(uint64_t)v : (uint64_t)v;
+	do *--p = (char)('0' + left % 10);
+	while ((left /= 10) != 0);
+	if (v < 0) *--p = '-';
+	buf_add(b, p, (size_t)(end - p));
 }
 
 void buf_printf(struct buf *b, const char *fmt, ...) {

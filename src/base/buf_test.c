@@ -1,3 +1,4 @@
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -46,6 +47,18 @@ TEST(the_first_failure_sticks) {
 	buf_done(&b);
 	buf_done(&b);
 	buf_done(NULL);
+}
+
+TEST(a_number_is_written_as_printf_would, .seeds = 2000) {
+	static const int64_t edges[] = { 0, -1, 9, 10, -10, INT64_MAX, INT64_MIN };
+	struct buf b, c;
+	int64_t v = (int64_t)(rng_next(&t->rng) >> rng_below(&t->rng, 64));
+	if (t->seed < sizeof edges / sizeof *edges) v = edges[t->seed];
+	buf_init(&b, 0), buf_init(&c, 0);
+	buf_int(&b, v);
+	buf_printf(&c, "%" PRId64, v);
+	EXPECT(str_eq(buf_get(&b), buf_get(&c)));
+	buf_done(&b), buf_done(&c);
 }
 
 TEST(room_is_not_counted_until_used) {
@@ -149,5 +162,6 @@ TEST(base64_there_and_back, .seeds = 500) {
 	buf_done(&text);
 }
 
-RUN(what_is_added_is_there, the_first_failure_sticks, room_is_not_counted_until_used, hex_there_and_back,
-    hex_knows_both_cases, base64_vectors_of_rfc_4648, base64_refuses_what_it_would_not_write, base64_there_and_back)
+RUN(what_is_added_is_there, a_number_is_written_as_printf_would, the_first_failure_sticks,
+    room_is_not_counted_until_used, hex_there_and_back, hex_knows_both_cases, base64_vectors_of_rfc_4648,
+    base64_refuses_what_it_would_not_write, base64_there_and_back)

@@ -18,12 +18,6 @@ static uint64_t get(const unsigned char *p, size_t n) {
 	return v;
 }
 
-static void enc_number(struct enc *e, uint64_t v, size_t n) {
-	unsigned char b[8];
-	put(b, v, n);
-	buf_add(e->buf, b, n);
-}
-
 /* Of everything in the record but the CRC itself, so that a flipped kind or version shows as well. */
 static uint32_t record_crc(const char *record, size_t payload) {
 	uint32_t crc = crc32c((struct str){ record, AT_CRC });
@@ -52,36 +46,6 @@ void enc_end(struct enc *e) {
 	put((unsigned char *)record + AT_CRC, record_crc(record, payload), 4);
 }
 
-void enc_u8(struct enc *e, uint8_t v) {
-	buf_byte(e->buf, v);
-}
-void enc_u16(struct enc *e, uint16_t v) {
-	enc_number(e, v, 2);
-}
-void enc_u32(struct enc *e, uint32_t v) {
-	enc_number(e, v, 4);
-}
-void enc_u64(struct enc *e, uint64_t v) {
-	enc_number(e, v, 8);
-}
-void enc_i64(struct enc *e, int64_t v) {
-	enc_number(e, (uint64_t)v, 8);
-}
-
-void enc_f64(struct enc *e, double v) {
-	uint64_t bits;
-	static_assert(sizeof bits == sizeof v, "IEEE 754 binary64");
-	memcpy(&bits, &v, sizeof bits);
-	enc_u64(e, bits);
-}
-
-void enc_f32(struct enc *e, float v) {
-	uint32_t bits;
-	static_assert(sizeof bits == sizeof v, "IEEE 754 binary32");
-	memcpy(&bits, &v, sizeof bits);
-	enc_u32(e, bits);
-}
-
 void enc_str(struct enc *e, struct str s) {
 	if (s.n > UINT32_MAX) {
 		if (!e->buf->err) e->buf->err = ERR_TOO_LARGE;
@@ -93,6 +57,18 @@ void enc_str(struct enc *e, struct str s) {
 
 void enc_bytes(struct enc *e, const void *p, size_t n) {
 	buf_add(e->buf, p, n);
+}
+
+void enc_f32s(struct enc *e, const float *v, size_t n) {
+	char *room = n ? buf_room(e->buf, n * sizeof *v) : NULL;
+	if (!room) return;
+	for (size_t i = 0; i < n; i++) {
+		uint32_t bits;
+		memcpy(&bits, &v[i], sizeof bits);
+		bits = htole32(bits);
+		memcpy(room + i * sizeof bits, &bits, sizeof bits);
+	}
+	e->buf->n += n * sizeof *v;
 }
 
 enum err dec_begin(struct dec *d, struct str bytes, const char kind[4], uint16_t newest, struct str *rest,
@@ -122,63 +98,9 @@ enum err dec_begin(struct dec *d, struct str bytes, const char kind[4], uint16_t
 	return OK;
 }
 
-/* n bytes to read, or NULL, and then nothing is left. */
-static const unsigned char *take(struct dec *d, size_t n) {
-	if (d->err) return NULL;
-	if (n > dec_left(d)) {
-		d->err = ERR_CORRUPT;
-		d->p = d->end;
-		return NULL;
-	}
-	const unsigned char *p = d->p;
-	d->p += n;
-	return p;
-}
-
-static uint64_t dec_number(struct dec *d, size_t n) {
-	const unsigned char *p = take(d, n);
-	return p ? get(p, n) : 0;
-}
-
-uint8_t dec_u8(struct dec *d) {
-	return (uint8_t)dec_number(d, 1);
-}
-uint16_t dec_u16(struct dec *d) {
-	return (uint16_t)dec_number(d, 2);
-}
-uint32_t dec_u32(struct dec *d) {
-	return (uint32_t)dec_number(d, 4);
-}
-uint64_t dec_u64(struct dec *d) {
-	return dec_number(d, 8);
-}
-int64_t dec_i64(struct dec *d) {
-	return (int64_t)dec_number(d, 8);
-}
-
-double dec_f64(struct dec *d) {
-	uint64_t bits = dec_u64(d);
-	double v;
-	memcpy(&v, &bits, sizeof v);
-	return v;
-}
-
-float dec_f32(struct dec *d) {
-	uint32_t bits = dec_u32(d);
-	float v;
-	memcpy(&v, &bits, sizeof v);
-	return v;
-}
-
-struct str dec_str(struct dec *d) {
-	size_t n = dec_u32(d);
-	const unsigned char *p = take(d, n);
-	return (struct str){ (const char *)p, p ? n : 0 };
-}
-
 void dec_bytes(struct dec *d, void *out, size_t n) {
 	if (n == 0) return;
-	const unsigned char *p = take(d, n);
+	const unsigned char *p = dec_take(d, n);
 	if (p)
 		memcpy(out, p, n);
 	else

@@ -122,6 +122,18 @@ TEST(what_was_written_is_read, .seeds = 1000) {
 	buf_done(&b);
 }
 
+TEST(floats_in_a_row_are_floats_one_by_one, .seeds = 50) {
+	struct buf a, b;
+	float v[40];
+	size_t n = (size_t)rng_below(&t->rng, 41);
+	buf_init(&a, 0), buf_init(&b, 0);
+	struct enc x = { &a, 0 }, y = { &b, 0 };
+	for (size_t i = 0; i < n; i++) enc_f32(&x, v[i] = (float)rng_normal(&t->rng));
+	enc_f32s(&y, v, n);
+	EXPECT(str_eq(buf_get(&a), buf_get(&b)));
+	buf_done(&a), buf_done(&b);
+}
+
 TEST(no_cut_and_no_flipped_bit_goes_unseen, .seeds = 500) {
 	struct buf b;
 	struct field fields[FIELDS];
@@ -188,6 +200,6 @@ TEST(a_full_buffer_leaves_its_error_and_no_crash) {
 	}
 }
 
-RUN(the_layout_is_as_documented, what_was_written_is_read, no_cut_and_no_flipped_bit_goes_unseen,
-    what_is_whole_but_unknown_is_another_version, a_reader_never_passes_the_end_and_its_error_sticks,
-    a_full_buffer_leaves_its_error_and_no_crash)
+RUN(the_layout_is_as_documented, what_was_written_is_read, floats_in_a_row_are_floats_one_by_one,
+    no_cut_and_no_flipped_bit_goes_unseen, what_is_whole_but_unknown_is_another_version,
+    a_reader_never_passes_the_end_and_its_error_sticks, a_full_buffer_leaves_its_error_and_no_crash)

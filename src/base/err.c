@@ -71,3 +71,17 @@ enum err why_prefix(struct why *why, enum err e, const char *fmt, ...) {
 	store(why, text, false);
 	return e;
 }
+
+enum err why_file(struct why *why, enum err e, const char *file) {
+	if (!why) return e;
+	char text[ROOM];
+	static const char word[] = "line ";
+	const size_t n = sizeof word - 1;
+	bool lined = strncmp(why->text, word, n) == 0;
+	size_t digits = lined ? strspn(why->text + n, "0123456789") : 0;
+	lined = digits && why->text[n + digits] == ':';
+	if (!lined) return why_prefix(why, e, "%s", file);
+	snprintf(text, sizeof text, "%s:%s", file, why->text + n);
+	store(why, text, false);
+	return e;
+}

@@ -56,6 +56,10 @@ enum err why_set(struct why *why, enum err e, const char *fmt, ...) PRINTF(3, 4)
 /* Puts "prefix: " before what stands there. */
 enum err why_prefix(struct why *why, enum err e, const char *fmt, ...) PRINTF(3, 4);
 
+/* Names the file of a sentence that begins with its line: "line 3: no such key" becomes "FILE:3: no such key", as
+ * compilers say it; any other sentence "FILE: ...". */
+enum err why_file(struct why *why, enum err e, const char *file);
+
 /* Hands on ownership from a CLEANUP variable. */
 #define CLEANUP(fn) __attribute__((cleanup(fn)))
 #define TAKE(p)                    \

@@ -73,6 +73,26 @@ TEST(what_was_taken_is_not_cleaned_up) {
 	EXPECT(owner == &kept && kept == 0 && dropped == 1);
 }
 
-RUN(every_code_has_a_name_and_a_sentence, a_sentence_is_set_in_one_step_with_its_code,
+TEST(a_line_is_told_with_its_file) {
+	static const struct {
+		const char *before, *after;
+	} cases[] = {
+		{ "line 12: unknown key 'x'", "a/b.yaml:12: unknown key 'x'" },
+		{ "line 12 is too long", "a/b.yaml: line 12 is too long" },
+		{ "line: broken", "a/b.yaml: line: broken" },
+		{ "liner 3: x", "a/b.yaml: liner 3: x" },
+		{ "", "a/b.yaml: malformed" },
+	};
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		struct why why;
+		(void)why_set(&why, ERR_INVALID, "%s", cases[i].before);
+		EXPECT_ERR(why_file(&why, ERR_INVALID, "a/b.yaml"), ERR_INVALID);
+		if (i + 1 < sizeof cases / sizeof *cases) EXPECT(strcmp(why.text, cases[i].after) == 0);
+		EXPECT(strncmp(why.text, "a/b.yaml:", 9) == 0);
+	}
+	EXPECT_ERR(why_file(NULL, ERR_INVALID, "x"), ERR_INVALID);
+}
+
+RUN(a_line_is_told_with_its_file, every_code_has_a_name_and_a_sentence, a_sentence_is_set_in_one_step_with_its_code,
     prefixes_stack_and_an_empty_sentence_is_the_codes, a_long_sentence_ends_in_dots_and_whole_characters,
     a_sentence_stays_one_line, what_was_taken_is_not_cleaned_up)

@@ -54,13 +54,28 @@ struct buf {
 void buf_init(struct buf *b, size_t max);
 void buf_done(struct buf *b);  /* takes NULL */
 void buf_clear(struct buf *b); /* empties it, forgets its failure, keeps its memory */
-void buf_add(struct buf *b, const void *p, size_t n);
-void buf_str(struct buf *b, struct str s);
 void buf_c(struct buf *b, const char *c);
-void buf_byte(struct buf *b, unsigned char c);
 void buf_printf(struct buf *b, const char *fmt, ...) PRINTF(2, 3);
-/* Room for n more bytes, not yet counted; NULL on failure. */
-char *buf_room(struct buf *b, size_t n);
+void buf_int(struct buf *b, int64_t v);  /* in decimal: what "%" PRId64 writes, at a tenth of its price */
+char *buf_grow(struct buf *b, size_t n); /* buf_room's way when there is no room yet */
+
+/* Room for n more bytes, not yet counted; NULL on failure. These stand here, and not in buf.c, because
+ * encoders add millions of small pieces: where there is room it is a comparison and a store. */
+static inline char *buf_room(struct buf *b, size_t n) {
+	return !b->err && n <= b->cap - b->n && b->p ? b->p + b->n : buf_grow(b, n);
+}
+static inline void buf_add(struct buf *b, const void *p, size_t n) {
+	char *room = n ? buf_room(b, n) : NULL;
+	if (!room) return;
+	__builtin_memcpy(room, p, n);
+	b->n += n;
+}
+static inline void buf_str(struct buf *b, struct str s) {
+	buf_add(b, s.p, s.n);
+}
+static inline void buf_byte(struct buf *b, unsigned char c) {
+	buf_add(b, &c, 1);
+}
 static inline struct str buf_get(const struct buf *b) {
 	return (struct str){ b->p, b->n };
 }

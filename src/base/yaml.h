@@ -3,7 +3,8 @@
  *
  * One document, no tags, anchors or merges (refused by line), depth at most JSON_DEPTH_MAX, plain
  * scalars typed as YAML 1.2 core (true/false/null/numbers), quoted ones strings. Every scalar keeps
- * its text. Duplicate keys are refused. */
+ * its text. Duplicate keys are refused.
+ * Errors begin with "line N: "; why_file (err.h) puts the file there. */
 #pragma once
 
 #include "base/json.h"

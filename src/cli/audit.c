@@ -1,28 +1,21 @@
 #include "model/audit.h"
-#include "cli/cli.h"
+#include "cli/read.h"
 #include "cli/verbs.h"
 
 #define PAGE 1000
 
 static const struct out_column columns[] = {
-	{ "SEQ", "seq" },           { "AT", "at" }, { "KIND", "kind" }, { "BY", "by" }, { "ACTION", "action" },
-	{ "INCIDENT", "incident" }, COLUMN_END,
+	{ "SEQ", "seq" }, { "TIME (UTC)", "at", OUT_TIME }, { "WHAT", "kind" },         { "STATE", "body.state" },
+	{ "BY", "by" },   { "ACTION", "action" },           { "INCIDENT", "incident" }, COLUMN_END,
 };
 
 int verb_audit_ls(struct cli *c) {
 	const struct json *answer = NULL;
 	struct why why = { "" };
-	struct buf b;
 	int64_t limit = 100;
 	if (args_int(&c->args, "limit", 100, 1, PAGE, &limit, &why)) return cli_fail(c, EXIT_USAGE, "%s", why.text);
-	int code = client_local(c);
-	if (!code) code = client_get(c, str_printf(&c->arena, "/api/v1/audit?limit=%lld", (long long)limit), &answer);
-	if (code) return code;
-	buf_init(&b, 0);
-	out_rows(&b, c->format, columns, json_get(answer, "items"));
-	code = cli_print(c, buf_get(&b));
-	buf_done(&b);
-	return code;
+	int code = read_get(c, str_printf(&c->arena, "/api/v1/audit?limit=%lld", (long long)limit), &answer);
+	return code ? code : print_rows(c, columns, json_get(answer, "items"));
 }
 
 /* One page through the verifier; *next: where the following one begins, empty after the last. */
@@ -44,32 +37,37 @@ static int verify_page(struct cli *c, struct audit_verifier *v, struct str *next
 	return e ? EXIT_NEGATIVE : EXIT_DONE;
 }
 
-static int verdict(struct cli *c, const struct audit_verifier *v, bool whole, const char *reason) {
+static void verdict_words(const struct audit_verifier *v, const char *reason, const char *hex, struct buf *out) {
+	unsigned long long seq = v->at.seq;
+	if (reason)
+		buf_printf(out, "tampered with: %s\n", reason);
+	else
+		buf_printf(out, "%llu entries, the chain is whole%s\nhead %llu:%s\n", seq,
+		           v->published.seq ? " and holds the head that was published" : "", seq, hex);
+}
+
+/* `reason` NULL: the chain is whole. */
+static int verdict(struct cli *c, const struct audit_verifier *v, const char *reason) {
+	CLEANUP(buf_done) struct buf b;
 	char hex[65];
-	struct buf b;
 	hex_encode(v->at.hash.b, sizeof v->at.hash.b, hex);
 	buf_init(&b, 0);
+	int code = reason ? EXIT_NEGATIVE : EXIT_DONE, printed;
 	if (c->format == OUT_TABLE) {
-		if (whole)
-			buf_printf(&b, "%llu entries, the chain is whole%s\nhead %llu:%s\n", (unsigned long long)v->at.seq,
-			           v->published.seq ? " and holds the head that was published" : "", (unsigned long long)v->at.seq,
-			           hex);
-		else
-			buf_printf(&b, "tampered with: %s\n", reason);
+		verdict_words(v, reason, hex, &b);
+		printed = cli_print(c, buf_get(&b));
 	} else {
 		struct json_out o = json_out(&b);
 		json_begin_object(&o);
-		json_kv_bool(&o, "whole", whole);
+		json_kv_bool(&o, "whole", !reason);
 		json_kv_int(&o, "seq", (int64_t)v->at.seq);
 		json_kv_c(&o, "hash", hex);
 		json_kv_bool(&o, "against_published_head", v->published.seq > 0);
-		json_kv_c(&o, "why", whole ? NULL : reason);
+		json_kv_c(&o, "why", reason);
 		json_end_object(&o);
-		buf_byte(&b, '\n');
+		printed = print_made(c, NULL, &b);
 	}
-	cli_print(c, buf_get(&b));
-	buf_done(&b);
-	return whole ? EXIT_DONE : EXIT_NEGATIVE;
+	return printed > code ? printed : code;
 }
 
 /* The chain is walked here, entry by entry: the server's word is not taken for it. What only the server
@@ -82,15 +80,15 @@ int verb_audit_verify(struct cli *c) {
 	if (given.p && audit_head_parse(&c->arena, given, &published, &why))
 		return cli_fail(c, EXIT_USAGE, "--head takes SEQ:HASH as a log line shows it: %s", why.text);
 	struct audit_verifier v = audit_verifier(published);
-	int code = client_local(c);
+	int code = client_local(c, ROLE_API);
 	do {
 		if (!code) code = verify_page(c, &v, &next, &why);
 	} while (!code && next.n);
-	if (code) return why.text[0] ? verdict(c, &v, false, why.text) : code;
-	if (audit_verify_end(&v, NULL, &why)) return verdict(c, &v, false, why.text);
+	if (code) return why.text[0] ? verdict(c, &v, why.text) : code;
+	if (audit_verify_end(&v, NULL, &why)) return verdict(c, &v, why.text);
 	code = client_get(c, STR("/api/v1/audit/verify"), &answer);
 	if (code) return code;
-	if (json_bool(json_get(answer, "whole"), false)) return verdict(c, &v, true, NULL);
+	if (json_bool(json_get(answer, "whole"), false)) return verdict(c, &v, NULL);
 	struct str reason = json_str(json_get(answer, "why"));
-	return verdict(c, &v, false, str_c(&c->arena, reason));
+	return verdict(c, &v, str_c(&c->arena, reason));
 }

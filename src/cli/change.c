@@ -4,11 +4,19 @@
 
 /* Verbs that change something: one POST each, answered with what became of it. */
 
+/* "approve 01KA...: on record, by alice". */
+static int told(struct cli *c, const struct json *answer) {
+	struct str id = json_str(json_get(answer, "id")), by = json_str(json_get(answer, "by"));
+	struct str words = str_printf(&c->arena, "%s" STR_FMT STR_FMT ": on record, by " STR_FMT "\n", c->verb->name,
+	                              STR_ARG(id.n ? STR(" ") : id), STR_ARG(id), STR_ARG(by));
+	return cli_print(c, words);
+}
+
 static int post(struct cli *c, struct str path) {
 	const struct json *answer = NULL;
 	struct str why = args_get(&c->args, "why"), duration = args_get(&c->args, "for"),
 			   scope = args_get(&c->args, "scope");
-	struct buf body, out;
+	struct buf body;
 	int64_t for_ns = 0;
 
 	if (duration.p && (duration_parse(duration, &for_ns) || for_ns <= 0))
@@ -23,13 +31,8 @@ static int post(struct cli *c, struct str path) {
 	int code = client_post(c, path, buf_get(&body), &answer);
 	buf_done(&body);
 	if (code) return code;
-	buf_init(&out, 0);
-	o = json_out(&out);
-	json_put_value(&o, answer);
-	buf_byte(&out, '\n');
-	cli_print(c, buf_get(&out));
-	buf_done(&out);
-	return EXIT_DONE;
+	if (c->format == OUT_TABLE) return told(c, answer);
+	return print_object(c, answer);
 }
 
 static int on_id(struct cli *c, const char *kind, const char *what) {
@@ -55,9 +58,15 @@ int verb_incident_wrong(struct cli *c) {
 int verb_incident_mute(struct cli *c) {
 	return on_id(c, "incidents", "mute");
 }
+static int on_everything(struct cli *c, struct str path) {
+	if (c->args.positional_count)
+		return cli_fail(c, EXIT_USAGE, "%s takes no argument; --scope names a part", c->verb->name);
+	return post(c, path);
+}
+
 int verb_pause(struct cli *c) {
-	return post(c, STR("/api/v1/pause"));
+	return on_everything(c, STR("/api/v1/pause"));
 }
 int verb_resume(struct cli *c) {
-	return post(c, STR("/api/v1/resume"));
+	return on_everything(c, STR("/api/v1/resume"));
 }

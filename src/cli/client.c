@@ -3,7 +3,8 @@
 
 #include "cli/setup.h"
 
-#define ANSWER_MAX (64 << 20)
+#define ANSWER_MAX    (64 << 20)
+#define LOCAL_WAIT_NS NS_PER_MIN
 
 struct exchange {
 	int status;
@@ -50,15 +51,23 @@ static struct str reason(struct cli *c, const struct exchange *x) {
 	return s.p ? s : json_str(json_get(e, "message"));
 }
 
-static int answered(struct cli *c, struct str path, struct exchange *x, const struct json **out) {
+static int code_of(int status, bool changes) {
+	switch (status) {
+	case 401:
+	case 403: return EXIT_REFUSED;
+	case 404: return EXIT_NEGATIVE;
+	case 409: return changes ? EXIT_REFUSED : EXIT_USAGE; /* reading: an ID that begins more than one thing */
+	default: return status >= 500 ? EXIT_UNREACHABLE : EXIT_USAGE;
+	}
+}
+
+static int answered(struct cli *c, const struct http_request *r, struct exchange *x, const struct json **out) {
 	struct why why = { "" };
 	if (x->status / 100 != 2) {
 		struct str words = reason(c, x);
-		int code = x->status == 401 || x->status == 403 || x->status == 409 ? EXIT_REFUSED
-		           : x->status == 404                                       ? EXIT_NEGATIVE
-		           : x->status >= 500                                       ? EXIT_UNREACHABLE
-		                                                                    : EXIT_USAGE;
-		return cli_fail(c, code, STR_FMT " answered %d%s" STR_FMT, STR_ARG(path), x->status, words.n ? ": " : "",
+		int code = code_of(x->status, !str_is(r->method, "GET"));
+		if (words.n && !c->verbose) return cli_fail(c, code, STR_FMT, STR_ARG(words));
+		return cli_fail(c, code, STR_FMT " answered %d%s" STR_FMT, STR_ARG(r->url), x->status, words.n ? ": " : "",
 		                STR_ARG(words));
 	}
 	struct str text = str_copy(&c->arena, buf_get(&x->body));
@@ -94,7 +103,7 @@ static int call(struct cli *c, struct str method, struct str path, struct str bo
 	                        "cannot reach " STR_FMT
 	                        ": %s; is `flyball run` up there? --server or FLYBALL_SERVER names another",
 	                        STR_ARG(c->server), why.text[0] ? why.text : err_text(e))
-	             : answered(c, path, &x, out);
+	             : answered(c, &r, &x, out);
 	buf_done(&x.body);
 	return code;
 }
@@ -107,7 +116,20 @@ int client_post(struct cli *c, struct str path, struct str body, const struct js
 	return call(c, STR("POST"), path, body.n ? body : STR("{}"), out);
 }
 
-int client_local(struct cli *c) {
+/* Every part that was asked for has read what lies there. */
+static int local_ready(struct cli *c) {
+	int64_t until = clock_mono(c->world->clock).ns + LOCAL_WAIT_NS;
+	while (!daemon_ready(c->local)) {
+		if (daemon_step(c->local)) continue;
+		if (c->world->process->ops->stopping(c->world->process)) return cli_fail(c, EXIT_UNREACHABLE, "interrupted");
+		struct mono now = clock_mono(c->world->clock);
+		if (now.ns > until) return cli_fail(c, EXIT_UNREACHABLE, "what is saved could not be read within a minute");
+		world_linux_wait(c->real, (struct mono){ now.ns + 10 * NS_PER_MS });
+	}
+	return EXIT_DONE;
+}
+
+int client_local(struct cli *c, unsigned roles) {
 	struct why why = { "" };
 	struct config *config = arena_new(&c->arena, struct config);
 	bool there = false;
@@ -121,8 +143,10 @@ int client_local(struct cli *c) {
 		                STR_ARG(dir));
 	e = config_parse(&c->arena, STR("listen: {api: 0}"), "(defaults)", config, &why);
 	if (!e) e = setup_state(c, &c->arena, config, &why);
-	if (!e) e = daemon_open(c->world, config, ROLE_API, &c->local, &why);
+	if (!e) e = daemon_open(c->world, config, roles, &c->local, &why);
+	if (e == ERR_BUSY)
+		return cli_fail(c, EXIT_UNREACHABLE, "%s; to ask the daemon that runs there, leave out --state", why.text);
 	if (e) return cli_fail(c, EXIT_UNREACHABLE, "%s", why.text[0] ? why.text : err_text(e));
 	c->server = str_printf(&c->arena, "http://127.0.0.1:%d", daemon_port(c->local, "api"));
-	return EXIT_DONE;
+	return local_ready(c);
 }

@@ -1,5 +1,4 @@
-#include <stdio.h>
-
+#include "base/yaml.h"
 #include "cli/setup.h"
 #include "cli/verbs.h"
 #include "daemon/version.h"
@@ -12,34 +11,54 @@ static enum err positional_is_config(struct cli *c, struct why *why) {
 	return OK;
 }
 
+static int told(struct cli *c, const struct config *config) {
+	struct str path = setup_path(c);
+	return cli_print(c, str_printf(&c->arena, STR_FMT " is right: %zu handlers, %zu services mapped, %zu tokens\n",
+	                               STR_ARG(path.p ? path : STR("the built-in configuration")),
+	                               config->control.handler_count, config->service_count, config->token_count));
+}
+
 int verb_config_check(struct cli *c) {
 	struct config config;
 	struct why why = { "" };
+	CLEANUP(buf_done) struct buf b;
+	buf_init(&b, 0);
 	enum err e = positional_is_config(c, &why);
 	if (!e) e = setup_config(c, &config, &why);
 	if (e) return cli_fail(c, EXIT_USAGE, "%s", why.text[0] ? why.text : err_text(e));
-	if (!c->quiet)
-		fprintf(stderr, "ok: %zu handlers, %zu services mapped, %zu tokens\n", config.control.handler_count,
-		        config.service_count, config.token_count);
-	return EXIT_DONE;
+	if (c->quiet) return EXIT_DONE;
+	if (c->format == OUT_TABLE) return told(c, &config);
+	struct json_out o = json_out(&b);
+	json_begin_object(&o);
+	json_kv_bool(&o, "ok", true);
+	json_kv_str(&o, "file", setup_path(c));
+	json_kv_int(&o, "handlers", (int64_t)config.control.handler_count);
+	json_kv_int(&o, "services", (int64_t)config.service_count);
+	json_kv_int(&o, "tokens", (int64_t)config.token_count);
+	json_end_object(&o);
+	return print_made(c, NULL, &b);
 }
 
+/* What is shown is YAML; the other forms are that, read back. */
 int verb_config_show(struct cli *c) {
 	struct config config;
 	struct why why = { "" };
-	struct buf b;
+	const struct json *v = NULL;
+	CLEANUP(buf_done) struct buf b;
+	buf_init(&b, 0);
 	enum err e = positional_is_config(c, &why);
 	if (!e) e = setup_config(c, &config, &why);
 	if (e) return cli_fail(c, EXIT_USAGE, "%s", why.text[0] ? why.text : err_text(e));
-	buf_init(&b, 0);
 	config_show(&config, &b);
-	int code = cli_print(c, buf_get(&b));
-	buf_done(&b);
-	return code;
+	if (c->format == OUT_TABLE) return cli_print(c, buf_get(&b));
+	e = yaml_parse(&c->arena, buf_get(&b), &v, &why);
+	return e ? cli_fail(c, EXIT_UNREACHABLE, "%s", why.text[0] ? why.text : err_text(e)) : print_object(c, v);
 }
 
 int verb_version(struct cli *c) {
-	if (c->format == OUT_JSON || c->format == OUT_JSONL)
-		return cli_print(c, STR("{\"version\":\"" FLYBALL_VERSION "\"}\n"));
-	return cli_print(c, STR("flyball " FLYBALL_VERSION "\n"));
+	CLEANUP(buf_done) struct buf b;
+	buf_init(&b, 0);
+	if (c->format == OUT_TABLE) return cli_print(c, STR("flyball " FLYBALL_VERSION "\n"));
+	buf_c(&b, "{\"version\":\"" FLYBALL_VERSION "\"}");
+	return print_made(c, NULL, &b);
 }

@@ -42,13 +42,6 @@ int cli_code(enum err e) {
 	}
 }
 
-int cli_print(const struct cli *c, struct str text) {
-	(void)c;
-	if (text.n && fwrite(text.p, 1, text.n, stdout) != text.n) return EXIT_DONE;
-	fflush(stdout);
-	return EXIT_DONE;
-}
-
 enum err cli_read(struct cli *c, struct arena *a, struct str path, size_t max, struct str *out, struct why *why) {
 	if (!str_is(path, "-")) return disk_read_file(c->world->disk, a, str_c(a, path), max, out, why);
 	struct buf b;
@@ -61,23 +54,26 @@ enum err cli_read(struct cli *c, struct arena *a, struct str path, size_t max, s
 	return e;
 }
 
-static void usage(FILE *to) {
-	fputs("Flyball, a governor for cloud infrastructure: watches, finds, explains, corrects.\n\nUsage: flyball VERB "
-	      "[OPTIONS]\n\n",
-	      to);
-	for (const struct verb *v = verbs; v->name; v++) fprintf(to, "  %-18s %s\n", v->name, v->summary);
-	fputs("\n`flyball help VERB` shows its options and an example.\n", to);
+static int usage(struct cli *c, bool asked) {
+	CLEANUP(buf_done) struct buf b;
+	buf_init(&b, 0);
+	buf_c(&b, "Flyball, a governor for cloud infrastructure: watches, finds, explains, corrects.\n\n"
+	          "Usage: flyball VERB [OPTIONS]\n\n");
+	for (const struct verb *v = verbs; v->name; v++) buf_printf(&b, "  %-18s %s\n", v->name, v->summary);
+	buf_c(&b, "\n`flyball help VERB` shows its options and an example.\n");
+	if (asked) return cli_print(c, buf_get(&b));
+	fwrite(b.p, 1, b.n, stderr);
+	return EXIT_USAGE;
 }
 
-static void help(const struct verb *v, FILE *to) {
-	struct buf b;
+static int help(struct cli *c, const struct verb *v) {
+	CLEANUP(buf_done) struct buf b;
 	buf_init(&b, 0);
 	buf_printf(&b, "%s\n\nUsage: flyball %s%s%s\n\n", v->summary, v->name, v->usage[0] ? " " : "", v->usage);
 	args_help(v->options, &b);
 	args_help(common_options, &b);
 	buf_printf(&b, "\nExample:\n  %s\n", v->example);
-	fwrite(b.p, 1, b.n, to);
-	buf_done(&b);
+	return cli_print(c, buf_get(&b));
 }
 
 /* The verb that `words` begin with ("config check" before "config"), and how many words it took. */
@@ -98,37 +94,69 @@ static const struct verb *find(int n, char **words, int *took) {
 	return NULL;
 }
 
-static int unknown(const char *word) {
+static bool in_group(const struct verb *v, const char *word) {
+	size_t n = strlen(word);
+	return strncmp(v->name, word, n) == 0 && v->name[n] == ' ';
+}
+
+/* "config" alone: the verbs that begin so. False: none does. */
+static bool group(struct buf *b, const char *word) {
+	bool any = false;
+	for (const struct verb *v = verbs; v->name; v++) {
+		if (!in_group(v, word)) continue;
+		buf_printf(b, "  %-18s %s\n", v->name, v->summary);
+		any = true;
+	}
+	return any;
+}
+
+static const char *nearest(int n, char **words) {
 	const char *best = "help";
 	size_t least = SIZE_MAX;
+	char two[80] = "";
+	if (n > 1) snprintf(two, sizeof two, "%s %s", words[0], words[1]);
 	for (const struct verb *v = verbs; v->name; v++) {
-		size_t d = str_distance(str_of(word), str_of(v->name));
+		size_t one = str_distance(str_of(words[0]), str_of(v->name));
+		size_t d = n > 1 ? str_distance(str_of(two), str_of(v->name)) : one;
+		d = d < one ? d : one;
 		if (d < least) least = d, best = v->name;
 	}
-	return cli_fail(NULL, EXIT_USAGE, "there is no verb '%s', did you mean '%s'? `flyball help` lists them", word,
-	                best);
+	return best;
+}
+
+static int unknown(struct cli *c, int n, char **words, bool helping) {
+	CLEANUP(buf_done) struct buf b;
+	buf_init(&b, 0);
+	bool grouped = group(&b, words[0]);
+	for (int i = 1; i < n; i++) helping |= strcmp(words[i], "-h") == 0 || strcmp(words[i], "--help") == 0;
+	if (grouped && helping) return cli_print(c, buf_get(&b));
+	if (grouped && (n == 1 || words[1][0] == '-'))
+		return cli_fail(c, EXIT_USAGE, "'%s' needs one word more:\n%.*s", words[0], (int)b.n - 1, b.p);
+	if (words[0][0] == '-')
+		return cli_fail(c, EXIT_USAGE,
+		                "options come after the verb: flyball VERB %s ...; `flyball help` lists the verbs", words[0]);
+	return cli_fail(c, EXIT_USAGE, "there is no verb '%s%s%s', did you mean '%s'? `flyball help` lists them", words[0],
+	                grouped ? " " : "", grouped ? words[1] : "", nearest(n, words));
 }
 
 static enum err read_token(struct cli *c, struct why *why) {
 	struct process *p = c->world->process;
 	struct str file = args_get(&c->args, "token-file");
-	c->token = p->ops->env(p, "FLYBALL_TOKEN");
+	c->token = str_trim(p->ops->env(p, "FLYBALL_TOKEN"));
 	if (!file.p) return OK;
 	enum err e = cli_read(c, &c->arena, file, 4096, &c->token, why);
 	c->token = str_trim(c->token);
+	if (!e && !c->token.n) e = why_set(why, ERR_INVALID, STR_FMT ": no token is in it", STR_ARG(file));
 	return e;
 }
 
-static enum err settle_options(struct cli *c, struct why *why) {
+static enum err settle_options(struct cli *c, const struct verb *v, struct why *why) {
 	struct process *p = c->world->process;
-	struct str format = args_get(&c->args, "output");
 	int64_t seed = 1;
 
 	c->terminal = isatty(1);
-	c->format = c->terminal ? OUT_TABLE : OUT_JSON;
-	if (format.p && !out_format_parse(format, &c->format))
-		return why_set(why, ERR_INVALID, "--output takes table, csv, json or jsonl, not '" STR_FMT "'",
-		               STR_ARG(format));
+	enum err e = cli_format(c, v, why);
+	if (e) return e;
 	c->color = c->terminal && !args_has(&c->args, "no-color") && !p->ops->env(p, "NO_COLOR").n;
 	c->quiet = args_has(&c->args, "quiet");
 	c->verbose = args_has(&c->args, "verbose");
@@ -136,55 +164,45 @@ static enum err settle_options(struct cli *c, struct why *why) {
 	if (!c->server.p) c->server = p->ops->env(p, "FLYBALL_SERVER");
 	if (!c->server.n) c->server = STR("http://127.0.0.1:8555");
 	while (c->server.n && c->server.p[c->server.n - 1] == '/') c->server.n--;
-	enum err e = args_int(&c->args, "seed", 1, 0, INT64_MAX, &seed, why);
+	e = args_int(&c->args, "seed", 1, 0, INT64_MAX, &seed, why);
 	c->seed = (uint64_t)seed;
 	return e ? e : read_token(c, why);
+}
+
+/* -q: results and errors. -v: everything. Both: everything. */
+static enum log_level level_of(const struct args *a) {
+	return args_has(a, "verbose") ? LOG_DEBUG : args_has(a, "quiet") ? LOG_ERROR : LOG_INFO;
 }
 
 static int run(struct cli *c, const struct verb *v, int argc, char **argv) {
 	struct why why = { "" };
 	enum err e = args_parse(argc, (const char *const *)argv, v->options, common_options, &c->args, &why);
-	if (!e && args_has(&c->args, "help")) {
-		help(v, stdout);
-		return EXIT_DONE;
-	}
+	if (!e && args_has(&c->args, "help")) return help(c, v);
 	if (e) return cli_fail(c, EXIT_USAGE, "%s: %s; `flyball help %s` shows how", v->name, why.text, v->name);
 	c->verb = v;
-	struct world_linux_opts o = { .log_level = args_has(&c->args, "verbose") ? LOG_DEBUG : LOG_INFO, .log_fd = 2 };
+	struct world_linux_opts o = { .log_level = level_of(&c->args), .log_fd = 2 };
 	e = world_linux_open(o, &c->real, &why);
 	if (e) return cli_fail(c, EXIT_UNREACHABLE, "%s", why.text[0] ? why.text : err_text(e));
 	c->world = world_linux_world(c->real);
 	arena_init(&c->arena, 0);
-	e = settle_options(c, &why);
+	e = settle_options(c, v, &why);
 	int code = e ? cli_fail(c, cli_code(e), "%s", why.text) : v->run(c);
 	daemon_close(c->local);
 	arena_done(&c->arena);
 	world_linux_close(c->real);
-	return code;
+	return code > c->out_code ? code : c->out_code;
 }
 
 int main(int argc, char **argv) {
 	struct cli c = { 0 };
 	int took = 0;
 	argc--, argv++;
-	if (argc == 0) {
-		usage(stderr);
-		return EXIT_USAGE;
-	}
-	bool helping = strcmp(argv[0], "help") == 0;
-	if (helping || strcmp(argv[0], "-h") == 0 || strcmp(argv[0], "--help") == 0) {
-		argc--, argv++;
-		if (argc == 0) {
-			usage(stdout);
-			return EXIT_DONE;
-		}
-	}
+	bool helping =
+		argc && (strcmp(argv[0], "help") == 0 || strcmp(argv[0], "-h") == 0 || strcmp(argv[0], "--help") == 0);
+	if (helping) argc--, argv++;
+	if (argc == 0) return usage(&c, helping);
 	if (strcmp(argv[0], "--version") == 0) argv[0] = (char[]){ "version" };
 	const struct verb *v = find(argc, argv, &took);
-	if (!v) return unknown(argv[0]);
-	if (helping) {
-		help(v, stdout);
-		return EXIT_DONE;
-	}
-	return run(&c, v, argc - took, argv + took);
+	if (!v) return unknown(&c, argc, argv, helping);
+	return helping ? help(&c, v) : run(&c, v, argc - took, argv + took);
 }

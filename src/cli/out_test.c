@@ -35,4 +35,70 @@ TEST(json_prints_the_objects_whole) {
 	prints(t, OUT_JSONL, "[{\"id\":1},{\"id\":2}]", "{\"id\":1}\n{\"id\":2}\n");
 }
 
-RUN(a_table_lines_up_and_hides_control_bytes, csv_quotes_what_must_be_quoted, json_prints_the_objects_whole)
+/* Pages are one table: a header once, columns that keep their place or move outwards. */
+TEST(pages_have_one_header) {
+	static const char *const pages[] = { "[{\"id\":\"a\"}]", "[]", "[{\"id\":\"longer\",\"tags\":[1]}]",
+		                                 "[{\"id\":\"b\"}]" };
+	static const struct {
+		enum out_format format;
+		const char *want;
+	} cases[] = {
+		{ OUT_TABLE, "ID  CAUSE  TAGS\na          \nlonger         1\nb              \n" },
+		{ OUT_CSV, "id,cause.entity,tags\na,,\nlonger,,1\nb,,\n" },
+		{ OUT_JSONL, "{\"id\":\"a\"}\n{\"id\":\"longer\",\"tags\":[1]}\n{\"id\":\"b\"}\n" },
+		{ OUT_JSON, "[{\"id\":\"a\"},{\"id\":\"longer\",\"tags\":[1]},{\"id\":\"b\"}]\n" },
+	};
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		struct out_table table = { .format = cases[i].format, .columns = columns };
+		CLEANUP(buf_done) struct buf b;
+		buf_init(&b, 0);
+		for (size_t k = 0; k < sizeof pages / sizeof *pages; k++) {
+			const struct json *array = NULL;
+			EXPECT_OK(json_parse(t->arena, str_of(pages[k]), &array, NULL));
+			out_page(&b, &table, array);
+		}
+		out_end(&b, &table);
+		if (!str_is(buf_get(&b), cases[i].want)) test_fail(t, __FILE__, __LINE__, str_c(t->arena, buf_get(&b)));
+	}
+}
+
+static void object(struct t *t, enum out_format f, const char *json, const char *want) {
+	const struct json *v = NULL;
+	CLEANUP(buf_done) struct buf b;
+	buf_init(&b, 0);
+	EXPECT_OK(json_parse(t->arena, str_of(json), &v, NULL));
+	out_object(&b, f, v);
+	if (!str_is(buf_get(&b), want)) test_fail(t, __FILE__, __LINE__, str_c(t->arena, buf_get(&b)));
+}
+
+TEST(an_object_is_printed_in_every_form) {
+	static const char *const v =
+		"{\"a\":{\"b\":1.50,\"c\":[\"x\",\"y\"]},\"d\":[{\"e\":\"f,\\u0007\"}],\"g\":null,\"h\":[]}";
+	object(t, OUT_JSON, "{\"a\":1}", "{\"a\":1}\n");
+	object(t, OUT_JSONL, "{\"a\":1}", "{\"a\":1}\n");
+	object(t, OUT_CSV, v, "field,value\na.b,1.50\na.c,\"x,y\"\nd.0.e,\"f,\a\"\ng,\nh,\n");
+	object(t, OUT_TABLE, v, "FIELD  VALUE\na.b    1.50\na.c    x,y\nd.0.e  f, \ng      \nh      \n");
+	object(t, OUT_CSV, "{}", "field,value\n");
+}
+
+TEST(tables_round_for_people_and_csv_does_not) {
+	static const struct out_column styled[] = {
+		{ "T", "t", OUT_TIME }, { "N", "n", OUT_ROUND }, { "S", "s", OUT_SHARE }, COLUMN_END
+	};
+	const struct json *array = NULL;
+	CLEANUP(buf_done) struct buf b;
+	buf_init(&b, 0);
+	EXPECT_OK(json_parse(
+		t->arena,
+		STR("[{\"t\":\"2026-01-05T10:03:12.250Z\",\"n\":0.62209114,\"s\":0.0544},{\"t\":\"soon\",\"n\":\"x\"}]"),
+		&array, NULL));
+	out_rows(&b, OUT_TABLE, styled, array);
+	EXPECT(str_is(buf_get(&b),
+	              "T                    N      S\n2026-01-05 10:03:12  0.622  5.44 %\nsoon                 x      \n"));
+	buf_clear(&b);
+	out_rows(&b, OUT_CSV, styled, array);
+	EXPECT(str_is(buf_get(&b), "t,n,s\n2026-01-05T10:03:12.250Z,0.62209114,0.0544\nsoon,x,\n"));
+}
+
+RUN(a_table_lines_up_and_hides_control_bytes, csv_quotes_what_must_be_quoted, json_prints_the_objects_whole,
+    pages_have_one_header, an_object_is_printed_in_every_form, tables_round_for_people_and_csv_does_not)

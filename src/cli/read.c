@@ -1,176 +1,190 @@
-#include <stdio.h>
-#include <string.h>
+#include "cli/read.h"
 
-#include "base/param.h"
-#include "cli/cli.h"
+#include <stdio.h>
+#include <unistd.h>
+
+#include "cli/card.h"
 #include "cli/verbs.h"
 
 /* Verbs that read: one GET each, printed as rows or whole. */
 
 static const struct out_column incident_columns[] = {
-	{ "ID", "id" },       { "STATE", "state" },     { "OPENED", "opened" },     { "SEVERITY", "severity" },
-	{ "CAUSE", "cause" }, { "KIND", "cause_kind" }, { "ENTITIES", "entities" }, { "RESOLVED", "resolved" },
+	{ "ID", "id" },
+	{ "STATE", "state" },
+	{ "FOUND (UTC)", "opened", OUT_TIME },
+	{ "OVER (UTC)", "resolved", OUT_TIME },
+	{ "SEVERITY", "severity", OUT_ROUND },
+	{ "KIND", "cause_kind" },
+	{ "CAUSE", "cause" },
+	{ "SEEN AT", "entities" },
 	COLUMN_END,
 };
 static const struct out_column action_columns[] = {
-	{ "ID", "id" },     { "STATE", "state" },       { "KIND", "kind" },         { "SUMMARY", "summary" },
-	{ "MODE", "mode" }, { "DECISION", "decision" }, { "INCIDENT", "incident" }, COLUMN_END,
-};
-static const struct out_column event_columns[] = {
-	{ "TIME", "time" },         { "TYPE", "type" }, { "SUBJECT", "subject" },
-	{ "SEVERITY", "severity" }, { "ID", "id" },     COLUMN_END,
+	{ "ID", "id" },
+	{ "STATE", "state" },
+	{ "PLANNED (UTC)", "times.planned", OUT_TIME },
+	{ "WHAT", "summary" },
+	{ "HANDLER", "handler" },
+	{ "MODE", "mode" },
+	{ "INCIDENT", "incident" },
+	COLUMN_END,
 };
 static const struct out_column coverage_columns[] = {
-	{ "ENTITY", "entity" }, { "SOURCE", "source" },     { "SAMPLING", "sampling" },        { "MODEL", "model" },
-	{ "PODS", "pods" },     { "WORKLOAD", "workload" }, { "WHY NOT", "workload_missing" }, COLUMN_END,
+	{ "SERVICE", "entity" },
+	{ "REQUESTS FROM", "source" },
+	{ "SAMPLED", "sampling", OUT_SHARE },
+	{ "MODEL", "model" },
+	{ "PODS", "pods" },
+	{ "ACTS ON", "acts_on.object" },
+	{ "FOUND BY", "acts_on.mapped_by" },
+	{ "WHY NOT", "acts_on_missing" },
+	COLUMN_END,
 };
 static const struct out_column graph_columns[] = {
-	{ "FROM", "from" },     { "TO", "to" },         { "KIND", "kind" }, { "CALLS/S", "calls_per_s" },
-	{ "FAILED", "failed" }, { "MEAN S", "mean_s" }, COLUMN_END,
+	{ "FROM", "from" },
+	{ "TO", "to" },
+	{ "KIND", "kind" },
+	{ "CALLS/S", "calls_per_s", OUT_ROUND },
+	{ "FAILED", "failed", OUT_SHARE },
+	{ "MEAN S", "mean_s", OUT_ROUND },
+	COLUMN_END,
 };
 
-static int print_whole(struct cli *c, const struct json *v) {
-	struct buf b;
-	buf_init(&b, 0);
-	struct json_out o = json_out(&b);
-	json_put_value(&o, v);
-	buf_byte(&b, '\n');
-	int code = cli_print(c, buf_get(&b));
-	buf_done(&b);
-	return code;
+/* To a person who would otherwise wonder. */
+static void hint(const struct cli *c, const char *words) {
+	if (!c->quiet && isatty(2)) fprintf(stderr, "%s\n", words);
 }
 
-static int print_rows(struct cli *c, const struct out_column *columns, const struct json *answer) {
-	const struct json *items = json_get(answer, "items");
-	if (!items) items = json_get(answer, "services");
-	struct buf b;
-	buf_init(&b, 0);
-	out_rows(&b, c->format, columns, items ? items : answer);
-	int code = cli_print(c, buf_get(&b));
-	buf_done(&b);
-	return code;
-}
-
-/* On a terminal the answer's own words (`text`), else the whole answer. */
-static int print_text(struct cli *c, const struct json *answer) {
-	struct str text = json_str(json_get(answer, "text"));
-	if (c->format != OUT_TABLE || !text.n) return print_whole(c, answer);
-	cli_print(c, text);
-	return text.p[text.n - 1] == '\n' ? EXIT_DONE : cli_print(c, STR("\n"));
-}
-
-/* A path with ?limit=... and what else was given. ERR: printed. */
-static int listing(struct cli *c, const char *path, struct str *out) {
-	struct why why = { "" };
-	struct str since = args_get(&c->args, "since"), type = args_get(&c->args, "type");
-	int64_t limit = 100, ns = 0;
-	if (args_int(&c->args, "limit", 100, 1, 1000, &limit, &why)) return cli_fail(c, EXIT_USAGE, "%s", why.text);
-	*out = str_printf(&c->arena, "%s?limit=%lld", path, (long long)limit);
-	if (since.p) {
-		char text[32];
-		if (duration_parse(since, &ns) || ns <= 0)
-			return cli_fail(c, EXIT_USAGE, "--since takes a duration like 30m or 24h, not '" STR_FMT "'",
-			                STR_ARG(since));
-		wall_format((struct wall){ clock_wall(c->world->clock).ns - ns }, text);
-		*out = str_printf(&c->arena, STR_FMT "&since=%s", STR_ARG(*out), text);
+/* Rows, or for people who watch a word where there are none. */
+static int list(struct cli *c, const struct out_column *columns, const struct json *items, const char *none) {
+	if (c->format == OUT_TABLE && c->terminal && (!items || !items->child)) {
+		hint(c, none);
+		return EXIT_DONE;
 	}
-	for (size_t i = 0; i < type.n; i++)
-		if (type.p[i] != '_' && (type.p[i] < 'A' || type.p[i] > 'Z'))
-			return cli_fail(c, EXIT_USAGE, "--type takes a name like INCIDENT_OPENED, not '" STR_FMT "'",
-			                STR_ARG(type));
-	if (type.n) *out = str_printf(&c->arena, STR_FMT "&type=" STR_FMT, STR_ARG(*out), STR_ARG(type));
-	return EXIT_DONE;
+	return print_rows(c, columns, items);
 }
 
-static int get(struct cli *c, struct str path, const struct json **out) {
-	int code = client_local(c);
+/* As a table the answer's own words, else all of it. */
+static int words_or_whole(struct cli *c, const struct json *answer) {
+	struct str text = json_str(json_get(answer, "text"));
+	if (c->format != OUT_TABLE || !text.n) return print_object(c, answer);
+	return cli_print(c, text);
+}
+
+int read_get(struct cli *c, struct str path, const struct json **out) {
+	int code = client_local(c, ROLE_API);
 	return code ? code : client_get(c, path, out);
 }
 
-/* LIST without an argument, one whole with ID. */
-static int list_or_one(struct cli *c, const char *path, const struct out_column *columns) {
+/* A directory without a checkpoint, or with one that cannot be read, shows nothing: that is told. */
+static int checkpoint_there(struct cli *c) {
 	const struct json *answer = NULL;
-	struct str where = { 0 };
-	if (c->args.positional_count > 1) return cli_fail(c, EXIT_USAGE, "%s takes at most one ID", c->verb->name);
-	int code = EXIT_DONE;
-	if (c->args.positional_count)
-		where = str_printf(&c->arena, "%s/" STR_FMT, path, STR_ARG(c->args.positional[0]));
-	else
-		code = listing(c, path, &where);
-	if (!code) code = get(c, where, &answer);
+	struct str dir = args_get(&c->args, "state");
+	int code = dir.p ? client_get(c, STR("/api/v1/status"), &answer) : EXIT_DONE;
+	if (code || !dir.p) return code;
+	const struct json *observe = json_path(answer, "parts.observe.status");
+	struct str refused = json_str(json_get(observe, "refused_checkpoint"));
+	if (refused.n)
+		return cli_fail(c, EXIT_USAGE, STR_FMT ": what is saved there cannot be used: " STR_FMT, STR_ARG(dir),
+		                STR_ARG(refused));
+	if (json_int(json_get(observe, "checkpoint_generation"), 0) > 0) return EXIT_DONE;
+	return cli_fail(c, EXIT_NEGATIVE,
+	                STR_FMT
+	                " holds no checkpoint yet: a daemon that has seen telemetry saves one every minute, and when "
+	                "it is stopped",
+	                STR_ARG(dir));
+}
+
+/* Of what the observer knows: a directory holds it as well, in its checkpoint. */
+static int get_view(struct cli *c, struct str path, const struct json **out) {
+	int code = client_local(c, ROLE_API | ROLE_VIEW);
+	if (!code) code = checkpoint_there(c);
+	return code ? code : client_get(c, path, out);
+}
+
+static int no_argument(struct cli *c) {
+	if (!c->args.positional_count) return EXIT_DONE;
+	return cli_fail(c, EXIT_USAGE, "%s takes no argument, such as '" STR_FMT "'", c->verb->name,
+	                STR_ARG(c->args.positional[0]));
+}
+
+/* ---- incidents and actions ---- */
+
+struct rows {
+	const char *path, *none;
+	const struct out_column *columns;
+	void (*card)(const struct json *, struct buf *);
+};
+
+static int one(struct cli *c, const struct rows *r) {
+	const struct json *answer = NULL;
+	CLEANUP(buf_done) struct buf b;
+	buf_init(&b, 0);
+	int code = read_get(c, str_printf(&c->arena, "%s/" STR_FMT, r->path, STR_ARG(c->args.positional[0])), &answer);
 	if (code) return code;
-	return c->args.positional_count ? print_whole(c, answer) : print_rows(c, columns, answer);
+	if (c->format != OUT_TABLE) return print_object(c, answer);
+	r->card(answer, &b);
+	return cli_print(c, buf_get(&b));
+}
+
+static int all(struct cli *c, const struct rows *r) {
+	const struct json *answer = NULL;
+	struct why why = { "" };
+	int64_t limit = 100;
+	if (args_int(&c->args, "limit", 100, 1, 1000, &limit, &why)) return cli_fail(c, EXIT_USAGE, "%s", why.text);
+	int code = read_get(c, str_printf(&c->arena, "%s?limit=%lld", r->path, (long long)limit), &answer);
+	if (!code) code = list(c, r->columns, json_get(answer, "items"), r->none);
+	if (!code && json_str(json_get(answer, "next")).n) hint(c, "There are older ones: --limit N shows more.");
+	return code;
+}
+
+/* LIST without an argument, one whole with ID. */
+static int list_or_one(struct cli *c, const struct rows *r) {
+	if (c->args.positional_count > 1) return cli_fail(c, EXIT_USAGE, "%s takes at most one ID", c->verb->name);
+	return c->args.positional_count ? one(c, r) : all(c, r);
 }
 
 int verb_incidents(struct cli *c) {
-	return list_or_one(c, "/api/v1/incidents", incident_columns);
+	static const struct rows r = { "/api/v1/incidents", "No incident so far.", incident_columns, card_incident };
+	return list_or_one(c, &r);
 }
+
 int verb_actions(struct cli *c) {
-	return list_or_one(c, "/api/v1/actions", action_columns);
+	static const struct rows r = { "/api/v1/actions", "No action so far.", action_columns, card_action };
+	return list_or_one(c, &r);
 }
 
 int verb_explain(struct cli *c) {
 	const struct json *answer = NULL;
 	if (c->args.positional_count != 1) return cli_fail(c, EXIT_USAGE, "explain takes the ID of an incident or action");
-	int code = get(c, str_printf(&c->arena, "/api/v1/explain/" STR_FMT, STR_ARG(c->args.positional[0])), &answer);
-	return code ? code : print_text(c, answer);
+	int code = read_get(c, str_printf(&c->arena, "/api/v1/explain/" STR_FMT, STR_ARG(c->args.positional[0])), &answer);
+	return code ? code : words_or_whole(c, answer);
 }
+
+/* ---- what the daemon knows now ---- */
 
 int verb_status(struct cli *c) {
 	const struct json *answer = NULL;
-	int code = get(c, STR("/api/v1/status"), &answer);
-	return code ? code : print_text(c, answer);
+	int code = no_argument(c);
+	if (!code) code = client_local(c, ROLE_API | ROLE_VIEW);
+	if (!code) code = client_get(c, STR("/api/v1/status"), &answer);
+	return code ? code : words_or_whole(c, answer);
 }
 
 int verb_coverage(struct cli *c) {
 	const struct json *answer = NULL;
-	int code = get(c, STR("/api/v1/coverage"), &answer);
-	return code ? code : print_rows(c, coverage_columns, answer);
+	int code = no_argument(c);
+	if (!code) code = get_view(c, STR("/api/v1/coverage"), &answer);
+	if (code) return code;
+	return list(c, coverage_columns, json_get(answer, "services"),
+	            "No service is known yet: point an OpenTelemetry SDK or Collector at Flyball.");
 }
 
 int verb_graph(struct cli *c) {
 	const struct json *answer = NULL;
-	int code = get(c, STR("/api/v1/graph"), &answer);
+	int code = no_argument(c);
+	if (!code) code = get_view(c, STR("/api/v1/graph"), &answer);
 	if (code) return code;
-	const struct json *edges = json_get(answer, "edges");
-	return c->format == OUT_JSON ? print_whole(c, answer) : print_rows(c, graph_columns, edges ? edges : answer);
-}
-
-/* Where the page after this one begins: behind its last event. */
-static bool cursor(const struct json *answer, char *out, size_t n) {
-	const struct json *next = json_get(answer, "next");
-	if (!next || (next->kind != JSON_STRING && next->kind != JSON_NUMBER) || next->text.n >= n) return false;
-	memcpy(out, next->text.p, next->text.n);
-	out[next->text.n] = 0;
-	return true;
-}
-
-/* New events every second, until interrupted; each page has a memory of its own. */
-static int follow(struct cli *c, struct str path, const struct json *first) {
-	struct process *p = c->world->process;
-	struct arena kept = c->arena;
-	char after[64] = "0";
-	int code = EXIT_DONE;
-	(void)cursor(first, after, sizeof after);
-	while (!p->ops->stopping(p) && !code) {
-		const struct json *answer = NULL;
-		world_linux_wait(c->real, (struct mono){ clock_mono(c->world->clock).ns + NS_PER_SEC });
-		arena_init(&c->arena, 0);
-		code = client_get(c, str_printf(&c->arena, STR_FMT "&after=%s", STR_ARG(path), after), &answer);
-		if (!code) print_rows(c, event_columns, answer);
-		if (!code) (void)cursor(answer, after, sizeof after);
-		arena_done(&c->arena);
-	}
-	c->arena = kept;
-	return code;
-}
-
-int verb_events(struct cli *c) {
-	const struct json *answer = NULL;
-	struct str path = { 0 };
-	int code = listing(c, "/api/v1/events", &path);
-	if (!code) code = get(c, path, &answer);
-	if (code) return code;
-	print_rows(c, event_columns, answer);
-	return args_has(&c->args, "follow") ? follow(c, path, answer) : EXIT_DONE;
+	if (c->format == OUT_JSON) return print_object(c, answer);
+	return list(c, graph_columns, json_get(answer, "edges"), "No call is known yet: spans tell who calls whom.");
 }

@@ -30,7 +30,7 @@ int verb_rules_check(struct cli *c) {
 	static const struct out_column columns[] = {
 		{ "RULE", "rule" }, { "OK", "ok" }, { "REASON", "reason" }, COLUMN_END
 	};
-	const struct json *rules = NULL, *rows = NULL;
+	const struct json *rules = NULL;
 	bool all = true;
 	struct buf b;
 	if (c->args.positional_count != 1) return cli_fail(c, EXIT_USAGE, "rules check takes one FILE");
@@ -51,25 +51,19 @@ int verb_rules_check(struct cli *c) {
 		json_end_object(&o);
 	}
 	json_end_array(&o);
-	if (json_parse(&c->arena, buf_get(&b), &rows, NULL) == OK) {
-		struct buf printed;
-		buf_init(&printed, 0);
-		out_rows(&printed, c->format, columns, rows);
-		cli_print(c, buf_get(&printed));
-		buf_done(&printed);
-	}
+	code = print_made(c, columns, &b);
 	buf_done(&b);
-	return all ? EXIT_DONE : EXIT_NEGATIVE;
+	return code ? code : all ? EXIT_DONE : EXIT_NEGATIVE;
 }
 
 int verb_rules_test(struct cli *c) {
 	static const struct out_column columns[] = {
 		{ "RULE", "rule" }, { "MATCHES", "matches" }, { "FAILED", "failed" }, COLUMN_END
 	};
-	const struct json *rules = NULL, *event = NULL, *rows = NULL;
+	const struct json *rules = NULL, *event = NULL;
 	struct str text = { 0 };
 	struct why why = { "" };
-	struct buf b, printed;
+	struct buf b;
 	bool any = false;
 	if (c->args.positional_count != 2) return cli_fail(c, EXIT_USAGE, "rules test takes FILE EVENT");
 	int code = read_rules(c, c->args.positional[0], &rules);
@@ -78,7 +72,6 @@ int verb_rules_test(struct cli *c) {
 	if (!e) e = json_parse(&c->arena, text, &event, &why);
 	if (e) return bad(c, str_c(&c->arena, c->args.positional[1]), &why, e);
 	buf_init(&b, 0);
-	buf_init(&printed, 0);
 	struct json_out o = json_out(&b);
 	json_begin_array(&o);
 	json_each(rule, rules) {
@@ -101,11 +94,7 @@ int verb_rules_test(struct cli *c) {
 		json_end_object(&o);
 	}
 	json_end_array(&o);
-	if (!code && json_parse(&c->arena, buf_get(&b), &rows, NULL) == OK) {
-		out_rows(&printed, c->format, columns, rows);
-		cli_print(c, buf_get(&printed));
-	}
+	if (!code) code = print_made(c, columns, &b);
 	buf_done(&b);
-	buf_done(&printed);
 	return code ? code : any ? EXIT_DONE : EXIT_NEGATIVE;
 }

@@ -26,12 +26,12 @@ enum err setup_config(struct cli *c, struct config *out, struct why *why) {
 	return setup_read(c, &c->arena, setup_path(c), out, why);
 }
 
-static struct str usual_state(struct cli *c) {
+static struct str usual_state(struct cli *c, struct arena *a) {
 	struct process *p = c->world->process;
 	struct str xdg = p->ops->env(p, "XDG_STATE_HOME"), home = p->ops->env(p, "HOME");
 	if (p->ops->privileged(p)) return STR("/var/lib/flyball");
-	if (xdg.n) return str_printf(&c->arena, STR_FMT "/flyball", STR_ARG(xdg));
-	return str_printf(&c->arena, STR_FMT "/.local/state/flyball", STR_ARG(home));
+	if (xdg.n) return str_printf(a, STR_FMT "/flyball", STR_ARG(xdg));
+	return str_printf(a, STR_FMT "/.local/state/flyball", STR_ARG(home));
 }
 
 /* "sqlite://" and an absolute path. */
@@ -42,12 +42,12 @@ static struct str database(struct arena *a, struct str dir, const char *name) {
 enum err setup_state(struct cli *c, struct arena *a, struct config *out, struct why *why) {
 	struct str dir = args_get(&c->args, "state");
 	char full[4096];
-	if (!dir.n) dir = usual_state(c);
-	enum err e = c->world->disk->ops->make_dir(c->world->disk, str_c(&c->arena, dir));
+	if (!dir.n) dir = usual_state(c, a);
+	enum err e = c->world->disk->ops->make_dir(c->world->disk, str_c(a, dir));
 	if (e)
 		return why_set(why, e, "state directory " STR_FMT ": %s; give another with --state DIR", STR_ARG(dir),
 		               e == ERR_INVALID ? "a part of this path is not a directory" : err_text(e));
-	if (!world_linux_absolute(c->real, str_c(&c->arena, dir), full, sizeof full))
+	if (!world_linux_absolute(c->real, str_c(a, dir), full, sizeof full))
 		return why_set(why, ERR_INVALID, "state directory " STR_FMT ": the path is too long", STR_ARG(dir));
 	dir = str_copy(a, str_of(full));
 	if (!out->state.n) out->state = database(a, dir, "state.db");

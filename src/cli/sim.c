@@ -100,10 +100,9 @@ static const struct out_column row_columns[] = {
 	{ "faults", "faults" }, { "broken", "broken" },         COLUMN_END,
 };
 
-/* JSON lines as one array, printed as asked; `csv` is the default where nobody sees it. */
+/* JSON lines as one array, printed as asked. */
 static int print_lines(struct cli *c, const struct out_column *columns, const struct buf *lines, size_t count) {
-	const struct json *all = NULL;
-	struct buf array, out;
+	CLEANUP(buf_done) struct buf array;
 	buf_init(&array, 0);
 	buf_byte(&array, '[');
 	bool first = true;
@@ -117,16 +116,7 @@ static int print_lines(struct cli *c, const struct out_column *columns, const st
 		}
 	}
 	buf_byte(&array, ']');
-	struct why why = { "" };
-	enum err e = json_parse(&c->arena, buf_get(&array), &all, &why);
-	int code = e ? cli_fail(c, EXIT_UNREACHABLE, "a row cannot be read: %s", why.text) : EXIT_DONE;
-	buf_init(&out, 0);
-	enum out_format f = c->terminal || args_has(&c->args, "output") ? c->format : OUT_CSV;
-	if (!e) out_rows(&out, f, columns, all);
-	if (!e) cli_print(c, buf_get(&out));
-	buf_done(&out);
-	buf_done(&array);
-	return code;
+	return print_made(c, columns, &array);
 }
 
 static int any_broken(const struct buf *lines, size_t count) {
@@ -296,6 +286,17 @@ static int play_scenarios(struct cli *c, const struct shop_world *world, double 
 	return code;
 }
 
+static int list_faults(struct cli *c) {
+	static const struct out_column columns[] = {
+		{ "NAME", "name" }, { "WHERE", "where" }, { "UNIT", "unit" }, { "WHAT", "what" }, COLUMN_END,
+	};
+	CLEANUP(buf_done) struct buf b;
+	buf_init(&b, 0);
+	struct json_out o = json_out(&b);
+	plan_faults_list(&o);
+	return print_made(c, columns, &b);
+}
+
 int verb_simulate(struct cli *c) {
 	struct why why = { "" };
 	struct run_image image = { 0 };
@@ -305,20 +306,13 @@ int verb_simulate(struct cli *c) {
 	s.o = (struct simulate_opts){ .world = &world, .watch = &w, .twice = args_has(&c->args, "twice") };
 	s.faults = args_get(&c->args, "faults");
 	if (!s.faults.n) s.faults = STR("all");
-	if (str_is(s.faults, "list")) {
-		struct buf b;
-		buf_init(&b, 0);
-		plan_faults_list(&b);
-		int printed = cli_print(c, buf_get(&b));
-		buf_done(&b);
-		return printed;
-	}
+	if (str_is(s.faults, "list")) return list_faults(c);
 	int code = cli_world(c, &world);
 	if (!code) code = number(c, "rate", cli_world_rate(c, &world, SIMULATE_RATE), 0.1, 10000, &s.o.rate);
 	if (!code && c->args.positional_count) return play_scenarios(c, &world, s.o.rate);
 	if (!code) code = number(c, "hours", 0.5, 0.01, 24 * 366, &s.o.hours);
 	if (code) return code;
-	int64_t one = (int64_t)(c->seed ? c->seed : 1);
+	int64_t one = (int64_t)c->seed;
 	if (plan_faults_parse(s.faults, &s.o.faults, &why) || args_range(&c->args, "seeds", one, one, s.seeds, &why) ||
 	    args_int(&c->args, "jobs", 1, 1, 64, &s.jobs, &why))
 		return cli_fail(c, EXIT_USAGE, "%s", why.text);
@@ -494,10 +488,10 @@ static int experiment_report(struct experiment *x) {
 	if (!e && x->c->format != OUT_TABLE) {
 		struct json_out o = json_out(&out);
 		report_json(r, &o);
-		buf_byte(&out, '\n');
 	}
-	int code =
-		e ? cli_fail(x->c, EXIT_UNREACHABLE, "a row cannot be read: %s", why.text) : cli_print(x->c, buf_get(&out));
+	int code = e                           ? cli_fail(x->c, EXIT_UNREACHABLE, "a row cannot be read: %s", why.text)
+	           : x->c->format == OUT_TABLE ? cli_print(x->c, buf_get(&out))
+	                                       : print_made(x->c, NULL, &out);
 	buf_done(&out);
 	report_close(r);
 	return code;
@@ -540,7 +534,7 @@ int verb_experiment_mttd(struct cli *c) {
 	struct shop_world world;
 	struct experiment x = { .c = c, .progress = progress_begin(c) };
 	x.o = (struct mttd_opts){ .world = &world, .fast = &fast, .slow = &slow, .watch = &w };
-	int64_t one = (int64_t)(c->seed ? c->seed : 1);
+	int64_t one = (int64_t)c->seed;
 	int code = cli_world(c, &world);
 	if (!code) code = number(c, "rate", cli_world_rate(c, &world, MTTD_RATE), 0.1, 10000, &x.o.rate);
 	if (!code) code = number(c, "warm", MTTD_WARM_HOURS, 0.1, 24 * 366, &x.hours);

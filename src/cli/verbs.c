@@ -12,9 +12,13 @@ static const struct option run_options[] = {
 	{ "state", 0, "DIR", "Where state lives (default: /var/lib/flyball as root, else $XDG_STATE_HOME/flyball)." },
 	OPTION_END,
 };
+#define STATE_OPTION \
+	{ "state", 0, "DIR", "Read what a daemon that no longer runs left in DIR, instead of asking a server." }
+
 static const struct option config_options[] = { { "config", 'c', "FILE", "The configuration." }, OPTION_END };
+static const struct option state_options[] = { STATE_OPTION, OPTION_END };
 static const struct option read_options[] = {
-	{ "state", 0, "DIR", "Read what a daemon that no longer runs left in DIR, instead of asking a server." },
+	STATE_OPTION,
 	{ "limit", 0, "N", "At most so many, newest first (default 100)." },
 	OPTION_END,
 };
@@ -22,25 +26,30 @@ static const struct option event_options[] = {
 	{ "type", 0, "TYPE", "Only events of this type." },
 	{ "since", 0, "DURATION", "Only those of the last DURATION (30m, 24h)." },
 	{ "follow", 0, NULL, "Go on with new ones as they come." },
-	{ "state", 0, "DIR", "Read what a daemon that no longer runs left in DIR, instead of asking a server." },
-	{ "limit", 0, "N", "At most so many (default 100)." },
+	{ "limit", 0, "N", "At most so many, the newest (default 100; with --since: all)." },
+	STATE_OPTION,
 	OPTION_END,
 };
-static const struct option graph_options[] = {
-	{ "state", 0, "DIR", "Read what a daemon that no longer runs left in DIR." },
-	OPTION_END,
-};
-static const struct option why_options[] = {
-	{ "why", 0, "WORDS", "Why: goes on record." },
-	{ "for", 0, "DURATION", "For how long (default: until taken back)." },
-	{ "scope", 0, "SCOPE", "Only NAMESPACE, or service/NAME (default: everything)." },
-	OPTION_END,
-};
+#define WHY_OPTION \
+	{ "why", 0, "WORDS", "Why: goes on record." }
+#define FOR_OPTION \
+	{ "for", 0, "DURATION", "For how long: 30m, 2h (default: until taken back)." }
+#define SCOPE_OPTION \
+	{ "scope", 0, "SCOPE", "Only NAMESPACE, service/NAME, NAMESPACE/NAME or handler/NAME (default: everything)." }
+
+static const struct option why_options[] = { WHY_OPTION, OPTION_END };
+static const struct option mute_options[] = { WHY_OPTION, FOR_OPTION, OPTION_END };
+static const struct option pause_options[] = { WHY_OPTION, FOR_OPTION, SCOPE_OPTION, OPTION_END };
+static const struct option resume_options[] = { WHY_OPTION, SCOPE_OPTION, OPTION_END };
 static const struct option audit_options[] = {
-	{ "state", 0, "DIR", "Read what a daemon that no longer runs left in DIR." },
+	STATE_OPTION,
+	{ "limit", 0, "N", "At most so many, newest first (default 100)." },
+	OPTION_END,
+};
+static const struct option verify_options[] = {
+	STATE_OPTION,
 	{ "head", 0, "SEQ:HASH",
 	  "A head published earlier (from a log line): finds a cut tail and a rewritten chain too." },
-	{ "limit", 0, "N", "At most so many, newest first (default 100)." },
 	OPTION_END,
 };
 
@@ -86,18 +95,18 @@ static const struct option world_options[] = {
 
 const struct verb verbs[] = {
 	{ "demo", "[--seed N]", "Two faults in a simulated shop: seen, explained, corrected, verified.",
-	  "flyball demo --seed 2", demo_options, verb_demo },
+	  "flyball demo --seed 2", demo_options, verb_demo, FORMS_TEXT, PIPED_TABLE },
 	{ "run", "[-c FILE] [--state DIR]", "Watch, find, explain and (as far as allowed) correct.",
-	  "flyball run -c flyball.yaml", run_options, verb_run },
-	{ "status", "", "What the daemon is doing now.", "flyball status", NULL, verb_status },
+	  "flyball run -c flyball.yaml", run_options, verb_run, FORMS_NONE, PIPED_TABLE },
+	{ "status", "", "What the daemon is doing now.", "flyball status", state_options, verb_status },
 	{ "coverage", "", "Each service: its signals, its sampling, the workload it maps to or why not.",
-	  "flyball coverage", NULL, verb_coverage },
-	{ "graph", "[-o table|json]", "Who calls whom, as the spans tell.", "flyball graph", graph_options, verb_graph },
+	  "flyball coverage", state_options, verb_coverage },
+	{ "graph", "", "Who calls whom, as the spans tell.", "flyball graph", state_options, verb_graph },
 	{ "incidents ack", "ID", "Say that somebody is on it.", "flyball incidents ack 01KAB --why 'on it'", why_options,
 	  verb_incident_ack },
 	{ "incidents wrong", "ID", "Say that this was no incident: goes back to the models.",
 	  "flyball incidents wrong 01KAB --why 'load test'", why_options, verb_incident_wrong },
-	{ "incidents mute", "ID", "Do nothing about it.", "flyball incidents mute 01KAB --for 2h", why_options,
+	{ "incidents mute", "ID", "Do nothing about it.", "flyball incidents mute 01KAB --for 2h", mute_options,
 	  verb_incident_mute },
 	{ "incidents", "[ID]", "What went wrong, newest first; or one incident whole.", "flyball incidents", read_options,
 	  verb_incidents },
@@ -105,22 +114,22 @@ const struct verb verbs[] = {
 	  "flyball events --type INCIDENT_OPENED --since 24h -o jsonl", event_options, verb_events },
 	{ "actions", "[ID]", "What was done, or would have been.", "flyball actions", read_options, verb_actions },
 	{ "explain", "ID", "Why it acted, or did not: the whole story of an incident or action.",
-	  "flyball explain 01KABCDEF", read_options, verb_explain },
+	  "flyball explain 01KABCDEF", state_options, verb_explain },
 	{ "approve", "ID", "Let an action that waits go ahead.", "flyball approve 01KABCDEF --why 'checked'", why_options,
 	  verb_approve },
 	{ "reject", "ID", "Refuse an action that waits.", "flyball reject 01KABCDEF --why 'deploying'", why_options,
 	  verb_reject },
 	{ "undo", "ID", "Take back what an action did.", "flyball undo 01KABCDEF", why_options, verb_undo },
 	{ "pause", "[--scope S] [--for D]", "Stop all acting, at once; watching goes on.",
-	  "flyball pause --for 2h --why release", why_options, verb_pause },
-	{ "resume", "[--scope S]", "Take a pause back.", "flyball resume", why_options, verb_resume },
+	  "flyball pause --for 2h --why release", pause_options, verb_pause },
+	{ "resume", "[--scope S]", "Take a pause back.", "flyball resume", resume_options, verb_resume },
 	{ "audit ls", "", "The decision log, newest first.", "flyball audit ls --limit 20", audit_options, verb_audit_ls },
 	{ "audit verify", "[--head SEQ:HASH]", "Check the decision log's chain: exit 1 when it was tampered with.",
-	  "flyball audit verify --head 120:9f2c...", audit_options, verb_audit_verify },
+	  "flyball audit verify", verify_options, verb_audit_verify },
 	{ "config check", "[-c] FILE", "Is this configuration right? Names line, reason and the nearest valid key.",
 	  "flyball config check flyball.yaml", config_options, verb_config_check },
 	{ "config show", "[-c FILE]", "The configuration in force, every default written out.", "flyball config show",
-	  config_options, verb_config_show },
+	  config_options, verb_config_show, 0, PIPED_TABLE },
 	{ "rules check", "FILE", "Are these event patterns right? One row each.", "flyball rules check rules.json", NULL,
 	  verb_rules_check },
 	{ "rules test", "FILE EVENT", "Which of these patterns match an event, and which field failed.",
@@ -130,10 +139,10 @@ const struct verb verbs[] = {
 	  "flyball experiment mttd --seeds 1..30 --jobs 2 -o json", mttd_options, verb_experiment_mttd },
 	{ "experiment world", "[--world FILE] [--schema]",
 	  "The simulated world as YAML: the built-in shop, to start from when you describe your own system.",
-	  "flyball experiment world > shop.yaml", world_options, verb_experiment_world },
+	  "flyball experiment world > shop.yaml", world_options, verb_experiment_world, FORMS_TEXT, PIPED_TABLE },
 	{ "simulate", "[--seeds A..B] [--hours H] [--faults NAMES] [--twice] [--jobs N] [SCENARIO...]",
 	  "Whole days of a shop under faults, in virtual time: does every promise hold? Or scenarios, played.",
-	  "flyball simulate --seeds 1..20 --twice --jobs 2", simulate_options, verb_simulate },
+	  "flyball simulate --seeds 1..20 --twice --jobs 2", simulate_options, verb_simulate, 0, PIPED_CSV },
 	{ "version", "", "Version.", "flyball version -o json", NULL, verb_version },
 	{ .name = NULL },
 };

@@ -81,8 +81,8 @@ static bool sure(struct arena *a, const struct decide_facts *f, const struct han
 	const struct cause *c = f->cause;
 	if (c->confidence < h->confidence_min) {
 		note(v, ESCALATE_UNSURE,
-		     str_printf(a, "%s of " STR_FMT " is only %.0f %% sure; handler " STR_FMT " acts from %.0f %%",
-		                cause_kind_name(c->kind), STR_ARG(c->entity), 100 * c->confidence, STR_ARG(h->name),
+		     str_printf(a, "%s " STR_FMT " is only %.0f %% sure; handler " STR_FMT " acts from %.0f %%",
+		                cause_kind_words(c->kind), STR_ARG(c->entity), 100 * c->confidence, STR_ARG(h->name),
 		                100 * h->confidence_min));
 		return false;
 	}
@@ -123,12 +123,11 @@ static bool ask(struct arena *a, const struct decide_facts *f, const struct hand
 		return false;
 	}
 	if (!sure(a, f, h, v)) return false;
-	*out =
-		(struct decision){ .kind = DECIDE_PROPOSE,
-		                   .handler = h,
-		                   .reason = str_printf(a, "%s of " STR_FMT " (%.0f %% sure) is answered by handler " STR_FMT,
-		                                        cause_kind_name(f->cause->kind), STR_ARG(f->cause->entity),
-		                                        100 * f->cause->confidence, STR_ARG(h->name)) };
+	*out = (struct decision){ .kind = DECIDE_PROPOSE,
+		                      .handler = h,
+		                      .reason = str_printf(a, "%s " STR_FMT " (%.0f %% sure) is answered by handler " STR_FMT,
+		                                           cause_kind_words(f->cause->kind), STR_ARG(f->cause->entity),
+		                                           100 * f->cause->confidence, STR_ARG(h->name)) };
 	return true;
 }
 
@@ -142,8 +141,8 @@ enum err decide(struct arena *a, const struct decide_facts *f, struct decision *
 	if (c->none) return escalate(out, ESCALATE_NO_CAUSE, no_cause(a, c));
 	if (!c->has_target)
 		return escalate(out, ESCALATE_NO_TARGET,
-		                str_printf(a, "the cause is %s of " STR_FMT ", which is no service that Flyball may act on",
-		                           cause_kind_name(c->kind), STR_ARG(c->entity)));
+		                str_printf(a, "the cause is %s " STR_FMT ", which is no service that Flyball may act on",
+		                           cause_kind_words(c->kind), STR_ARG(c->entity)));
 	struct verdict v = { 0 };
 	for (size_t i = 0; i < f->policy->handler_count; i++) {
 		const struct handler *h = &f->policy->handlers[i];
@@ -157,5 +156,5 @@ enum err decide(struct arena *a, const struct decide_facts *f, struct decision *
 	}
 	if (v.any) return escalate(out, v.escalation, v.reason);
 	return escalate(out, ESCALATE_NO_REMEDY,
-	                str_printf(a, "no handler answers %s of " STR_FMT, cause_kind_name(c->kind), STR_ARG(c->entity)));
+	                str_printf(a, "no handler answers %s " STR_FMT, cause_kind_words(c->kind), STR_ARG(c->entity)));
 }

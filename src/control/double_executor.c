@@ -278,7 +278,18 @@ void double_executor_crash(struct executor *e) {
 	close_handle((struct handle *)e, true);
 }
 
-static const struct executor_ops ops = { e_plan, e_apply, e_settle, e_undo, e_poll, e_ready, e_next_due, e_close };
+static enum err e_map(struct executor *x, const struct target *q, struct arena *a, struct plan *out, struct why *why) {
+	struct double_object *o = double_object(((struct handle *)x)->k, str_c(a, q->service));
+	if (!o) return why_set(why, ERR_NOT_FOUND, "no object serves it");
+	*out = (struct plan){
+		.namespace_ = str_of(o->namespace_), .kind = STR("Deployment"), .name = str_of(o->name), .uid = str_of(o->uid)
+	};
+	return OK;
+}
+
+static const struct executor_ops ops = {
+	e_plan, e_apply, e_settle, e_undo, e_poll, e_map, e_ready, e_next_due, e_close
+};
 
 struct executor *double_executor(struct double_cluster *k) {
 	struct handle *h = calloc(1, sizeof *h);

@@ -68,9 +68,13 @@ struct control_policy {
 };
 
 /* From the configuration's `handlers:` and `policy:` (either may be NULL: the built-in handlers, all
- * in observe). Lies in `a`. ERR_INVALID: names line, key and the nearest valid name. */
+ * in observe). Lies in `a`. ERR_INVALID: "line N: " and key and nearest valid name; why_file (base/err.h)
+ * names the file. */
 MUST_USE enum err control_policy_parse(struct arena *a, const struct json *handlers, const struct json *policy,
                                        struct control_policy *out, struct why *why);
+
+/* The YAML that makes it, every default written out: the sections `handlers:` and `policy:`. */
+void control_policy_show(const struct control_policy *p, struct buf *out);
 
 const char *control_mode_name(enum control_mode m); /* "observe" "approve" "auto" */
 /* The plain values of a handler, for the manual page and `config schema`. */

@@ -205,7 +205,7 @@ enum err config_parse(struct arena *a, struct str text, const char *file, struct
 	enum err e = defaults(&p, &c);
 	if (e) return e;
 	e = yaml_parse(a, text, &root, why);
-	if (e) return e == ERR_NOMEM ? e : why_prefix(why, e, "%s", file);
+	if (e) return e == ERR_NOMEM ? e : why_file(why, e, file);
 	if (root->kind != JSON_NULL && root->kind != JSON_OBJECT)
 		return why_set(why, ERR_INVALID, "%s:%u: keys and values were expected, like 'listen:'", file, root->at);
 	json_each(m, root) {
@@ -213,18 +213,52 @@ enum err config_parse(struct arena *a, struct str text, const char *file, struct
 		if (e) return e;
 	}
 	e = control_policy_parse(a, json_get(root, "handlers"), json_get(root, "policy"), &c.control, why);
-	if (e) return e == ERR_NOMEM ? e : why_prefix(why, e, "%s", file);
+	if (e) return e == ERR_NOMEM ? e : why_file(why, e, file);
 	*out = c;
 	return OK;
+}
+
+/* A value that YAML would read as something else, or not at all, stands between quotes. */
+static void show_str(struct str s, struct buf *out) {
+	struct json_out o = json_out(out);
+	bool plain = s.n && s.p[0] >= 'a' && s.p[0] <= 'z';
+	for (size_t i = 0; i < s.n; i++)
+		plain &= (s.p[i] >= 'a' && s.p[i] <= 'z') || (s.p[i] >= '0' && s.p[i] <= '9') || s.p[i] == '-';
+	if (plain && !str_is(s, "true") && !str_is(s, "false") && !str_is(s, "null"))
+		buf_str(out, s);
+	else
+		json_put_str(&o, s);
 }
 
 static void show_table(const struct param *table, const void *opts, const char *indent, struct buf *out) {
 	for (const struct param *p = table; p->key; p++) {
 		buf_printf(out, "%s%s: ", indent, p->key);
-		size_t before = out->n;
-		param_format(p, opts, out);
-		if (out->n == before) buf_c(out, "\"\"");
+		if (p->type == PARAM_STR)
+			show_str(*(const struct str *)((const char *)opts + p->offset), out);
+		else
+			param_format(p, opts, out);
 		buf_printf(out, "  # %s\n", p->help);
+	}
+}
+
+static void show_services(const struct config *c, struct buf *out) {
+	if (c->service_count) buf_c(out, "services:\n");
+	for (size_t i = 0; i < c->service_count; i++) {
+		const struct service_map *s = &c->services[i];
+		buf_c(out, "  "), show_str(s->service, out);
+		buf_c(out, ": {namespace: "), show_str(s->namespace_, out);
+		buf_c(out, ", workload: "), show_str(s->workload, out);
+		buf_c(out, ", kind: "), show_str(s->kind, out);
+		buf_c(out, "}\n");
+	}
+}
+
+/* As a remark: without its hash a token is none, and the hash is nobody's business. */
+static void show_tokens(const struct config *c, struct buf *out) {
+	if (c->token_count) buf_c(out, "# tokens:\n");
+	for (size_t i = 0; i < c->token_count; i++) {
+		buf_c(out, "#   - {name: "), show_str(c->tokens[i].name, out);
+		buf_printf(out, ", role: %s}\n", roles[c->tokens[i].role]);
 	}
 }
 
@@ -234,15 +268,9 @@ void config_show(const struct config *c, struct buf *out) {
 		buf_printf(out, "%s:\n", sections[i].name);
 		show_table(sections[i].params, (const char *)c + sections[i].offset, "  ", out);
 	}
-	if (c->service_count) buf_c(out, "services:\n");
-	for (size_t i = 0; i < c->service_count; i++) {
-		const struct service_map *s = &c->services[i];
-		buf_printf(out, "  " STR_FMT ": {namespace: " STR_FMT ", workload: " STR_FMT ", kind: " STR_FMT "}\n",
-		           STR_ARG(s->service), STR_ARG(s->namespace_), STR_ARG(s->workload), STR_ARG(s->kind));
-	}
-	if (c->token_count) buf_c(out, "tokens:\n");
-	for (size_t i = 0; i < c->token_count; i++)
-		buf_printf(out, "  - {name: " STR_FMT ", role: %s}\n", STR_ARG(c->tokens[i].name), roles[c->tokens[i].role]);
+	show_services(c, out);
+	control_policy_show(&c->control, out);
+	show_tokens(c, out);
 }
 
 /* ---- what a reload does not reach ---- */

@@ -29,5 +29,6 @@ struct config {
 MUST_USE enum err config_parse(struct arena *a, struct str text, const char *file, struct config *out, struct why *why);
 /* Names of what differs and takes a restart ("listen.api limits.body services"), none where nothing does. */
 void config_restart(const struct config *was, const struct config *now, struct buf *out);
-/* The configuration in force as YAML, every default written out; hashes of tokens are left out. */
+/* The configuration in force as YAML that config_parse reads back, every default written out; tokens stand in
+ * remarks, without their hashes. */
 void config_show(const struct config *c, struct buf *out);

@@ -33,20 +33,64 @@ struct daemon {
 /* ---- what the API shows of each part ---- */
 
 static bool part_observer_ready(const void *p) {
-	return observer_ready(p);
+	return observer_ready(((const struct daemon *)p)->observer);
 }
 static void part_observer_status(const void *p, struct json_out *o) {
-	observer_status(p, o);
-}
-static void part_observer_coverage(const void *p, struct json_out *o) {
-	observer_coverage(p, o);
+	observer_status(((const struct daemon *)p)->observer, o);
 }
 static void part_observer_graph(const void *p, struct json_out *o) {
-	observer_graph(p, o);
+	observer_graph(((const struct daemon *)p)->observer, o);
 }
 static void part_observer_metrics(const void *p, struct metrics_out *m) {
-	observer_metrics(p, m);
+	observer_metrics(((const struct daemon *)p)->observer, m);
 }
+
+/* "acts_on": what the executor would act on for a service, or null and the reason in "acts_on_missing". */
+static void tell_mapped(const struct plan *p, struct arena *a, struct json_out *o) {
+	json_key(o, "acts_on");
+	json_begin_object(o);
+	json_kv_str(
+		o, "object",
+		str_printf(a, STR_FMT " " STR_FMT "/" STR_FMT, STR_ARG(p->kind), STR_ARG(p->namespace_), STR_ARG(p->name)));
+	json_kv_str(o, "namespace", p->namespace_);
+	json_kv_str(o, "kind", p->kind);
+	json_kv_str(o, "name", p->name);
+	json_kv_str(o, "mapped_by", p->mapped_by);
+	json_end_object(o);
+}
+
+static enum err map_target(const struct daemon *d, const struct target *t, struct arena *a, struct plan *out,
+                           struct why *why) {
+	if (d->executor) return d->executor->ops->map(d->executor, t, a, out, why);
+	return why_set(why, ERR_NOT_FOUND, "%s",
+	               d->roles & ROLE_CONTROL ? "no target: is configured, so everything is only told"
+	                                       : "this process does not act: ask the one that does");
+}
+
+static void tell_target(void *self, const struct target *t, struct json_out *o) {
+	struct plan p = { 0 };
+	struct why why = { "" };
+	CLEANUP(arena_done) struct arena a;
+	arena_init(&a, 1 << 20);
+	enum err bad = map_target(self, t, &a, &p, &why);
+	if (bad) {
+		json_key(o, "acts_on");
+		json_put_null(o);
+	} else {
+		tell_mapped(&p, &a, o);
+	}
+	if (!bad && p.owner.n)
+		(void)why_set(&why, ERR_CONFLICT, STR_FMT " owns it and would write it back", STR_ARG(p.owner));
+	json_kv_c(o, "acts_on_missing", why.text[0] ? why.text : bad ? err_text(bad) : NULL);
+}
+
+/* The observer knows the services, the executor what runs them: the part is the daemon. */
+static void part_observer_coverage(const void *p, struct json_out *o) {
+	const struct daemon *d = p;
+	struct target_teller teller = { (void *)d, tell_target };
+	observer_coverage(d->observer, &teller, o);
+}
+
 static bool part_control_ready(const void *p) {
 	return control_ready(p);
 }
@@ -101,7 +145,7 @@ static void part_transport_metrics(const void *p, struct metrics_out *m) {
 static void wire_parts(struct daemon *d) {
 	struct api_part all[] = {
 		{ "ingest", d->ingest, NULL, part_ingest_status, NULL, NULL, part_ingest_metrics },
-		{ "observe", d->observer, part_observer_ready, part_observer_status, part_observer_coverage,
+		{ "observe", d->observer ? d : NULL, part_observer_ready, part_observer_status, part_observer_coverage,
 		  part_observer_graph, part_observer_metrics },
 		{ "control", d->control, part_control_ready, part_control_status, NULL, NULL, part_control_metrics },
 		{ "target", d->executor, part_executor_ready, part_executor_status, NULL, NULL, part_executor_metrics },
@@ -131,7 +175,7 @@ static enum err open_stores(struct daemon *d, struct why *why) {
 }
 
 static enum err open_observer(struct daemon *d, struct why *why) {
-	if (!(d->roles & ROLE_OBSERVE)) return OK;
+	if (!(d->roles & (ROLE_OBSERVE | ROLE_VIEW))) return OK;
 	struct observer_opts o = {
 		.clock = d->world->clock,
 		.transport = d->transport,
@@ -143,6 +187,7 @@ static enum err open_observer(struct daemon *d, struct why *why) {
 		.rng = rng_fork(&d->world->rng, "observe"),
 		.region = d->config->region,
 		.settings = d->config->observe,
+		.frozen = !(d->roles & ROLE_OBSERVE),
 	};
 	return observer_open(&o, &d->observer, why);
 }

@@ -7,7 +7,14 @@
 struct daemon;
 
 /* What this process is. ROLE_API alone reads what another process left behind. */
-enum daemon_role { ROLE_INGEST = 1, ROLE_OBSERVE = 2, ROLE_CONTROL = 4, ROLE_API = 8, ROLE_ALL = 15 };
+enum daemon_role {
+	ROLE_INGEST = 1,
+	ROLE_OBSERVE = 2,
+	ROLE_CONTROL = 4,
+	ROLE_API = 8,
+	ROLE_ALL = 15,
+	ROLE_VIEW = 16 /* what an observer saved, shown by the API as it stood then; nothing is changed */
+};
 
 /* Opens back ends, the stages of `roles` and their ports as the configuration says; it is borrowed and
  * outlives the daemon. On any error nothing stays open. */

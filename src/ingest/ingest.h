@@ -25,7 +25,7 @@ struct ingest_opts {
 	struct str address;       /* "127.0.0.1" */
 	int grpc_port, http_port; /* 4317, 4318; 0: any free; -1: off */
 	int64_t body_max;         /* bytes decompressed, 64 MiB; at most 1 GiB */
-	int64_t requests_max;     /* in progress at once; further ones are told to wait */
+	int64_t requests_max;     /* in progress at once; further ones are told to wait, or one that is slow makes room */
 	int64_t connections_max;  /* to a port */
 	bool assume_unsampled;    /* spans without a threshold count as one each */
 	int64_t memory_max;       /* bytes of bodies held at once over all requests */

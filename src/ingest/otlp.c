@@ -48,6 +48,7 @@ enum err otlp_new(struct otlp_opts opts, struct otlp **out) {
 	o->opts = opts;
 	arena_init(&o->resource.text, 0);
 	arena_init(&o->record.text, 0);
+	arena_init(&o->scope_attrs.text, 0);
 	buf_init(&o->text, 0);
 	*out = o;
 	return OK;
@@ -57,6 +58,7 @@ void otlp_free(struct otlp *o) {
 	if (!o) return;
 	arena_done(&o->resource.text);
 	arena_done(&o->record.text);
+	arena_done(&o->scope_attrs.text);
 	buf_done(&o->text);
 	free(o);
 }
@@ -97,15 +99,38 @@ void otlp_booked(struct otlp *o, enum err e) {
 	}
 }
 
-struct str otlp_scope_name(struct otlp *o, struct str bytes) {
+/* ---- scopes ---- */
+
+#define SCOPE_PREFIX "otel.scope."
+
+void otlp_scope_none(struct otlp *o) {
+	o->scope = (struct str){ NULL, 0 };
+	otlp_list_clear(&o->scope_attrs);
+}
+
+/* One of the scope's own attributes; its key gets the prefix under which others write it down too. */
+static void scope_attribute(struct otlp *o, struct wire *w, const struct wire_field *f) {
+	struct attr_list *l = &o->scope_attrs;
+	size_t before = l->n;
+	otlp_attribute(o, l, w, f);
+	if (l->n == before) return;
+	struct str key = l->v[l->n - 1].key;
+	l->v[l->n - 1].key = str_printf(&l->text, SCOPE_PREFIX STR_FMT, STR_ARG(key));
+	if (!l->v[l->n - 1].key.p) otlp_stop(o, ERR_NOMEM, "no memory for the request");
+}
+
+void otlp_scope_read(struct otlp *o, struct str bytes) {
 	struct wire w = wire_of(bytes);
 	struct wire_field f;
-	struct str name = { NULL, 0 };
-	while (wire_next(&w, &f)) {
-		if (f.number == 1) wire_text(&w, &f, &name);
+	struct str version = { NULL, 0 };
+	while (!o->err && wire_next(&w, &f)) {
+		if (f.number == 1) wire_text(&w, &f, &o->scope);
+		if (f.number == 2) wire_text(&w, &f, &version);
+		if (f.number == 3) scope_attribute(o, &w, &f);
 	}
-	otlp_sound(o, &w);
-	return name;
+	if (!otlp_sound(o, &w)) return;
+	if (o->scope.n) otlp_list_add(&o->scope_attrs, STR(SCOPE_PREFIX "name"), o->scope);
+	if (version.n) otlp_list_add(&o->scope_attrs, STR(SCOPE_PREFIX "version"), version);
 }
 
 /* ---- resources ---- */

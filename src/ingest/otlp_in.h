@@ -25,6 +25,8 @@ struct otlp {
 	struct attr_list resource, record;
 	struct buf text;  /* where a value is written before it goes to a list's arena */
 	struct str scope; /* name of the instrumentation scope */
+	/* The whole scope, as attributes of a series: "otel.scope.name", "otel.scope.version", "otel.scope.KEY". */
+	struct attr_list scope_attrs;
 
 	/* Of the histogram in hand. */
 	double bounds[BATCH_BOUNDS_MAX];
@@ -59,5 +61,6 @@ void otlp_reject(struct otlp *o, enum otlp_reason r, int64_t count);
 void otlp_scope_metrics(struct otlp *o, struct str bytes);
 void otlp_scope_logs(struct otlp *o, struct str bytes);
 void otlp_scope_spans(struct otlp *o, struct str bytes);
-/* InstrumentationScope: its name alone. */
-struct str otlp_scope_name(struct otlp *o, struct str bytes);
+/* InstrumentationScope, into `scope` and `scope_attrs`. */
+void otlp_scope_none(struct otlp *o);
+void otlp_scope_read(struct otlp *o, struct str bytes);

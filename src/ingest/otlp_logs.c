@@ -108,9 +108,9 @@ static void line(struct otlp *o, struct str bytes) {
 void otlp_scope_logs(struct otlp *o, struct str bytes) {
 	struct wire w = wire_of(bytes);
 	struct wire_field f;
-	o->scope = (struct str){ NULL, 0 };
+	otlp_scope_none(o);
 	while (!o->err && wire_next(&w, &f)) {
-		if (f.number == 1 && wire_is(&w, &f, WIRE_BYTES)) o->scope = otlp_scope_name(o, f.bytes);
+		if (f.number == 1 && wire_is(&w, &f, WIRE_BYTES)) otlp_scope_read(o, f.bytes);
 	}
 	if (!otlp_sound(o, &w)) return;
 	w = wire_of(bytes);

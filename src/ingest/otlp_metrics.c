@@ -27,10 +27,12 @@ static bool times_of(struct otlp *o, const struct times *t, struct wall *start, 
 	return ok;
 }
 
-/* Adds the scope, which is part of what a series is: two libraries in one process may count under one
- * name. False: the point has too many attributes, and is booked as rejected. */
+/* Adds the scope, which is part of what a series is (docs/design/0001): two libraries, or two versions of one, may
+ * count under one name in one process. False: the point has too many attributes, and is booked as rejected. */
 static bool attributes_fit(struct otlp *o) {
-	if (o->scope.n) otlp_list_add(&o->record, STR("otel.scope.name"), o->scope);
+	const struct attr_list *scope = &o->scope_attrs;
+	for (size_t i = 0; i < scope->n; i++) otlp_list_add(&o->record, scope->v[i].key, scope->v[i].value);
+	o->record.too_many |= scope->too_many;
 	if (o->record.too_many) otlp_reject(o, OTLP_ATTRIBUTES, 1);
 	return !o->record.too_many;
 }
@@ -277,9 +279,9 @@ static void metric(struct otlp *o, struct str bytes) {
 void otlp_scope_metrics(struct otlp *o, struct str bytes) {
 	struct wire w = wire_of(bytes);
 	struct wire_field f;
-	o->scope = (struct str){ NULL, 0 };
+	otlp_scope_none(o);
 	while (!o->err && wire_next(&w, &f)) {
-		if (f.number == 1 && wire_is(&w, &f, WIRE_BYTES)) o->scope = otlp_scope_name(o, f.bytes);
+		if (f.number == 1 && wire_is(&w, &f, WIRE_BYTES)) otlp_scope_read(o, f.bytes);
 	}
 	if (!otlp_sound(o, &w)) return;
 	w = wire_of(bytes);

@@ -118,7 +118,49 @@ TEST(the_last_of_equal_keys_stays_and_the_scope_is_part_of_a_series) {
 	request_end(o);
 	request_end(o);
 	EXPECT_LINES(r, OTLP_METRICS,
-	             "point gauge \"m\" \"\" r{} a{\"a\"=\"2\",\"b\"=\"3\",\"otel.scope.name\"=\"lib\"} 0 1 1\n");
+	             "point gauge \"m\" \"\" r{} "
+	             "a{\"a\"=\"2\",\"b\"=\"3\",\"otel.scope.name\"=\"lib\",\"otel.scope.version\"=\"1.0\"}"
+	             " 0 1 1\n");
+	done(r);
+}
+
+/* A scope is its name, version and attributes: of two that differ in any of them each has its own series, though all
+ * else is equal; what follows without a scope has none of theirs. */
+TEST(each_scope_of_a_process_has_its_own_series) {
+	static const struct {
+		const char *name, *version, *key, *value;
+	} scopes[] = { { "lib", "1.0", NULL, NULL },
+		           { "lib", "2.0", NULL, NULL },
+		           { "lib", "2.0", "short_name", "x" },
+		           { "lib", "2.0", "short_name", "y" },
+		           { "", "", NULL, NULL } };
+	struct reading *r = fresh(t, false);
+	struct request_out *o = &r->out;
+	request_begin(o, 1);
+	for (size_t i = 0; i < sizeof scopes / sizeof *scopes; i++) {
+		request_begin(o, 2);
+		request_begin(o, 1);
+		if (*scopes[i].name) request_text(o, 1, str_of(scopes[i].name));
+		if (*scopes[i].version) request_text(o, 2, str_of(scopes[i].version));
+		if (scopes[i].key) request_attr(o, 3, str_of(scopes[i].key), str_of(scopes[i].value));
+		request_end(o);
+		request_begin(o, 2);
+		request_text(o, 1, STR("m"));
+		request_begin(o, GAUGE);
+		point(o, 0, 1, 1);
+		request_end(o);
+		request_end(o);
+		request_end(o);
+	}
+	request_end(o);
+	EXPECT_LINES(r, OTLP_METRICS,
+	             "point gauge \"m\" \"\" r{} a{\"otel.scope.name\"=\"lib\",\"otel.scope.version\"=\"1.0\"} 0 1 1\n"
+	             "point gauge \"m\" \"\" r{} a{\"otel.scope.name\"=\"lib\",\"otel.scope.version\"=\"2.0\"} 0 1 1\n"
+	             "point gauge \"m\" \"\" r{} "
+	             "a{\"otel.scope.name\"=\"lib\",\"otel.scope.short_name\"=\"x\",\"otel.scope.version\"=\"2.0\"} 0 1 1\n"
+	             "point gauge \"m\" \"\" r{} "
+	             "a{\"otel.scope.name\"=\"lib\",\"otel.scope.short_name\"=\"y\",\"otel.scope.version\"=\"2.0\"} 0 1 1\n"
+	             "point gauge \"m\" \"\" r{} a{} 0 1 1\n");
 	done(r);
 }
 
@@ -245,5 +287,5 @@ TEST(the_last_kind_of_a_metric_counts_and_its_parts_are_joined) {
 
 RUN(each_kind_of_sum_is_the_series_kind_that_it_is, values_are_read_as_they_were_meant,
     histograms_are_read_packed_or_not, the_last_of_equal_keys_stays_and_the_scope_is_part_of_a_series,
-    points_that_cannot_be_taken_are_counted_by_reason, histograms_that_contradict_themselves_are_left_out,
-    the_last_kind_of_a_metric_counts_and_its_parts_are_joined)
+    each_scope_of_a_process_has_its_own_series, points_that_cannot_be_taken_are_counted_by_reason,
+    histograms_that_contradict_themselves_are_left_out, the_last_kind_of_a_metric_counts_and_its_parts_are_joined)

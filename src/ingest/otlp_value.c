@@ -1,5 +1,4 @@
 /* Attributes and the values they have: KeyValue, AnyValue, ArrayValue, KeyValueList. */
-#include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
 
@@ -146,7 +145,7 @@ bool otlp_any_text(struct otlp *o, struct arena *a, struct str any, struct str *
 	buf_clear(&o->text);
 	switch (v.number) {
 	case ANY_BOOL: buf_c(&o->text, v.value ? "true" : "false"); break;
-	case ANY_INT: buf_printf(&o->text, "%" PRId64, (int64_t)v.value); break;
+	case ANY_INT: buf_int(&o->text, (int64_t)v.value); break;
 	case ANY_DOUBLE: double_text(&o->text, wire_double(v.value)); break;
 	case ANY_BYTES: base64_encode(&o->text, v.bytes); break;
 	default: composite_text(o, &v);

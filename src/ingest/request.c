@@ -7,6 +7,7 @@
 #define INDEX_BITS  24 /* of a tag: which of the request's batches */
 #define INDEX_MASK  ((UINT64_C(1) << INDEX_BITS) - 1)
 #define LOG_EVERY   (10 * NS_PER_SEC)
+#define SHED_AFTER  (5 * NS_PER_SEC)
 #define STREAM_FULL "the telemetry stream is full; try again"
 
 /* ---- accounts ---- */
@@ -92,6 +93,16 @@ static void accept(struct ingest *in, struct request *r) {
 	request_free(in, r);
 }
 
+/* Where there is no room for another, who has been sending for longest makes some, if that is long: else a few that
+ * never end would keep everybody out. False: nobody has been at it for SHED_AFTER. */
+static bool shed(struct ingest *in) {
+	if (list_empty(&in->reading)) return false;
+	struct request *r = container_of(in->reading.next, struct request, node);
+	if (clock_mono(in->opts.clock).ns < r->due.ns - INGEST_READ_MAX + SHED_AFTER) return false;
+	refuse(in, r, REFUSE_OVERLOADED, "this request is slow, and others need its room; try again");
+	return true;
+}
+
 /* ---- head and body ---- */
 
 static struct request *request_new(struct ingest *in, int protocol, const struct http_event *e,
@@ -132,11 +143,15 @@ void request_head(struct ingest *in, int protocol, const struct http_event *e) {
 	} else if (to.coding == BODY_PLAIN && protocol == PROTOCOL_HTTP && route_length(e) > (uint64_t)in->opts.body_max) {
 		why_set(&why, ERR_TOO_LARGE, "the request is over %lld bytes; send smaller ones", (long long)in->opts.body_max);
 		turn_away(in, protocol, signal, e, REFUSE_TOO_LARGE, why.text);
-	} else if (in->counts.requests_now >= in->opts.requests_max) {
+	} else if (in->counts.requests_now >= in->opts.requests_max && !shed(in)) {
 		turn_away(in, protocol, signal, e, REFUSE_OVERLOADED, "too many requests are in progress; try again");
 	} else if (!request_new(in, protocol, e, &to)) {
 		turn_away(in, protocol, signal, e, REFUSE_OVERLOADED, "no memory for another request; try again");
 	}
+}
+
+static bool is_full(const struct ingest *in) {
+	return in->counts.memory_now > in->opts.memory_max;
 }
 
 void request_body(struct ingest *in, struct request *r, struct str piece) {
@@ -145,9 +160,10 @@ void request_body(struct ingest *in, struct request *r, struct str piece) {
 	hold(in, r, body_held(&r->body));
 	if (e) {
 		refuse(in, r, refusal_of(e, r->grpc, true), r->body.why.text[0] ? r->body.why.text : err_text(e));
-	} else if (in->counts.memory_now > in->opts.memory_max) {
-		refuse(in, r, REFUSE_OVERLOADED, "requests hold as much memory as they may; try again");
+		return;
 	}
+	while (is_full(in) && in->reading.next != &r->node && shed(in)) {}
+	if (is_full(in)) refuse(in, r, REFUSE_OVERLOADED, "requests hold as much memory as they may; try again");
 }
 
 /* ---- whole: batches ---- */

@@ -178,6 +178,53 @@ TEST(memory_of_bodies_is_bounded_over_all_requests) {
 	closed(t, d);
 }
 
+/* A few that begin and never end must not keep everybody else out. */
+TEST(who_is_slow_makes_room_for_others) {
+	struct door *d = opened(t);
+	struct test_exchange *slow[16];
+	struct str piece = { arena_take(t->arena, HTTP_PIECE_MAX, 1), HTTP_PIECE_MAX };
+	for (int i = 0; i < 16; i++) {
+		slow[i] = test_http_head(&d->http, false, "POST", "/v1/logs", PROTO);
+		test_http_body(&d->http, false, slow[i], piece);
+	}
+	steps(d);
+	struct test_exchange *x = send(t, d, false, OTLP_METRICS, false, body(t, OTLP_METRICS, 5));
+	steps(d);
+	expect_refused(t, x, false, 503, NULL); /* they may still be in the middle of it */
+	fake_clock_advance(&d->clock, 5 * NS_PER_SEC);
+	for (int i = 0; i < 3; i++) {
+		x = send(t, d, false, OTLP_METRICS, false, body(t, OTLP_METRICS, 5));
+		steps(d);
+		expect_accepted(t, x, false);
+	}
+	/* each makes room once: the first went, and what was sent meanwhile has ended */
+	expect_refused(t, slow[0], false, 503, NULL);
+	for (int i = 1; i < 16; i++) EXPECT(slow[i]->reply.times == 0);
+	for (int i = 1; i < 16; i++) test_http_fail(&d->http, false, slow[i]);
+	closed(t, d);
+}
+
+TEST(who_holds_memory_for_long_makes_room_for_others) {
+	struct door *d = opened(t);
+	struct test_exchange *slow[8];
+	struct str piece = { arena_take(t->arena, HTTP_PIECE_MAX, 1), HTTP_PIECE_MAX };
+	for (int i = 0; i < 8; i++) slow[i] = test_http_head(&d->http, false, "POST", "/v1/logs", PROTO);
+	for (int k = 0; k < 15; k++) {
+		for (int i = 0; i < 8; i++) test_http_body(&d->http, false, slow[i], piece);
+		steps(d);
+	}
+	fake_clock_advance(&d->clock, 6 * NS_PER_SEC);
+	struct str large = body(t, OTLP_METRICS, 5000);
+	for (int i = 0; i < 20; i++) {
+		struct test_exchange *x = send(t, d, false, OTLP_METRICS, false, large);
+		steps(d);
+		expect_accepted(t, x, false);
+		EXPECT(metric(t, d, "flyball_ingest_memory_bytes") <= 8 << 20);
+	}
+	for (int i = 0; i < 8; i++) test_http_fail(&d->http, false, slow[i]);
+	closed(t, d);
+}
+
 TEST(a_sender_that_never_ends_is_told_so_after_a_minute) {
 	struct door *d = opened(t);
 	struct test_exchange *x = test_http_head(&d->http, false, "POST", "/v1/logs", PROTO);
@@ -251,5 +298,6 @@ RUN(nobody_is_answered_before_the_batch_is_safe, a_full_stream_tells_the_sender_
     services_that_take_turns_in_a_request_come_in_a_batch_each,
     a_request_whose_first_batch_was_taken_waits_for_room_for_the_others,
     what_finds_no_room_in_time_is_reported_as_rejected, a_batch_that_the_next_stage_loses_is_not_called_safe,
-    requests_in_progress_are_bounded, memory_of_bodies_is_bounded_over_all_requests,
-    a_sender_that_never_ends_is_told_so_after_a_minute, every_whole_request_is_answered_once_whatever_happens)
+    requests_in_progress_are_bounded, memory_of_bodies_is_bounded_over_all_requests, who_is_slow_makes_room_for_others,
+    who_holds_memory_for_long_makes_room_for_others, a_sender_that_never_ends_is_told_so_after_a_minute,
+    every_whole_request_is_answered_once_whatever_happens)

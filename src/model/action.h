@@ -117,6 +117,10 @@ struct executor_ops {
 	                   uint64_t tag);
 	enum err (*undo)(struct executor *, enum action_kind, const struct plan *, const struct action_key *, uint64_t tag);
 	bool (*poll)(struct executor *, struct exec_done *out);
+	/* The object that would be acted on for that service, from what is known now: asks nobody, decides nothing. Of
+	 * *out only namespace_, kind, name, uid, mapped_by and owner are set; they lie in `a`. ERR_NOT_FOUND, ERR_CONFLICT,
+	 * ERR_UNSUPPORTED as PLANNED has them; ERR_AGAIN: not known yet. */
+	enum err (*map)(struct executor *, const struct target *, struct arena *a, struct plan *out, struct why *why);
 	/* Is what the executor knows fresh enough to act on? False with a sentence. */
 	bool (*ready)(struct executor *, struct why *why);
 	struct mono (*next_due)(struct executor *);

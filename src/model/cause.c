@@ -11,6 +11,23 @@ const char *cause_kind_name(enum cause_kind k) {
 	return k < CAUSE_KINDS ? names[k] : names[CAUSE_UNKNOWN];
 }
 
+static const char *const words[CAUSE_KINDS] = {
+	[CAUSE_UNKNOWN] = "an unknown fault of",
+	[CAUSE_CRASH] = "a crash of",
+	[CAUSE_SATURATION] = "saturation of",
+	[CAUSE_MEMORY] = "memory shortage of",
+	[CAUSE_DISK] = "a disk fault of",
+	[CAUSE_DEPENDENCY] = "trouble in the dependency",
+	[CAUSE_ERRORS] = "errors of",
+	[CAUSE_LATENCY] = "latency of",
+	[CAUSE_DEPLOYMENT] = "a bad deployment of",
+	[CAUSE_NETWORK] = "network trouble at",
+};
+
+const char *cause_kind_words(enum cause_kind k) {
+	return k < CAUSE_KINDS ? words[k] : words[CAUSE_UNKNOWN];
+}
+
 bool cause_kind_parse(struct str s, enum cause_kind *out) {
 	for (int k = 0; k < CAUSE_KINDS; k++) {
 		if (!str_is(s, names[k])) continue;

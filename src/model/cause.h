@@ -19,4 +19,6 @@ enum cause_kind {
 };
 
 const char *cause_kind_name(enum cause_kind k); /* "crash" "saturation" ... as in docs/events; never NULL */
+/* The same within a sentence, the entity behind it: "memory shortage of" service/cart. */
+const char *cause_kind_words(enum cause_kind k);
 bool cause_kind_parse(struct str s, enum cause_kind *out);

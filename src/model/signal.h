@@ -27,3 +27,10 @@ enum signal_kind {
 };
 const char *signal_kind_name(enum signal_kind k); /* "rate" "errors" "duration" ... */
 bool signal_kind_parse(struct str s, enum signal_kind *out);
+
+/* A value as people say it: a share in percent, a duration in ms or s, memory in MiB; NaN is "no value". Small
+ * shares of CPU and memory are taken as shares of the limit, larger ones as cores and bytes. */
+#define SIGNAL_TEXT_MAX 32
+void signal_value_text(enum signal_kind k, double v, char out[SIGNAL_TEXT_MAX]);
+/* The same with "errors" for the kind, as rows and events have it; a name that is none gets the bare number. */
+void signal_named_text(struct str kind, double v, char out[SIGNAL_TEXT_MAX]);

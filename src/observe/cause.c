@@ -165,22 +165,43 @@ static void node_fill(struct scene *s, uint32_t at) {
 
 /* ---- edges ---- */
 
-/* Whether calls were answered can only be said of those whose callee has told of that time; when the report
- * is due, of all. */
-static void edge_answers(struct scene *s, const struct edge *g, struct rca_edge *e) {
-	int64_t last = s->last;
+struct answers {
+	double told; /* failed calls whose answers should have been told by now */
+	double good, bad;
+};
+
+/* Answers come later than calls. Of a time that the callee has not told of yet, an answer that came is one, but one
+ * that did not come says nothing; when the report is due, what the calls that went well lack in the same slot, those
+ * that failed are taken to lack for the same reason. */
+static struct answers edge_answered(const struct scene *s, const struct edge *g, int64_t heard) {
+	struct answers a = { 0 };
+	int64_t first = s->first > g->newest - SLOTS ? s->first : g->newest - SLOTS + 1;
+	for (int64_t k = first; k <= s->last && k <= g->newest; k++) {
+		struct edge_slot x = edge_sum(g, k, k);
+		double failed = (double)x.failed, well = (double)x.calls - failed;
+		double joined = fmin((double)x.failed_joined, failed), bad = fmin((double)x.joined_failed, joined);
+		double share = k <= heard;
+		if (s->due && well > 0) share = ((double)x.joined - joined) / well;
+		a.told += fmax(failed * fmin(fmax(share, 0), 1), joined);
+		a.bad += bad;
+		a.good += joined - bad;
+	}
+	return a;
+}
+
+static void edge_answers(const struct scene *s, const struct edge *g, struct rca_edge *e) {
+	int64_t heard = s->last;
 	const struct entity *to = entity_of(s->ob, g->to);
 	if (to->kind == ENTITY_SERVICE && to->red[VIA_SPANS])
-		last = stream_slot(s->ob->stream, stream_heard(s->ob->stream, g->to, VIA_SPANS, s->ob->now_ns)) - 1;
-	struct edge_slot all = edge_sum(g, s->first, s->last), known = edge_sum(g, s->first, last);
+		heard = stream_slot(s->ob->stream, stream_heard(s->ob->stream, g->to, VIA_SPANS, s->ob->now_ns)) - 1;
+	struct edge_slot all = edge_sum(g, s->first, s->last), known = edge_sum(g, s->first, heard);
+	struct answers a = edge_answered(s, g, heard);
 	e->heard = per((double)known.calls, (double)all.calls);
-	if (s->due && !(known.failed >= 3)) known = all;
-	double failed = (double)known.failed;
-	e->joined = per((double)known.joined, (double)known.calls);
-	e->failed_unanswered = failed > 0 ? fmax(failed - (double)known.failed_joined, 0) / failed : 0;
-	e->failed_answered_bad =
-		failed > 0 ? fmin(fmin((double)known.joined_failed, (double)known.failed_joined) / failed, 1) : 0;
-	e->sure = s->due || known.failed >= 3 || !(all.failed > 0);
+	e->joined =
+		known.calls > 0 ? per((double)known.joined, (double)known.calls) : per((double)all.joined, (double)all.calls);
+	e->failed_unanswered = per(a.told - a.good - a.bad, a.told);
+	e->failed_answered_bad = per(a.bad, a.told);
+	e->sure = a.told >= (s->due ? 1 : 3) || !(all.failed > 0);
 }
 
 static void edge_fill(struct scene *s, const struct edge *g, uint32_t from, uint32_t to) {
@@ -321,6 +342,8 @@ static void report(struct observer *ob, struct incident *in, const struct rca_in
 	if (!better(in, r, entity)) return;
 	in->reported_ns = ob->now_ns;
 	in->none = r->none;
+	incident_hold(ob, in->cause, -1);
+	incident_hold(ob, entity, +1);
 	in->cause = entity;
 	in->one_part = !r->none && r->causes[0].one_part;
 	in->confidence = r->none ? 0 : r->causes[0].confidence;

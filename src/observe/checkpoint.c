@@ -2,7 +2,7 @@
  *
  *   checkpoint/observe/SHARD/a/NNNN, b/NNNN  parts of a generation, odd ones in a, even ones in b
  *   checkpoint/observe/SHARD/manifest        which generation is whole, and up to which batch it reaches
- *   checkpoint/observe/SHARD/incidents       open incidents and events not yet on the bus; written on each change
+ *   checkpoint/observe/SHARD/incidents       open incidents and events not yet on the bus: keep.c
  *
  * Parts are written first and the manifest last, so a crash leaves the generation before. A batch is
  * let go on the transport only when a manifest that holds it is durable and what it led to is on the bus. */
@@ -20,9 +20,6 @@
 #define BYTES_BETWEEN (16 << 20) /* of telemetry: the transport must not fill up while time is short */
 #define RETRY_NS      (10 * NS_PER_SEC)
 #define QUERY_PARTS   16
-
-enum tag_kind { TAG_PART = 1, TAG_MANIFEST, TAG_KEEP, TAG_LOAD };
-#define TAG(kind, n) (((uint64_t)(kind) << 56) | (n))
 
 static void key_of(const struct observer *ob, const char *what, char out[96]) {
 	snprintf(out, 96, "checkpoint/observe/%u/%s", ob->o.shard, what);
@@ -86,7 +83,7 @@ static bool saving_parts(struct observer *ob) {
 	char key[96];
 	while (s->sent < s->count && s->pending < PARTS_AT_ONCE) {
 		part_key(ob, s->generation, s->sent, key);
-		enum err e = put(ob, key, &s->parts[s->sent], TAG(TAG_PART, s->sent));
+		enum err e = put(ob, key, &s->parts[s->sent], STATE_TAG(TAG_PART, s->sent));
 		if (e == ERR_FULL) break;
 		if (e) {
 			s->failed = true;
@@ -107,7 +104,7 @@ static void saving_manifest(struct observer *ob) {
 	enc_u64(&e, s->generation), enc_u64(&e, s->position), enc_u32(&e, s->count), enc_i64(&e, ob->now_ns);
 	enc_end(&e);
 	key_of(ob, "manifest", key);
-	enum err r = put(ob, key, &b, TAG(TAG_MANIFEST, 0));
+	enum err r = put(ob, key, &b, STATE_TAG(TAG_MANIFEST, 0));
 	buf_done(&b);
 	if (r == ERR_FULL) return;
 	if (r)
@@ -138,28 +135,6 @@ static void let_go(struct observer *ob) {
 		ob->let_go = ob->saved_position;
 }
 
-/* ---- incidents and what they tell ---- */
-
-static bool keep_step(struct observer *ob) {
-	if (ob->keep_pending || ob->keep_wanted == ob->keep_sent) return false;
-	struct buf b;
-	char key[96];
-	buf_init(&b, STATE_VALUE_MAX);
-	incidents_save(ob, &b);
-	key_of(ob, "incidents", key);
-	enum err e = put(ob, key, &b, TAG(TAG_KEEP, 0));
-	buf_done(&b);
-	if (e == ERR_FULL) return false;
-	if (e) { /* they are told all the same: late knowledge is better than none */
-		log_event(ob->o.log, LOG_ERROR, "observe.incidents", "err=%s", err_name(e));
-		ob->keep_done = ob->keep_sent = ob->keep_wanted;
-		return true;
-	}
-	ob->keep_sent = ob->keep_wanted;
-	ob->keep_pending = true;
-	return true;
-}
-
 /* ---- reading ---- */
 
 static void ask(struct observer *ob, const char *what, bool exact, const char *after) {
@@ -170,7 +145,7 @@ static void ask(struct observer *ob, const char *what, bool exact, const char *a
 		snprintf(from, sizeof from, "%s", after);
 		q.after = str_of(from);
 	}
-	ob->loading.asked = state_query(ob->o.state, &q, TAG(TAG_LOAD, 0)) == OK;
+	ob->loading.asked = state_query(ob->o.state, &q, STATE_TAG(TAG_LOAD, 0)) == OK;
 }
 
 static void loading_fail(struct observer *ob, const char *what) {
@@ -263,20 +238,17 @@ static void apply(struct observer *ob) {
 	}
 	if (ob->position && ob->o.transport->ops->resume(ob->o.transport, ob->o.shard, ob->position)) ob->broken = true;
 	buf_done(&l->bytes);
-	l->state = LOADING_DONE;
-	ob->listening_ns = ob->now_ns;
+	l->applied = true;
 	if (!ob->damaged[0]) return;
 	log_event(ob->o.log, LOG_ERROR, "observe.checkpoint", "refused=%s", ob->damaged);
 	tell_model(ob, STR("flyball/observe"), "damaged", ob->damaged, 0, NAN);
 }
 
 static void incidents_read(struct observer *ob, const struct state_done *d) {
-	struct why why = { "" };
-	apply(ob);
-	if (ob->broken || d->err || !d->count) return;
-	if (incidents_load(ob, d->items[0].value, &why) == OK) return;
-	log_event(ob->o.log, LOG_ERROR, "observe.incidents", "refused=%s", why.text);
-	tell_model(ob, STR("flyball/observe"), "damaged", why.text, 0, NAN);
+	if (!ob->loading.applied) apply(ob);
+	if (!ob->broken && keep_read(ob, d)) return;
+	ob->loading.state = LOADING_DONE;
+	ob->listening_ns = ob->now_ns;
 }
 
 bool checkpoint_load_step(struct observer *ob) {
@@ -289,7 +261,7 @@ bool checkpoint_load_step(struct observer *ob) {
 		if (l->have) part_key(ob, l->generation, l->have - 1, last);
 		ask(ob, side, false, l->have ? last : NULL);
 		break;
-	case LOADING_INCIDENTS: ask(ob, "incidents", true, NULL); break;
+	case LOADING_INCIDENTS: l->asked = keep_ask(ob, STATE_TAG(TAG_LOAD, 0)); break;
 	case LOADING_DONE: break;
 	}
 	return l->asked;
@@ -322,11 +294,7 @@ void checkpoint_state_done(struct observer *ob, const struct state_done *d) {
 		ob->saving.failed = ob->saving.failed || d->err;
 		break;
 	case TAG_MANIFEST: manifest_written(ob, d->err); break;
-	case TAG_KEEP:
-		ob->keep_pending = false;
-		if (d->err) log_event(ob->o.log, LOG_ERROR, "observe.incidents", "err=%s", err_name(d->err));
-		ob->keep_done = ob->keep_sent;
-		break;
+	case TAG_KEEP: keep_written(ob, d); return;
 	case TAG_LOAD: loaded(ob, d); break;
 	default: break;
 	}
@@ -347,4 +315,5 @@ void checkpoint_free(struct observer *ob) {
 	for (uint32_t i = 0; i < ob->saving.count; i++) buf_done(&ob->saving.parts[i]);
 	free(ob->saving.parts);
 	buf_done(&ob->loading.bytes);
+	buf_done(&ob->loading.kept);
 }

@@ -8,6 +8,7 @@
 #define HOPS            3 /* along calls, over which trouble is taken for one */
 #define CONVINCED_NS    (60 * NS_PER_SEC)
 #define CONVINCED_NATS  2.0
+#define SEEN_AFTER      2 /* requests; one alone may be the last of its kind */
 #define FIT_NS          (20 * NS_PER_SEC)
 #define UNSETTLED_NS    (60 * NS_PER_SEC)
 #define UNSETTLED_SCORE 2.0
@@ -102,9 +103,23 @@ static bool belongs(const struct observer *ob, const struct incident *in, uint32
 
 /* ---- symptoms ---- */
 
+void incident_hold(const struct observer *ob, uint32_t entity, int by) {
+	struct entity *e = entity_of(ob, entity);
+	if (e) e->holds += (uint32_t)by;
+}
+
+void incident_forget(const struct observer *ob, struct incident *in) {
+	for (uint32_t i = 0; i < in->member_count; i++) incident_hold(ob, in->members[i], -1);
+	for (uint32_t i = 0; i < in->symptom_count; i++) incident_hold(ob, in->symptoms[i].entity, -1);
+	incident_hold(ob, in->cause, -1);
+	*in = (struct incident){ .state = INCIDENT_FREE, .cause = NONE };
+}
+
 static void member_add(struct observer *ob, struct incident *in, struct watch *w) {
 	w->incident = (uint32_t)(in - ob->incidents);
-	if (!member(in, w->entity) && in->member_count < MEMBERS_MAX) in->members[in->member_count++] = w->entity;
+	if (member(in, w->entity) || in->member_count == MEMBERS_MAX) return;
+	in->members[in->member_count++] = w->entity;
+	incident_hold(ob, w->entity, +1);
 }
 
 static struct symptom *symptom_find(struct incident *in, uint32_t entity, enum signal_kind k, enum via via) {
@@ -143,6 +158,7 @@ static void symptom_add(struct observer *ob, struct incident *in, struct watch *
 		.entity = w->entity, .instance = f->instance, .via = f->via, .signal = k, .first = f->v, .on_ns = ob->now_ns
 	};
 	struct symptom *fresh = &in->symptoms[in->symptom_count - 1];
+	incident_hold(ob, w->entity, +1);
 	symptom_fit(ob, w, fresh);
 	fresh->binding = f->severity >= ob->o.settings.incident_severity;
 	in->severity = join_severity(in->severity, f->severity);
@@ -222,11 +238,13 @@ static void times_of(struct incident *in) {
 }
 
 static void incident_open(struct observer *ob, struct watch *w, enum signal_kind k) {
+	if (!publish_room(ob)) return;
 	const struct incident *before = followed(ob, w);
 	char id_before[ULID_LEN + 1] = "";
 	if (before) memcpy(id_before, before->id, sizeof id_before);
 	struct incident *in = place(ob);
 	if (!in) return; /* every place is an open incident: shed, and the anomaly was told */
+	if (in->state != INCIDENT_FREE) incident_forget(ob, in);
 	*in = (struct incident){ .state = INCIDENT_OPEN, .opened_ns = ob->now_ns, .cause = NONE, .none = true };
 	memcpy(in->before, id_before, sizeof id_before);
 	id_make(ob, w, k, in->id);
@@ -304,38 +322,67 @@ static int64_t in_band_since(const struct observer *ob, const struct watch *w, c
 	const struct finding *f = &w->findings[s->signal];
 	const struct evidence *ev = evidence_of(w, s);
 	bool gauge = s->signal == SIGNAL_MEMORY || s->signal == SIGNAL_CPU;
-	bool inside = gauge ? instance_in_band(ob, w, s->signal) : f->v.score < 1;
+	bool inside = gauge ? instance_after(ob, w, s->signal).score <= 1 : f->v.score < 1;
 	if (!ev) return inside ? (s->in_band_ns ? s->in_band_ns : f->data_ns) : 0;
 	struct evidence_opts o = watch_opts(ob);
 	int64_t bad_ns = evidence_last_bad(ev, &o, s->first.which, s->first.onset_ns);
 	return bad_ns ? bad_ns : s->on_ns;
 }
 
-static bool values_since(const struct observer *ob, const struct watch *w, const struct symptom *s, int64_t since_ns) {
-	const struct finding *f = &w->findings[s->signal];
-	const struct entity *e = entity_of(ob, s->entity);
-	bool requests = s->signal == SIGNAL_ERRORS || s->signal == SIGNAL_DURATION;
-	if ((requests ? f->via_ns[s->via] : f->data_ns) <= since_ns) return false;
-	if (!requests || !e->red[s->via]) return true;
-	struct slot sum = channel_sum(e->red[s->via], stream_slot(ob->stream, since_ns), INT64_MAX);
-	return (double)sum.seen >= 2;
+/* Failures among the requests since: above the turn they are as they were in the fault, whatever came before. */
+static struct verdict errors_after(const struct observer *ob, const struct watch *w, const struct symptom *s,
+                                   int64_t since_ns, double *seen) {
+	struct verdict v = w->findings[SIGNAL_ERRORS].v;
+	const struct channel *c = entity_of(ob, s->entity)->red[s->via];
+	const struct share *share = w->shares[s->via];
+	struct slot sum = { 0 };
+	if (c) sum = channel_sum(c, stream_slot(ob->stream, since_ns), INT64_MAX);
+	*seen = (double)sum.seen;
+	v.value = *seen > 0 ? (double)sum.bad / *seen : (double)NAN;
+	if (share && v.ready) v.high = fmax(v.high, share_turn(share, s->first.which));
+	v.score = v.value / v.high;
+	return v;
+}
+
+/* The signal since it is back, by itself: `seen` of how many requests, where it is of requests. */
+static struct verdict values_after(const struct observer *ob, struct watch *w, const struct symptom *s,
+                                   int64_t since_ns, double *seen) {
+	struct verdict v = w->findings[s->signal].v;
+	*seen = w->findings[s->signal].data_ns > since_ns ? INFINITY : 0;
+	switch (s->signal) {
+	case SIGNAL_ERRORS: return errors_after(ob, w, s, since_ns, seen);
+	case SIGNAL_DURATION:
+		if (!w->durations[s->via]) return v;
+		duration_mark(w->durations[s->via], since_ns);
+		return duration_after(w->durations[s->via], seen);
+	case SIGNAL_MEMORY:
+	case SIGNAL_CPU: return instance_after(ob, w, s->signal);
+	case SIGNAL_RATE: v.score = v.value > 0 ? v.low / v.value : v.low > 0 ? (double)INFINITY : 0; return v;
+	case SIGNAL_LOGS: v.score = v.high > 0 ? v.value / v.high : 0; return v;
+	default: return v;
+	}
 }
 
 /* Few requests without a failure prove little where few failed before: they must speak for normal, or a
- * minute must have passed. */
+ * minute must have passed in which they did not speak against it. */
 static bool convincing(const struct observer *ob, const struct watch *w, const struct symptom *s, int64_t since_ns) {
 	const struct evidence *ev = evidence_of(w, s);
 	struct evidence_opts o = watch_opts(ob);
-	if (!ev || ob->now_ns - since_ns > CONVINCED_NS) return true;
-	return evidence_since(ev, &o, s->first.which, since_ns) <= -CONVINCED_NATS;
+	if (!ev) return true;
+	double says = evidence_since(ev, &o, s->first.which, since_ns);
+	return says <= (ob->now_ns - since_ns > CONVINCED_NS ? 0 : -CONVINCED_NATS);
 }
 
 static void symptom_look(const struct observer *ob, struct symptom *s) {
 	struct watch *w = watch_get(ob, s->entity);
 	const struct finding *f = &w->findings[s->signal];
 	int64_t since_ns = in_band_since(ob, w, s);
+	double seen = 0;
 	s->in_band_ns = since_ns;
-	s->back = since_ns && heard_until(ob, s, f) - since_ns >= hold_ns(ob, s) && values_since(ob, w, s, since_ns) &&
+	s->back = false;
+	if (!since_ns) return;
+	s->after = values_after(ob, w, s, since_ns, &seen);
+	s->back = seen >= SEEN_AFTER && !(s->after.score > 1) && heard_until(ob, s, f) - since_ns >= hold_ns(ob, s) &&
 	          convincing(ob, w, s, since_ns);
 }
 
@@ -353,7 +400,7 @@ static void watch_release(struct observer *ob, struct watch *w) {
 	if (w->lines) evidence_clear(&w->lines->evidence);
 	instance_release(ob, w);
 	w->incident = NONE;
-	w->quiet_ns = ob->now_ns + RECENT_NS / 3;
+	w->quiet_ns = w->trouble_ns = ob->now_ns + RECENT_NS / 3;
 }
 
 static void incident_end(struct observer *ob, struct incident *in, const char *how, int64_t since_ns) {
@@ -405,9 +452,8 @@ static void incident_look(struct observer *ob, struct incident *in) {
 void incident_pass(struct observer *ob) {
 	for (int i = 0; i < INCIDENTS_MAX; i++) {
 		struct incident *in = &ob->incidents[i];
-		if (in->state == INCIDENT_RESOLVED_LATELY && ob->now_ns - in->resolved_ns > REOPEN_NS)
-			in->state = INCIDENT_FREE;
-		if (in->state != INCIDENT_OPEN) continue;
+		if (in->state == INCIDENT_RESOLVED_LATELY && ob->now_ns - in->resolved_ns > REOPEN_NS) incident_forget(ob, in);
+		if (in->state != INCIDENT_OPEN || !publish_room(ob)) continue;
 		if (in->look_ns && ob->now_ns >= in->look_ns) cause_look(ob, in);
 		incident_look(ob, in);
 	}

@@ -101,9 +101,9 @@ static void gauge_judge(struct observer *ob, struct watch *w, enum signal_kind k
 	finding_set(ob, w, k, worst, who);
 }
 
-bool instance_in_band(const struct observer *ob, const struct watch *w, enum signal_kind k) {
+struct verdict instance_after(const struct observer *ob, const struct watch *w, enum signal_kind k) {
 	const struct entity *e = entity_of(ob, w->entity);
-	bool any = false;
+	struct verdict worst = { .score = -1 };
 	for (uint32_t n = e->first_instance; n != NONE;) {
 		const struct instance *i = catalog_instance(&ob->stream->catalog, n);
 		n = i->next;
@@ -111,10 +111,12 @@ bool instance_in_band(const struct observer *ob, const struct watch *w, enum sig
 		const struct instance_watch *iw = instance_watch_get(ob, i);
 		bool memory = k == SIGNAL_MEMORY;
 		double limit = i->gauges[memory ? GAUGE_MEMORY : GAUGE_CPU].limit;
-		if (!level_in_band(memory ? &iw->memory : &iw->cpu, limit)) return false;
-		any = true;
+		struct verdict v = level_after(memory ? &iw->memory : &iw->cpu, limit);
+		if (v.score > worst.score) worst = v;
 	}
-	return any;
+	if (worst.score < 0)
+		worst = (struct verdict){ .score = INFINITY, .value = NAN, .expected = NAN, .low = NAN, .high = NAN };
+	return worst;
 }
 
 void instance_release(struct observer *ob, struct watch *w) {

@@ -81,6 +81,8 @@ enum err observer_open(const struct observer_opts *o, struct observer **out, str
 	if (ob->o.settings.adopt_ns <= 0) ob->o.settings.adopt_ns = 2 * 3600 * NS_PER_SEC;
 	arena_init(&ob->arena, 8u << 20);
 	buf_init(&ob->loading.bytes, 0);
+	buf_init(&ob->loading.kept, 0);
+	for (int i = 0; i < INCIDENTS_MAX; i++) ob->incidents[i].cause = NONE;
 	ob->now_ns = clock_wall(o->clock).ns;
 	ob->saved_ns = ob->now_ns;
 	struct stream_opts so = { s->window_ns, s->lateness_ns, s->series_max, s->services_max,
@@ -110,6 +112,10 @@ bool observer_ready(const struct observer *ob) {
 
 static void clock_turn(struct observer *ob) {
 	int64_t now_ns = clock_wall(ob->o.clock).ns;
+	if (ob->o.frozen && ob->stream->now_ns) {
+		ob->now_ns = ob->stream->now_ns;
+		return;
+	}
 	if (now_ns > ob->now_ns) ob->now_ns = now_ns;
 	if (ob->stream->now_ns > ob->now_ns) ob->now_ns = ob->stream->now_ns;
 }
@@ -172,6 +178,10 @@ bool observer_step(struct observer *ob) {
 	clock_turn(ob);
 	bool did = completions(ob);
 	if (ob->loading.state != LOADING_DONE) return checkpoint_load_step(ob) || did;
+	if (ob->o.frozen) {
+		clock_turn(ob); /* to the moment that was saved */
+		return did;
+	}
 	did |= batches(ob);
 	did |= pass(ob);
 	did |= checkpoint_step(ob, false);
@@ -182,7 +192,7 @@ bool observer_step(struct observer *ob) {
 struct mono observer_next_due(const struct observer *ob) {
 	struct mono now = clock_mono(ob->o.clock);
 	int64_t wall_ns = clock_wall(ob->o.clock).ns;
-	if (ob->broken) return (struct mono){ INT64_MAX };
+	if (ob->broken || ob->o.frozen) return (struct mono){ INT64_MAX };
 	int64_t wait_ns = pass_due(ob) - wall_ns;
 	if (wait_ns < 0) wait_ns = 0;
 	if (wait_ns > PASS_NS) wait_ns = PASS_NS;
@@ -190,7 +200,7 @@ struct mono observer_next_due(const struct observer *ob) {
 }
 
 bool observer_flush(struct observer *ob) {
-	if (!observer_ready(ob)) return false;
+	if (!observer_ready(ob) || ob->o.frozen) return false;
 	completions(ob);
 	bool idle = ob->saving.state == SAVING_IDLE;
 	if (idle && ob->position == ob->saved_position && !ob->out_count && !ob->keep_pending) return false;

@@ -11,6 +11,7 @@
 #include "base/param.h"
 #include "bus/bus.h"
 #include "cache/cache.h"
+#include "model/action.h"
 #include "store/state.h"
 #include "stream/transport.h"
 
@@ -38,6 +39,7 @@ struct observer_opts {
 	struct rng rng;
 	struct str region; /* "eu-west-1"; may be empty */
 	struct observer_settings settings;
+	bool frozen; /* shows what was saved, as it stood then: reads the checkpoint, and after that changes nothing */
 };
 
 MUST_USE enum err observer_open(const struct observer_opts *o, struct observer **out, struct why *why);
@@ -46,8 +48,13 @@ bool observer_step(struct observer *ob);
 struct mono observer_next_due(const struct observer *ob);
 /* True once the checkpoint (if any) was read and the stream is being followed. */
 bool observer_ready(const struct observer *ob);
+/* Adds members to a service's object: what whoever acts would make of it. */
+struct target_teller {
+	void *self;
+	void (*tell)(void *self, const struct target *t, struct json_out *out);
+};
 /* Objects for the API: services with signals, states, sampling, workload; models; open incidents. */
-void observer_coverage(const struct observer *ob, struct json_out *out);
+void observer_coverage(const struct observer *ob, const struct target_teller *teller, struct json_out *out);
 void observer_graph(const struct observer *ob, struct json_out *out);
 void observer_status(const struct observer *ob, struct json_out *out);
 void observer_metrics(const struct observer *ob, struct metrics_out *m);

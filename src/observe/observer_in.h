@@ -7,7 +7,7 @@
  *   cause.c      an incident's surroundings become the arrays of rca/, a report becomes an event
  *   stale.c      telemetry that stops, models that get ready
  *   tell.c       events as JSON; publish.c: the outbox, until they are durable
- *   checkpoint.c what is saved, and read again
+ *   checkpoint.c what is saved, and read again; keep.c: open incidents, at each change
  *   view.c       what people are shown */
 #pragma once
 
@@ -68,6 +68,7 @@ struct watch {
 	int64_t lines_ns;
 	int64_t quiet_ns;        /* not before this does it learn again */
 	int64_t blocked_ns;      /* since when it has not learned; 0: it does */
+	int64_t trouble_ns;      /* until then what comes is of an incident that has ended */
 	bool stale[TELEMETRIES]; /* told so */
 	bool learning_told, ready_told;
 	uint32_t incident; /* index of the open incident it is in; NONE */
@@ -85,9 +86,10 @@ struct symptom {
 	enum via via;         /* of requests */
 	struct verdict first; /* as it was when it came up */
 	int64_t on_ns;
-	int64_t in_band_ns; /* event time since which it is in band; 0: it is not */
-	bool binding;       /* grave enough to open an incident: its end waits for it */
-	bool back;          /* in band for long enough, with values */
+	int64_t in_band_ns;   /* event time since which it is in band; 0: it is not */
+	bool binding;         /* grave enough to open an incident: its end waits for it */
+	bool back;            /* in band for long enough, with values */
+	struct verdict after; /* the values on which that was decided */
 	bool adopted;
 };
 
@@ -142,11 +144,14 @@ struct loading {
 	uint64_t generation, position;
 	uint32_t parts, have;
 	struct buf bytes;
+	bool applied;    /* the parts are read, or refused */
+	struct buf kept; /* the record of incidents, as far as it came */
+	char kept_after[96];
 };
 
 struct observer_counts {
 	int64_t batches, refused, anomalies, incidents, joined, reports, abstained, resolved, events, events_dropped;
-	int64_t checkpoints, checkpoint_failures, checkpoint_bytes, services_refused;
+	int64_t checkpoints, checkpoint_failures, keep_failures, checkpoint_bytes, services_refused;
 };
 
 struct observer {
@@ -163,6 +168,8 @@ struct observer {
 	uint32_t out_count;
 	uint64_t keep_wanted, keep_sent, keep_done; /* writes of incidents and what they tell */
 	bool keep_pending;
+	int64_t keep_due_ns; /* not before this is it tried again */
+	char untold[200];    /* why incidents cannot be written, so are not told; empty: they can */
 	uint64_t next_tag;
 	struct saving saving;
 	struct loading loading;
@@ -177,6 +184,7 @@ struct observer {
 	int64_t pass_ns;      /* when time was last passed on */
 	int64_t saved_ns;     /* when the last checkpoint began */
 	char damaged[200];    /* why what was saved could not be used; empty: it could */
+	double tests;         /* that may open an incident */
 	struct observer_counts counts;
 	struct arena arena; /* of one report or view */
 };
@@ -187,6 +195,7 @@ struct watch *watch_get(const struct observer *ob, uint32_t entity);
 void watch_news(struct observer *ob); /* of the batch just applied */
 void watch_pass(struct observer *ob); /* time passes */
 bool watch_quiet(const struct observer *ob, const struct watch *w);
+enum mood watch_mood(const struct observer *ob, const struct watch *w);
 /* By what the entity's requests are judged now; VIAS: by nothing. */
 enum via watch_via(const struct observer *ob, const struct entity *e);
 /* Makes the detectors of a channel; false: no memory. */
@@ -207,8 +216,9 @@ bool instance_replacing(const struct observer *ob, const struct entity *e);
  * is not heard of for so long, beside others that are, went while nobody looked. */
 #define INSTANCE_FORGOTTEN_NS (45 * NS_PER_SEC)
 int64_t instance_heard(const struct observer *ob, const struct entity *e);
-/* Whether that gauge of every live copy is where it should be; false where none is heard of. */
-bool instance_in_band(const struct observer *ob, const struct watch *w, enum signal_kind k);
+/* That gauge of the live copy that is farthest from where it should be; score above 1: out of band, and where none is
+ * heard of. */
+struct verdict instance_after(const struct observer *ob, const struct watch *w, enum signal_kind k);
 void instance_release(struct observer *ob, struct watch *w); /* evidence begins anew */
 void instance_adopt(struct observer *ob, struct watch *w, enum signal_kind k);
 
@@ -217,6 +227,7 @@ void instance_adopt(struct observer *ob, struct watch *w, enum signal_kind k);
 void usual_learn(struct observer *ob, struct watch *w, int64_t first_slot, int64_t last_slot);
 struct usual_calls *usual_calls_of(struct observer *ob, uint32_t edge); /* made if need be */
 struct usual_calls *usual_calls_get(const struct observer *ob, uint32_t edge);
+void usual_calls_forget(struct observer *ob, uint32_t edge);
 
 /* ---- incident.c ---- */
 double severity_of(enum signal_kind k, const struct verdict *v);
@@ -224,6 +235,10 @@ void incident_note(struct observer *ob, struct watch *w, enum signal_kind k);
 void incident_pass(struct observer *ob);
 struct incident *incident_at(const struct observer *ob, uint32_t index);
 bool incident_any_open(const struct observer *ob);
+/* Whoever an incident speaks of is not let go by the stream: `by` +1 with each place that names it, -1 after. */
+void incident_hold(const struct observer *ob, uint32_t entity, int by);
+/* The place is free again. */
+void incident_forget(const struct observer *ob, struct incident *in);
 
 /* ---- cause.c ---- */
 void cause_look(struct observer *ob, struct incident *in);
@@ -244,6 +259,10 @@ void tell_model(struct observer *ob, struct str subject, const char *state, cons
 /* One signal as docs/events/README.md has it. */
 void tell_signal(const struct observer *ob, struct json_out *o, const struct entity *e, enum signal_kind k,
                  const struct verdict *v, bool now);
+/* Where an action on the service would act, as telemetry names it. Its strings are the entity's own; `pods` is the
+ * caller's and holds what pod_uids points at. */
+#define TARGET_PODS_MAX 50
+struct target tell_target(const struct observer *ob, const struct entity *e, struct str pods[TARGET_PODS_MAX]);
 enum signal_state tell_state(const struct observer *ob, const struct entity *e, enum signal_kind k);
 
 /* ---- publish.c ---- */
@@ -251,15 +270,26 @@ enum signal_state tell_state(const struct observer *ob, const struct entity *e, 
  * (`in`) has an id that follows from it, so that making it twice makes one; others draw theirs. */
 struct out_event *publish_new(struct observer *ob, enum event_type type, struct str subject, double severity,
                               struct incident *in);
+/* Whether an event of an incident would find a place; else its maker waits. */
+bool publish_room(const struct observer *ob);
 bool publish_step(struct observer *ob);
 bool publish_done(struct observer *ob, uint64_t tag, enum err e); /* true: the tag was one of ours */
+void publish_forget(struct observer *ob); /* events of incidents that were read back and make no sense */
 void publish_free(struct observer *ob);
 
 /* ---- checkpoint.c ---- */
+enum state_tag { TAG_PART = 1, TAG_MANIFEST, TAG_KEEP, TAG_LOAD };
+#define STATE_TAG(kind, n) (((uint64_t)(kind) << 56) | (n))
 bool checkpoint_load_step(struct observer *ob);
 bool checkpoint_step(struct observer *ob, bool now);
 void checkpoint_state_done(struct observer *ob, const struct state_done *d);
 void checkpoint_free(struct observer *ob);
+
+/* ---- keep.c ---- */
+bool keep_step(struct observer *ob);
+void keep_written(struct observer *ob, const struct state_done *d);
+bool keep_ask(struct observer *ob, uint64_t tag); /* false: ask again */
+bool keep_read(struct observer *ob, const struct state_done *d);
 
 /* The signal's entity. */
 static inline struct entity *entity_of(const struct observer *ob, uint32_t entity) {

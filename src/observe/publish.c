@@ -1,8 +1,9 @@
 /* The outbox: events wait here until they are durable on the bus.
  *
- * Events of incidents are written to the state store first, with the incidents themselves, so that
+ * Events of incidents are written to the state store first, with the incidents themselves (keep.c), so that
  * a crash between deciding and telling loses nothing; on the way back they are published again under
- * the same ids, which the bus takes for one. Others go at once and may be shed when the box is full. */
+ * the same ids, which the bus takes for one. Others go at once and may be shed when the box is full. When it is
+ * full of incidents' events, incidents wait: none opens, ends or names a cause until there is room. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,6 +18,13 @@ static void outbox_remove(struct observer *ob, uint32_t i) {
 	event_free(&ob->outbox[i]);
 	memmove(&ob->outbox[i], &ob->outbox[i + 1], (ob->out_count - i - 1) * sizeof *ob->outbox);
 	ob->out_count--;
+}
+
+bool publish_room(const struct observer *ob) {
+	uint32_t kept = 0;
+	if (ob->out_count < OUTBOX_MAX) return true;
+	for (uint32_t i = 0; i < ob->out_count; i++) kept += ob->outbox[i].kept || ob->outbox[i].in_flight;
+	return kept < OUTBOX_MAX;
 }
 
 static bool outbox_place(struct observer *ob) {
@@ -121,6 +129,11 @@ bool publish_done(struct observer *ob, uint64_t tag, enum err e) {
 		return true; /* anything else: the store is ill; it is tried again */
 	}
 	return false;
+}
+
+void publish_forget(struct observer *ob) {
+	for (uint32_t i = ob->out_count; i-- > 0;)
+		if (ob->outbox[i].kept) outbox_remove(ob, i);
 }
 
 void publish_free(struct observer *ob) {

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define WATCH_VERSION    1
+#define WATCH_VERSION    2 /* 1: without what came since durations were back */
 #define INCIDENT_VERSION 1
 
 /* ---- findings ---- */
@@ -57,6 +57,7 @@ static void put_watch(struct enc *e, const struct watch *w) {
 	}
 	for (int t = 0; t < TELEMETRIES; t++) enc_u8(e, w->stale[t]);
 	enc_u8(e, w->learning_told), enc_u8(e, w->ready_told);
+	enc_i64(e, w->trouble_ns);
 }
 
 static bool get_detectors(struct dec *d, struct watch *w, const struct entity *x, int v) {
@@ -78,7 +79,7 @@ static bool get_watch(struct observer *ob, struct dec *d, uint32_t entity) {
 	for (int v = 0; v < VIAS; v++)
 		if (!get_detectors(d, w, x, v)) return false;
 	if (dec_u8(d)) {
-		w->lines = calloc(1, sizeof *w->lines);
+		if (!w->lines) w->lines = calloc(1, sizeof *w->lines);
 		if (!w->lines) return false;
 		count_load(w->lines, d);
 	}
@@ -92,6 +93,7 @@ static bool get_watch(struct observer *ob, struct dec *d, uint32_t entity) {
 	}
 	for (int t = 0; t < TELEMETRIES; t++) w->stale[t] = dec_u8(d) != 0;
 	w->learning_told = dec_u8(d) != 0, w->ready_told = dec_u8(d) != 0;
+	if (d->version > 1) w->trouble_ns = dec_i64(d);
 	return !d->err;
 }
 
@@ -230,6 +232,7 @@ static void symptom_restore(struct observer *ob, struct incident *in, struct dec
 	if (d->err || s.entity == NONE || signal >= SIGNAL_KINDS || in->symptom_count == SYMPTOMS_MAX) return;
 	s.signal = (enum signal_kind)signal;
 	in->symptoms[in->symptom_count++] = s;
+	incident_hold(ob, s.entity, +1);
 	struct watch *w = watch_get(ob, s.entity);
 	if (in->state != INCIDENT_OPEN) return;
 	w->incident = (uint32_t)(in - ob->incidents);
@@ -238,7 +241,8 @@ static void symptom_restore(struct observer *ob, struct incident *in, struct dec
 }
 
 static bool get_incident(struct observer *ob, struct dec *d, struct incident *in) {
-	*in = (struct incident){ .state = (enum incident_state)(dec_u8(d) % 3) };
+	*in = (struct incident){ .state = (enum incident_state)dec_u8(d), .cause = NONE };
+	if (in->state != INCIDENT_OPEN && in->state != INCIDENT_RESOLVED_LATELY) return false;
 	dec_bytes(d, in->id, sizeof in->id), dec_bytes(d, in->before, sizeof in->before);
 	in->id[ULID_LEN] = in->before[ULID_LEN] = 0;
 	in->opened_ns = dec_i64(d), in->onset_ns = dec_i64(d), in->delivered_ns = dec_i64(d), in->resolved_ns = dec_i64(d);
@@ -246,10 +250,12 @@ static bool get_incident(struct observer *ob, struct dec *d, struct incident *in
 	in->none = dec_u8(d) != 0, in->one_part = dec_u8(d) != 0;
 	in->look_ns = dec_i64(d), in->reported_ns = dec_i64(d), in->events = dec_u32(d);
 	in->cause = get_entity(ob, d);
+	incident_hold(ob, in->cause, +1);
 	for (uint32_t n = dec_u32(d); n > 0 && !d->err; n--) {
 		uint32_t entity = get_entity(ob, d);
 		if (entity == NONE || in->member_count == MEMBERS_MAX) continue;
 		in->members[in->member_count++] = entity;
+		incident_hold(ob, entity, +1);
 		if (in->state == INCIDENT_OPEN) watch_get(ob, entity)->incident = (uint32_t)(in - ob->incidents);
 	}
 	for (uint32_t n = dec_u32(d); n > 0 && !d->err; n--) symptom_restore(ob, in, d);
@@ -261,6 +267,16 @@ static void put_event(struct enc *e, const struct out_event *x) {
 	enc_i64(e, x->time_ns), enc_f64(e, x->severity), enc_str(e, buf_get(&x->data));
 }
 
+/* What was saved as an event's data is sent as it lies there: it has to be an object. */
+static bool is_object(struct str data) {
+	const struct json *v = NULL;
+	struct arena a;
+	arena_init(&a, 0);
+	bool ok = json_parse(&a, data, &v, NULL) == OK && v->kind == JSON_OBJECT;
+	arena_done(&a);
+	return ok;
+}
+
 static bool get_event(struct observer *ob, struct dec *d) {
 	char id[ULID_LEN + 1];
 	dec_bytes(d, id, sizeof id);
@@ -269,7 +285,7 @@ static bool get_event(struct observer *ob, struct dec *d) {
 	int64_t time_ns = dec_i64(d);
 	double severity = dec_f64(d);
 	struct str data = dec_str(d);
-	if (d->err || type >= EVENT_TYPES) return false;
+	if (d->err || type >= EVENT_TYPES || !is_object(data)) return false;
 	struct out_event *x = publish_new(ob, (enum event_type)type, subject, severity, NULL);
 	if (!x) return false;
 	id[ULID_LEN] = 0;
@@ -280,19 +296,43 @@ static bool get_event(struct observer *ob, struct dec *d) {
 	return true;
 }
 
-void incidents_save(const struct observer *ob, struct buf *out) {
+static size_t event_bytes(const struct out_event *x) {
+	return x->data.n + strlen(x->subject) + 64;
+}
+
+uint64_t incidents_save(const struct observer *ob, struct buf *out, size_t bytes_max) {
 	struct enc e = enc_begin(out, "FBOI", INCIDENT_VERSION);
-	uint32_t n = 0;
+	uint32_t n = 0, last = 0;
+	uint64_t holds = ob->keep_wanted;
 	for (int i = 0; i < INCIDENTS_MAX; i++) n += ob->incidents[i].state != INCIDENT_FREE;
 	enc_u32(&e, n);
 	for (int i = 0; i < INCIDENTS_MAX; i++)
 		if (ob->incidents[i].state != INCIDENT_FREE) put_incident(ob, &e, &ob->incidents[i]);
+	size_t bytes = out->n;
 	n = 0;
-	for (uint32_t i = 0; i < ob->out_count; i++) n += ob->outbox[i].kept;
+	for (; last < ob->out_count; last++) {
+		const struct out_event *x = &ob->outbox[last];
+		if (!x->kept) continue;
+		bytes += event_bytes(x);
+		if (bytes > bytes_max) {
+			holds = x->keep ? x->keep - 1 : 0;
+			break;
+		}
+		n++;
+	}
 	enc_u32(&e, n);
-	for (uint32_t i = 0; i < ob->out_count; i++)
+	for (uint32_t i = 0; i < last; i++)
 		if (ob->outbox[i].kept) put_event(&e, &ob->outbox[i]);
 	enc_end(&e);
+	return holds;
+}
+
+/* Refused as a whole: half of an incident would never end. */
+static void incidents_forget(struct observer *ob) {
+	for (int i = 0; i < INCIDENTS_MAX; i++) incident_forget(ob, &ob->incidents[i]);
+	for (uint32_t i = 0; i < ob->watch_cap; i++)
+		if (ob->watches[i]) ob->watches[i]->incident = NONE;
+	publish_forget(ob);
 }
 
 enum err incidents_load(struct observer *ob, struct str bytes, struct why *why) {
@@ -303,7 +343,9 @@ enum err incidents_load(struct observer *ob, struct str bytes, struct why *why) 
 	bool ok = n <= INCIDENTS_MAX;
 	for (uint32_t i = 0; i < n && ok; i++) ok = get_incident(ob, &d, &ob->incidents[i]);
 	for (n = ok ? dec_u32(&d) : 0; n > 0 && ok; n--) ok = get_event(ob, &d);
-	if (!ok) return why_set(why, ERR_CORRUPT, "record 'FBOI': an incident in it makes no sense");
-	e = dec_end(&d);
-	return e ? why_set(why, e, "record 'FBOI': it does not end where it should") : OK;
+	e = ok ? dec_end(&d) : ERR_CORRUPT;
+	if (!e) return OK;
+	incidents_forget(ob);
+	return ok ? why_set(why, e, "record 'FBOI': it does not end where it should")
+	          : why_set(why, e, "record 'FBOI': an incident in it makes no sense");
 }

@@ -7,8 +7,8 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-static void record(struct buf *b, const char kind[4], const uint8_t *data, size_t size) {
-	struct enc e = enc_begin(b, kind, 1);
+static void record(struct buf *b, const char kind[4], uint16_t version, const uint8_t *data, size_t size) {
+	struct enc e = enc_begin(b, kind, version);
 	enc_bytes(&e, data, size);
 	enc_end(&e);
 }
@@ -23,10 +23,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
 	catalog_get_entity(&w.observer->stream->catalog, ENTITY_SERVICE, (struct str){ NULL, 0 }, STR("a"), 1);
 	buf_init(&b, 1 << 24);
 	if (data[0] % 2) {
-		record(&b, "FBOW", data + 1, size - 1);
+		record(&b, "FBOW", 1 + data[0] / 2 % 2, data + 1, size - 1);
 		if (records_load(w.observer, buf_get(&b), NULL) == OK) test_world_run(&w, w.clock.wall.ns + 3 * NS_PER_SEC);
 	} else {
-		record(&b, "FBOI", data + 1, size - 1);
+		record(&b, "FBOI", 1, data + 1, size - 1);
 		if (incidents_load(w.observer, buf_get(&b), NULL) == OK) test_world_run(&w, w.clock.wall.ns + 3 * NS_PER_SEC);
 	}
 	buf_done(&b);

@@ -4,8 +4,7 @@
 
 #include "observe/observer_in.h"
 
-#define ENGINE   "sequential"
-#define PODS_MAX 50
+#define ENGINE "sequential"
 
 static void put_time(struct json_out *o, const char *key, int64_t ns) {
 	json_key(o, key);
@@ -123,20 +122,6 @@ void tell_opened(struct observer *ob, struct incident *in) {
 	          STR_ARG(first_member(ob, in)->subject), in->severity);
 }
 
-/* What was seen since it is back: the running verdict still remembers the fault for a while. A share of
- * failures can be told anew from the slots; its score is the share of the band that it fills. */
-static struct verdict verdict_since(const struct observer *ob, const struct symptom *s, const struct watch *w,
-                                    int64_t since_ns) {
-	struct verdict v = w->findings[s->signal].v;
-	const struct entity *e = entity_of(ob, s->entity);
-	if (s->signal != SIGNAL_ERRORS || !e->red[s->via]) return v;
-	struct slot sum = channel_sum(e->red[s->via], stream_slot(ob->stream, since_ns), INT64_MAX);
-	if (!(sum.seen > 0)) return v;
-	v.value = (double)(sum.bad / sum.seen);
-	v.score = v.high > 0 ? v.value / v.high : v.score;
-	return v;
-}
-
 void tell_resolved(struct observer *ob, struct incident *in, const char *how, int64_t since_ns) {
 	struct out_event *x = publish_new(ob, EVENT_INCIDENT_RESOLVED, first_member(ob, in)->subject, in->severity, in);
 	if (!x) return;
@@ -152,8 +137,9 @@ void tell_resolved(struct observer *ob, struct incident *in, const char *how, in
 		const struct symptom *s = &in->symptoms[i];
 		const struct watch *w = watch_get(ob, s->entity);
 		if (told_before(in, i)) continue;
-		struct verdict v = verdict_since(ob, s, w, since_ns);
-		tell_signal(ob, &o, entity_of(ob, s->entity), s->signal, &v, true);
+		/* The running verdict still remembers the fault: what was decided on is what came since. */
+		const struct verdict *v = s->back ? &s->after : &w->findings[s->signal].v;
+		tell_signal(ob, &o, entity_of(ob, s->entity), s->signal, v, true);
 	}
 	json_end_array(&o);
 	json_end_object(&o);
@@ -162,6 +148,21 @@ void tell_resolved(struct observer *ob, struct incident *in, const char *how, in
 
 /* ---- causes ---- */
 
+struct target tell_target(const struct observer *ob, const struct entity *e, struct str pods[TARGET_PODS_MAX]) {
+	struct target t = { .service = e->name, .pod_uids = pods };
+	if (!e->workload_differs) {
+		t.namespace_ = e->workload.namespace_;
+		t.workload = e->workload.name;
+		t.workload_kind = e->workload.kind;
+	}
+	for (uint32_t k = e->first_instance; k != NONE && t.pod_uid_count < TARGET_PODS_MAX;) {
+		const struct instance *i = catalog_instance(&ob->stream->catalog, k);
+		if (i->pod && !i->gone) pods[t.pod_uid_count++] = i->uid;
+		k = i->next;
+	}
+	return t;
+}
+
 static void put_target(const struct observer *ob, struct json_out *o, const struct entity *e,
                        const struct rca_cause *c) {
 	json_key(o, "target");
@@ -169,23 +170,16 @@ static void put_target(const struct observer *ob, struct json_out *o, const stru
 		json_put_null(o);
 		return;
 	}
+	struct str pods[TARGET_PODS_MAX];
+	struct target t = tell_target(ob, e, pods);
 	json_begin_object(o);
-	json_kv_str(o, "service", e->name);
-	bool clear = !e->workload_differs;
-	put_text(o, "namespace", clear ? e->workload.namespace_ : (struct str){ NULL, 0 });
-	put_text(o, "workload", clear ? e->workload.name : (struct str){ NULL, 0 });
-	put_text(o, "workload_kind", clear ? e->workload.kind : (struct str){ NULL, 0 });
+	json_kv_str(o, "service", t.service);
+	put_text(o, "namespace", t.namespace_);
+	put_text(o, "workload", t.workload);
+	put_text(o, "workload_kind", t.workload_kind);
 	json_key(o, "pods");
 	json_begin_array(o);
-	int n = 0;
-	for (uint32_t k = e->first_instance; k != NONE && n < PODS_MAX;) {
-		const struct instance *i = catalog_instance(&ob->stream->catalog, k);
-		if (i->pod && !i->gone) {
-			json_put_str(o, i->uid);
-			n++;
-		}
-		k = i->next;
-	}
+	for (size_t i = 0; i < t.pod_uid_count; i++) json_put_str(o, t.pod_uids[i]);
 	json_end_array(o);
 	put_text(o, "pod_uid", c->one_part ? c->part_uid : (struct str){ NULL, 0 });
 	json_end_object(o);
@@ -241,6 +235,16 @@ static void moment_add(struct moment *m, uint32_t *n, int64_t at_ns, struct str 
 	snprintf(m[at].what, sizeof m[at].what, "%s", what);
 }
 
+/* "errors leave their band: 5.4 %, usually 0.03 %"; what is usual may not be known yet. */
+static void symptom_text(const struct symptom *s, char *out, size_t n) {
+	char value[SIGNAL_TEXT_MAX], usual[SIGNAL_TEXT_MAX];
+	bool known = !isnan(s->first.expected);
+	signal_value_text(s->signal, s->first.value, value);
+	signal_value_text(s->signal, s->first.expected, usual);
+	snprintf(out, n, "%s out of its band: %s%s%s", signal_kind_name(s->signal), value, known ? ", usually " : "",
+	         known ? usual : "");
+}
+
 static void put_timeline(const struct observer *ob, struct json_out *o, const struct incident *in,
                          const struct rca_input *x) {
 	struct moment m[MOMENTS_MAX];
@@ -252,8 +256,7 @@ static void put_timeline(const struct observer *ob, struct json_out *o, const st
 	}
 	for (uint32_t i = 0; i < in->symptom_count; i++) {
 		const struct symptom *s = &in->symptoms[i];
-		snprintf(text, sizeof text, "%s leaves its band: %.4g, usually %.4g", signal_kind_name(s->signal),
-		         s->first.value, s->first.expected);
+		symptom_text(s, text, sizeof text);
 		moment_add(m, &n, s->first.onset_ns, entity_of(ob, s->entity)->subject, text);
 	}
 	moment_add(m, &n, in->opened_ns, first_member(ob, in)->subject, "incident opened");

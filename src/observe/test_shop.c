@@ -368,6 +368,19 @@ void shop_run(struct shop *s, int64_t until_ns) {
 	}
 }
 
+void shop_skip(struct shop *s, int64_t until_ns) {
+	for (int i = 0; i < s->count; i++) {
+		for (int k = 0; k < s->services[i].pods; k++) {
+			struct shop_pod *p = &s->pods[i][k];
+			if (s->spans_every_ns) p->next_spans_ns = until_ns + rng_below(&s->rng, s->spans_every_ns);
+			if (s->metrics_every_ns) p->next_metrics_ns = until_ns + rng_below(&s->rng, s->metrics_every_ns);
+			p->span_count = 0;
+		}
+	}
+	s->fly_count = 0;
+	s->at_ns = until_ns;
+}
+
 /* ---- the orchestrator ---- */
 
 void shop_tell_pod(struct shop *s, int service, int pod, bool ready, bool gone, const char *reason) {

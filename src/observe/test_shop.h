@@ -69,6 +69,8 @@ void shop_init(struct shop *s, struct test_world *w, double per_s);
 void shop_done(struct shop *s);
 /* Traffic and telemetry until then. */
 void shop_run(struct shop *s, int64_t until_ns);
+/* Nothing happens and nothing is told until then; the clock is the caller's to move. */
+void shop_skip(struct shop *s, int64_t until_ns);
 int shop_find(const struct shop *s, const char *name);
 /* The orchestrator's word on a pod, a rollout by somebody else. */
 void shop_tell_pod(struct shop *s, int service, int pod, bool ready, bool gone, const char *reason);

@@ -122,6 +122,7 @@ static void event_keep(struct test_world *w, const struct event *x) {
 	if (w->verbose)
 		fprintf(stderr, "%8.2f %s %s " STR_FMT "\n", (double)(k->at_ns % NS_PER_DAY) / 1e9, k->type, k->subject,
 		        STR_ARG(k->data));
+	if (memmem(k->data.p, k->data.n, " nan", 4)) test_fail(w->t, __FILE__, __LINE__, "a sentence says nan");
 	if (!w->check) return;
 	struct buf line;
 	buf_init(&line, 0);
@@ -173,10 +174,16 @@ static enum err state_write_one(struct ends *e, const struct state_write *w) {
 	return OK;
 }
 
+static bool failing(const struct test_world *w, const struct state_write *writes, size_t n) {
+	for (size_t i = 0; w->state_fails && i < n; i++)
+		if (str_ends(writes[i].key, str_of(w->state_fails))) return true;
+	return false;
+}
+
 static enum err double_transact(struct state *s, const struct state_write *writes, size_t n, uint64_t tag) {
 	struct ends *e = of_state(s);
 	if (e->done_count == DONES_MAX) return ERR_FULL;
-	struct state_done d = { .tag = tag, .err = e->w->state_down ? ERR_NOSPACE : OK };
+	struct state_done d = { .tag = tag, .err = e->w->state_down || failing(e->w, writes, n) ? ERR_NOSPACE : OK };
 	for (size_t i = 0; i < n && !d.err; i++) d.err = state_write_one(e, &writes[i]);
 	e->dones[e->done_count++] = d;
 	return OK;

@@ -23,6 +23,7 @@ struct test_world {
 	uint64_t position;
 	bool check; /* events against their schemas (default) */
 	bool bus_full, state_down;
+	const char *state_fails; /* writes of keys that end so; NULL: none */
 	struct test_ends *ends;
 	struct observer_opts opts;
 	bool verbose;

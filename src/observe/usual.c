@@ -26,6 +26,12 @@ struct usual_calls *usual_calls_of(struct observer *ob, uint32_t edge) {
 	return ob->calls[edge];
 }
 
+void usual_calls_forget(struct observer *ob, uint32_t edge) {
+	if (edge >= ob->calls_cap) return;
+	free(ob->calls[edge]);
+	ob->calls[edge] = NULL;
+}
+
 static void learn_calls(struct observer *ob, const struct edge *g, const struct slot *caller, int64_t first,
                         int64_t last, double keep) {
 	struct usual_calls *u = usual_calls_of(ob, g->index);

@@ -60,7 +60,15 @@ static uint32_t pods_of(const struct observer *ob, const struct entity *e) {
 	return n;
 }
 
-static void put_entity(const struct observer *ob, struct json_out *o, const struct entity *e) {
+static void put_target(const struct observer *ob, const struct target_teller *teller, struct json_out *o,
+                       const struct entity *e) {
+	struct str pods[TARGET_PODS_MAX];
+	struct target t = tell_target(ob, e, pods);
+	if (teller) teller->tell(teller->self, &t, o);
+}
+
+static void put_entity(const struct observer *ob, const struct target_teller *teller, struct json_out *o,
+                       const struct entity *e) {
 	const struct watch *w = watch_get(ob, e->index);
 	enum via v = watch_via(ob, e);
 	struct evidence_opts opts = watch_opts(ob);
@@ -71,26 +79,29 @@ static void put_entity(const struct observer *ob, struct json_out *o, const stru
 	put_sampling(o, e);
 	json_kv_c(o, "model", ready ? "ready" : "learning");
 	json_kv_int(o, "pods", pods_of(ob, e));
-	if (e->kind == ENTITY_SERVICE) put_workload(o, e);
+	if (e->kind == ENTITY_SERVICE) {
+		put_workload(o, e);
+		put_target(ob, teller, o, e);
+	}
 	put_signals(ob, o, e);
 	json_end_object(o);
 }
 
-void observer_coverage(const struct observer *ob, struct json_out *o) {
+void observer_coverage(const struct observer *ob, const struct target_teller *teller, struct json_out *o) {
 	const struct catalog *c = &ob->stream->catalog;
 	json_begin_object(o);
 	json_key(o, "services");
 	json_begin_array(o);
 	for (uint32_t i = 0; i < c->entities.count; i++) {
 		const struct entity *e = catalog_entity(c, i);
-		if (e && e->kind == ENTITY_SERVICE) put_entity(ob, o, e);
+		if (e && e->kind == ENTITY_SERVICE) put_entity(ob, teller, o, e);
 	}
 	json_end_array(o);
 	json_key(o, "others");
 	json_begin_array(o);
 	for (uint32_t i = 0; i < c->entities.count; i++) {
 		const struct entity *e = catalog_entity(c, i);
-		if (e && e->kind != ENTITY_SERVICE) put_entity(ob, o, e);
+		if (e && e->kind != ENTITY_SERVICE) put_entity(ob, teller, o, e);
 	}
 	json_end_array(o);
 	json_end_object(o);
@@ -169,6 +180,7 @@ void observer_status(const struct observer *ob, struct json_out *o) {
 	json_begin_object(o);
 	json_kv_bool(o, "ready", observer_ready(ob));
 	json_kv_c(o, "refused_checkpoint", ob->damaged[0] ? ob->damaged : NULL);
+	json_kv_c(o, "untold", ob->untold[0] ? ob->untold : NULL);
 	json_kv_int(o, "shard", ob->o.shard);
 	json_kv_int(o, "entities", (int64_t)c->entities.by_key.count);
 	json_kv_int(o, "instances", (int64_t)c->instances.by_key.count);
@@ -214,6 +226,9 @@ void observer_metrics(const struct observer *ob, struct metrics_out *m) {
 	metrics_one(m, "flyball_observe_events_dropped", "counter", "Events shed or refused.", (double)n->events_dropped);
 	metrics_one(m, "flyball_observe_events_waiting", "gauge", "Events not yet durable.", (double)ob->out_count);
 	metrics_one(m, "flyball_observe_checkpoints", "counter", "Checkpoints written.", (double)n->checkpoints);
+	metrics_one(m, "flyball_observe_incident_write_failures", "counter",
+	            "Writes of open incidents that failed; until one works, incidents are not told.",
+	            (double)n->keep_failures);
 	metrics_one(m, "flyball_observe_checkpoint_failures", "counter", "Checkpoints that failed.",
 	            (double)n->checkpoint_failures);
 	metrics_one(m, "flyball_observe_checkpoint_bytes", "gauge", "Size of the newest checkpoint.",

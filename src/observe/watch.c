@@ -5,16 +5,20 @@
 
 #include "observe/observer_in.h"
 
-#define BUDGET_S      (400.0 * 86400) /* mean time between false alarms of one signal: a shop of 60 gets one in a week */
-#define UNSAMPLED     1.5             /* weight of a span up to which traces tell of nearly every request */
+#define FALSE_S       (7.0 * 86400) /* mean time between two false incidents of all that is watched here */
+#define TESTS_MIN     60.0          /* a small shop is judged as one of fifteen services */
+#define UNSAMPLED     1.5           /* weight of a span up to which traces tell of nearly every request */
 #define CALM_SCORE    0.5
 #define AFTER_NS      (30 * NS_PER_SEC) /* after trouble, before it learns again */
 #define BLOCKED_NS    (1200 * NS_PER_SEC)
 #define WINDOW_WAIT_S 90.0 /* a window is closed by then, whoever has not told */
 #define SPANS_LATE_NS (300 * NS_PER_SEC)
 
+/* One false incident a week: of n tests that may open one, each may be wrong once in n weeks (a bound, whether or not
+ * they go together; Bonferroni). With 60 tests that is an alpha of 1/420 a day for each. */
 struct evidence_opts watch_opts(const struct observer *ob) {
-	return (struct evidence_opts){ .slot_ns = stream_slot_ns(ob->stream), .budget_s = BUDGET_S };
+	return (struct evidence_opts){ .slot_ns = stream_slot_ns(ob->stream),
+		                           .budget_s = FALSE_S * fmax(ob->tests, TESTS_MIN) };
 }
 
 struct watch *watch_get(const struct observer *ob, uint32_t entity) {
@@ -65,6 +69,11 @@ void watch_free(struct watch *w) {
 bool watch_quiet(const struct observer *ob, const struct watch *w) {
 	if (w->incident != NONE) return false;
 	return ob->now_ns >= w->quiet_ns || ob->now_ns - w->blocked_ns > BLOCKED_NS;
+}
+
+enum mood watch_mood(const struct observer *ob, const struct watch *w) {
+	if (w->incident != NONE || ob->now_ns < w->trouble_ns) return MOOD_TROUBLE;
+	return watch_quiet(ob, w) ? MOOD_QUIET : MOOD_UNSETTLED;
 }
 
 static void watch_unsettled(struct observer *ob, struct watch *w) {
@@ -165,17 +174,30 @@ static void channel_news(struct observer *ob, struct channel *c) {
 	if (!w || !e || !watch_detectors(w, c)) return;
 	struct evidence_opts o = watch_opts(ob);
 	const struct tally *y = &c->tally;
-	bool quiet = watch_quiet(ob, w);
-	duration_feed(w->durations[c->via], &o, y->counts, y->from_ns, y->to_ns, ob->stream->now_ns, quiet);
-	share_feed(w->shares[c->via], &o, y->seen, y->bad, y->from_ns, y->to_ns, ob->stream->now_ns, quiet);
+	enum mood mood = watch_mood(ob, w);
+	duration_feed(w->durations[c->via], &o, y->counts, y->from_ns, y->to_ns, ob->stream->now_ns, mood);
+	share_feed(w->shares[c->via], &o, y->seen, y->bad, y->from_ns, y->to_ns, ob->stream->now_ns, mood);
 	double slow_s = duration_slow(w->durations[c->via]);
 	c->slow_s = slow_s > 0 ? (float)slow_s : 0;
 	enum via own = watch_via(ob, e);
 	if (c->via == own || c->via == VIA_CALLS) requests_judge(ob, w, own, c->via, y->to_ns);
 }
 
+/* What the stream has let go: its number may be somebody else's from this batch on. */
+static void gone_forget(struct observer *ob) {
+	const struct catalog *c = &ob->stream->catalog;
+	for (uint32_t i = 0; i < c->gone_entities.count; i++) {
+		uint32_t entity = c->gone_entities.v[i];
+		if (entity >= ob->watch_cap) continue;
+		watch_free(ob->watches[entity]);
+		ob->watches[entity] = NULL;
+	}
+	for (uint32_t i = 0; i < c->gone_edges.count; i++) usual_calls_forget(ob, c->gone_edges.v[i]);
+}
+
 void watch_news(struct observer *ob) {
 	struct stream *st = ob->stream;
+	gone_forget(ob);
 	for (uint32_t i = 0; i < st->channel_count; i++) channel_news(ob, st->channels[i]);
 	instance_news(ob);
 }
@@ -226,11 +248,11 @@ static void rate_judge(struct observer *ob, struct watch *w, enum via v) {
 }
 
 static void window_close(struct observer *ob, struct watch *w, struct channel *c, int64_t from_ns, int64_t to_ns) {
-	bool quiet = watch_quiet(ob, w);
+	enum mood mood = watch_mood(ob, w);
 	bool covered = c->via != VIA_CALLS && stream_covered(ob->stream, w->entity, c->via, from_ns, ob->now_ns);
 	if (c->known && covered) rate_close(ob, w, c, from_ns, to_ns);
-	duration_pass(w->durations[c->via], to_ns, quiet);
-	share_pass(w->shares[c->via], to_ns, quiet);
+	duration_pass(w->durations[c->via], to_ns, mood);
+	share_pass(w->shares[c->via], to_ns, mood);
 	if (c->via == VIA_SPANS) usual_learn(ob, w, stream_slot(ob->stream, from_ns), stream_slot(ob->stream, to_ns - 1));
 }
 
@@ -269,15 +291,31 @@ static void lines_close(struct observer *ob, struct watch *w, struct entity *e) 
 	}
 }
 
+/* Failures and durations of requests, as it tells of them itself and as its callers do; memory of each copy. */
+static double tests_of(const struct observer *ob, const struct watch *w, const struct entity *e) {
+	enum via own = watch_via(ob, e);
+	double tests = own != VIAS && w->durations[own] ? 2 : 0;
+	if (own != VIA_CALLS && w->durations[VIA_CALLS]) tests += 2;
+	for (uint32_t n = e->first_instance; n != NONE;) {
+		const struct instance *i = catalog_instance(&ob->stream->catalog, n);
+		tests += !i->gone && i->gauges[GAUGE_MEMORY].at_ns > 0;
+		n = i->next;
+	}
+	return tests;
+}
+
 void watch_pass(struct observer *ob) {
+	double tests = 0;
 	for (uint32_t i = 0; i < ob->watch_cap; i++) {
 		struct watch *w = ob->watches[i];
 		struct entity *e = entity_of(ob, i);
 		if (!w || !e) continue;
 		for (int v = 0; v < VIAS; v++) windows_close(ob, w, e, (enum via)v);
 		lines_close(ob, w, e);
+		tests += tests_of(ob, w, e);
 		if (e->kind != ENTITY_SERVICE) continue;
 		instance_pass(ob, w);
 		stale_pass(ob, w);
 	}
+	ob->tests = tests;
 }

@@ -16,12 +16,15 @@ struct sim_clock {
 	int64_t epoch_ns;  /* wall time when the world began */
 	int64_t booted_ns; /* before that */
 	int64_t skew_ns;   /* wall ahead of the truth */
-	double drift;      /* seconds a second: 20e-6 gains 72 ms an hour */
+	double drift;      /* seconds a second: 20e-6 gains 72 ms an hour ... */
+	int64_t since_ns;  /* ... from this virtual moment on */
 };
 
 void sim_clock_init(struct sim_clock *c, const struct sim_queue *queue, struct sim_trace *trace, struct wall epoch);
 /* The wall jumps by `ns` (back when negative); the monotonic clock does not. */
 void sim_clock_step(struct sim_clock *c, int64_t ns);
+/* From now on the wall gains so many seconds a second; what it is off by already stays. */
+void sim_clock_drift(struct sim_clock *c, double drift);
 /* The true wall time of a virtual moment, whatever this host believes. */
 static inline struct wall sim_clock_truth(const struct sim_clock *c, int64_t at_ns) {
 	return (struct wall){ c->epoch_ns + at_ns };

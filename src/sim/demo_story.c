@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "model/event.h"
+#include "model/signal.h"
 
 #define WIDTH        100
 #define TIME_WIDTH   11
@@ -106,29 +107,12 @@ static void text_of(struct str s, char *out, size_t n) {
 	snprintf(out, n, STR_FMT, STR_ARG(s));
 }
 
-/* A value as people say it: a share in percent, a duration in milliseconds. */
-static void value_text(struct str signal, double v, char out[32]) {
-	if (isnan(v))
-		snprintf(out, 32, "nothing");
-	else if (str_is(signal, "errors") || str_is(signal, "ready") || (str_is(signal, "memory") && v <= 2) ||
-	         (str_is(signal, "cpu") && v <= 2))
-		snprintf(out, 32, v < 0.001 && v > 0 ? "%.2f %%" : v < 0.1 ? "%.1f %%" : "%.0f %%", v * 100);
-	else if (str_is(signal, "duration"))
-		snprintf(out, 32, v < 1 ? "%.3g ms" : "%.3g s", v < 1 ? v * 1e3 : v);
-	else if (str_is(signal, "memory"))
-		snprintf(out, 32, "%.0f MiB", v / (1 << 20));
-	else if (str_is(signal, "rate") || str_is(signal, "logs"))
-		snprintf(out, 32, "%.3g/s", v);
-	else
-		snprintf(out, 32, "%.3g", v);
-}
-
 static void signal_text(const struct json *signal, char *out, size_t n) {
 	struct str name = json_str(json_get(signal, "signal"));
-	char value[32], expected[32];
+	char value[SIGNAL_TEXT_MAX], expected[SIGNAL_TEXT_MAX];
 	double usual = json_double(json_get(signal, "expected"), NAN);
-	value_text(name, json_double(json_get(signal, "value"), NAN), value);
-	value_text(name, usual, expected);
+	signal_named_text(name, json_double(json_get(signal, "value"), NAN), value);
+	signal_named_text(name, usual, expected);
 	snprintf(out, n, STR_FMT ": " STR_FMT " %s%s%s", STR_ARG(json_str(json_get(signal, "entity"))), STR_ARG(name),
 	         value, isnan(usual) ? "" : ", usually ", isnan(usual) ? "" : expected);
 }

@@ -256,7 +256,11 @@ static enum err file_sync(struct file *file) {
 	struct sim_disk *d = h->disk;
 	if (sim_fuse_blown(d->fuse)) return ERR_IO;
 	sim_trace_mix(d->trace, 0x73796e63);
-	if (sync_is_lost(d)) return OK;
+	if (sync_is_lost(d)) {
+		h->inode->betrayed |= h->inode->pending_count > 0;
+		return OK;
+	}
+	h->inode->betrayed = false;
 	for (size_t i = 0; i < h->inode->pending_count; i++) extent_do(&h->inode->safe, &h->inode->pending[i]);
 	pending_drop(h->inode);
 	commit_name_of(d, h->inode);
@@ -385,7 +389,12 @@ static enum err disk_sync_dir(struct disk *disk, const char *path) {
 	struct sim_disk *d = (struct sim_disk *)disk;
 	(void)path;
 	if (sim_fuse_blown(d->fuse)) return ERR_IO;
-	if (!sync_is_lost(d)) journal_commit(d, d->journal_count);
+	if (sync_is_lost(d)) {
+		d->names_betrayed |= d->journal_count > 0;
+		return OK;
+	}
+	d->names_betrayed = false;
+	journal_commit(d, d->journal_count);
 	return OK;
 }
 
@@ -471,7 +480,7 @@ void sim_disk_done(struct sim_disk *d) {
 
 /* A write that was not synced: whole, gone, or some of its sectors. */
 static void maybe_extent(struct sim_disk *d, struct sim_bytes *b, const struct sim_extent *x) {
-	int64_t fate = rng_below(&d->rng, 3);
+	int64_t fate = rng_below(&d->rng, d->tears ? 3 : 2);
 	if (fate == 0) {
 		d->counts.writes_lost++;
 		return;
@@ -493,11 +502,15 @@ static void inode_power_loss(struct sim_disk *d, struct sim_inode *node) {
 	assert(!node->open && "files are closed before the power goes");
 	for (size_t i = 0; i < node->pending_count; i++) maybe_extent(d, &node->safe, &node->pending[i]);
 	pending_drop(node);
+	d->counts.betrayals += node->betrayed;
+	node->betrayed = false;
 	sim_bytes_resize(&node->data, node->safe.n);
 	if (node->safe.n) memcpy(node->data.p, node->safe.p, node->safe.n);
 }
 
 void sim_disk_power_loss(struct sim_disk *d) {
+	d->counts.betrayals += d->names_betrayed;
+	d->names_betrayed = false;
 	journal_commit(d, (size_t)rng_below(&d->rng, (int64_t)d->journal_count + 1));
 	journal_drop(d);
 	for (size_t i = 0; i < d->inode_count; i++) inode_power_loss(d, d->inodes[i]);

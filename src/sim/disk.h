@@ -2,8 +2,8 @@
  *
  * A write is seen at once and durable after sync; a name is durable after sync_dir (of any directory,
  * as with a journalling file system: one journal, in order) or, for a new file, after its own sync.
- * Losing power keeps a prefix of the journal and, of each file's unsynced writes, any selection in
- * sectors of 512 bytes. A killed process loses nothing: the page cache outlives it.
+ * Losing power keeps a prefix of the journal and, of each file's unsynced writes, any selection: of
+ * whole writes, or (`tears`) of their sectors of 512 bytes. A killed process loses nothing: the page cache outlives it.
  * A disk may be full, read-only, slow, or lie about its syncs. `busy_ns` is how long what was done
  * took: whoever runs jobs takes it as their duration. */
 #pragma once
@@ -16,6 +16,7 @@
 
 struct sim_disk_counts {
 	int64_t writes, bytes, syncs, syncs_lost, writes_torn, writes_lost, refused_full;
+	int64_t betrayals; /* power went while something was not durable that a sync had said yes to */
 };
 
 struct sim_disk {
@@ -30,9 +31,11 @@ struct sim_disk {
 	size_t live_count, durable_count;
 	struct sim_rename *journal; /* changes of names that are not durable yet */
 	size_t journal_count;
+	bool names_betrayed;
 	int64_t bytes_max; /* of all files; more is ERR_NOSPACE */
 	bool readonly;     /* every change is ERR_READONLY */
 	double sync_lost;  /* probability that a sync says yes and does nothing */
+	bool tears;        /* losing power, it may keep some sectors of a write and not others */
 	double slowness;   /* multiplies the time that syncs take; 1: a usual disk */
 	int64_t busy_ns;   /* grows with each write and sync; its reader sets it back */
 	struct sim_disk_counts counts;
@@ -63,6 +66,7 @@ struct sim_bytes {
 };
 struct sim_inode {
 	bool directory;
+	bool betrayed; /* a sync said yes to what is still pending */
 	struct wall mtime;
 	struct sim_bytes data, safe; /* as seen; as it would be after losing power */
 	struct sim_extent *pending;

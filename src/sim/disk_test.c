@@ -72,6 +72,7 @@ TEST(what_was_synced_survives_and_what_was_not_is_old_or_new, .seeds = 300) {
 	r.fuse.blown = true; /* the dying process's last words change nothing */
 	EXPECT_ERR(f->ops->write(f, "x", 1, 0), ERR_IO);
 	f->ops->close(f);
+	r.disk.tears = t->seed % 2;
 	sim_disk_power_loss(&r.disk);
 	r.fuse.blown = false;
 	f = open_file(t, &r, "data", DISK_READ);
@@ -87,7 +88,9 @@ TEST(tears_and_losses_do_happen) {
 	EXPECT_OK(f->ops->sync(f));
 	for (int i = 0; i < 60; i++) put(t, f, (unsigned char)(i + 1), i);
 	f->ops->close(f);
+	r.disk.tears = true;
 	sim_disk_power_loss(&r.disk);
+	EXPECT(r.disk.counts.betrayals == 0);
 	EXPECT(r.disk.counts.writes_torn > 5 && r.disk.counts.writes_lost > 5);
 	rig_done(&r);
 }

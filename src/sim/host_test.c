@@ -189,8 +189,7 @@ static void faulty(struct rig *r, struct rng *rng) {
 	l.cut = 0.05 * rng_unit(rng);
 	l.stalled = 0.05 * rng_unit(rng);
 	l.twice = 0.1 * rng_unit(rng);
-	l.slow = 0.1;
-	l.slow_ns = 2 * NS_PER_SEC;
+	l.slow = (struct sim_late){ 0.1, 2 * NS_PER_SEC };
 	sim_net_link(&r->net, 0, &l);
 }
 

@@ -5,9 +5,11 @@
 #include <string.h>
 
 static const struct {
-	const char *name, *text;
+	const char *name;
+	bool disk;
+	const char *text;
 } table[INVARIANTS] = {
-#define X(name, word, text) { word, text },
+#define X(name, word, disk, text) { word, disk, text },
 	INVARIANT_TABLE(X)
 #undef X
 };
@@ -25,6 +27,7 @@ void invariants_init(struct invariants *v, const struct invariant_limits *limits
 
 void invariants_break(struct invariants *v, enum invariant i, int64_t now_ns, const char *fmt, ...) {
 	if (v->broken >= 0) return; /* the first is what people look at */
+	if (v->betrayed && table[i].disk) return;
 	va_list args;
 	va_start(args, fmt);
 	vsnprintf(v->why, sizeof v->why, fmt, args);

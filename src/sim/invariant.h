@@ -8,21 +8,23 @@
 #include "base/list.h"
 #include "sim/kube.h"
 
-#define INVARIANT_TABLE(X)                                                                                \
-	X(ONE_EFFECT, "one_effect", "one effect at most for each incident, action, target and attempt")       \
-	X(COOLDOWN, "cooldown", "no two actions on one target within its cooldown")                           \
-	X(BUDGET, "budget", "no more pods replaced within the window than the budget allows")                 \
-	X(OBSERVE, "observe", "nothing is asked of the API server in observe mode but to read")               \
-	X(INTENT, "intent", "no effect without an intent that was durable before")                            \
-	X(REPLICAS, "replicas", "replicas within limits")                                                     \
-	X(ANSWERS, "answers", "the daemon's API answers while it is up and can be reached")                   \
-	X(HANDLED, "handled", "every event is handled, or lies with the dead letters and a reason")           \
-	X(CHAIN, "chain", "the decision log is whole, from its first entry to every head that was published") \
-	X(RESTARTS, "restarts", "the daemon starts again on what its disk kept")                              \
-	X(ENDS, "ends", "no action stays half done once the world is quiet")
+/* `disk`: it rests on what a disk said it had made durable. When the disk has lied of that and the power went,
+ * it is not looked at any more: what was written nowhere nobody can remember. */
+#define INVARIANT_TABLE(X)                                                                                      \
+	X(ONE_EFFECT, "one_effect", false, "one effect at most for each incident, action, target and attempt")      \
+	X(COOLDOWN, "cooldown", true, "no two actions on one target within its cooldown")                           \
+	X(BUDGET, "budget", true, "no more pods replaced within the window than the budget allows")                 \
+	X(OBSERVE, "observe", false, "nothing is asked of the API server in observe mode but to read")              \
+	X(INTENT, "intent", true, "no effect without an intent that was durable before")                            \
+	X(REPLICAS, "replicas", false, "replicas within limits")                                                    \
+	X(ANSWERS, "answers", true, "the daemon's API answers while it is up and can be reached")                   \
+	X(HANDLED, "handled", true, "every event is handled, or lies with the dead letters and a reason")           \
+	X(CHAIN, "chain", true, "the decision log is whole, from its first entry to every head that was published") \
+	X(RESTARTS, "restarts", true, "the daemon starts again on what its disk kept")                              \
+	X(ENDS, "ends", true, "no action stays half done once the world is quiet")
 
 enum invariant {
-#define X(name, word, text) INVARIANT_##name,
+#define X(name, word, disk, text) INVARIANT_##name,
 	INVARIANT_TABLE(X)
 #undef X
 		INVARIANTS
@@ -50,6 +52,7 @@ struct invariants {
 	struct invariant_limits limits;
 	int broken; /* an enum invariant; -1: none */
 	int64_t broken_at_ns;
+	bool betrayed; /* by the disk: set by whoever sees it */
 	char why[400];
 	struct invariant_effect effects[INVARIANT_EFFECTS_MAX];
 	size_t effect_count, effects_seen; /* seen: of the server's list */

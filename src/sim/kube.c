@@ -40,12 +40,40 @@ void sim_kube_work_add(struct sim_kube_work *w, const char *key) {
 	sim_queue_in(w->kube->o.queue, delay, work_moment, w, 0);
 }
 
+static void alarm_moment(void *self, uint64_t at_ns) {
+	static const enum sim_kube_type types[KUBE_CONTROLLERS] = {
+		[KUBE_DEPLOYER] = KUBE_DEPLOYMENTS, [KUBE_REPLICATOR] = KUBE_REPLICASETS, [KUBE_SCHEDULER] = KUBE_PODS,
+		[KUBE_DISRUPTOR] = KUBE_PDBS,       [KUBE_NODE_KEEPER] = KUBE_NODES,
+	};
+	struct sim_kube_work *w = self;
+	const struct sim_kube_table *t = &w->kube->tables[types[w - w->kube->work]];
+	if (w->alarm_ns != (int64_t)at_ns) return; /* an earlier one was asked for since */
+	w->alarm_ns = INT64_MAX;
+	for (size_t i = 0; i < t->count; i++) sim_kube_work_add(w, t->entries[i].key);
+}
+
+void sim_kube_alarm(struct sim_kube *k, enum sim_kube_controller c, int64_t at_ns) {
+	struct sim_kube_work *w = &k->work[c];
+	if (at_ns >= w->alarm_ns) return;
+	w->alarm_ns = at_ns;
+	sim_queue_at(k->o.queue, at_ns, alarm_moment, w, (uint64_t)at_ns);
+}
+
 static void add_owner(struct sim_kube *k, const struct doc *d, const char *kind, enum sim_kube_controller c) {
 	char key[260];
 	const struct doc *owner = sim_kube_owner(d, kind);
 	if (!owner) return;
 	sim_kube_key(key, doc_c(doc_path(d, "metadata.namespace")), doc_c(doc_get(owner, "name")));
 	sim_kube_work_add(&k->work[c], key);
+}
+
+/* Whoever found no place looks again. */
+static void node_changed(struct sim_kube *k, const char *key) {
+	struct sim_kube_table *pods = &k->tables[KUBE_PODS];
+	sim_kube_work_add(&k->work[KUBE_NODE_KEEPER], key);
+	for (size_t i = 0; i < pods->count; i++)
+		if (!doc_path(pods->entries[i].state->doc, "spec.nodeName"))
+			sim_kube_work_add(&k->work[KUBE_SCHEDULER], pods->entries[i].key);
 }
 
 void sim_kube_object_changed(struct sim_kube *k, enum sim_kube_type t, const struct doc *before,
@@ -61,7 +89,11 @@ void sim_kube_object_changed(struct sim_kube *k, enum sim_kube_type t, const str
 	if (t == KUBE_PODS) {
 		if (now && !doc_path(now, "spec.nodeName")) sim_kube_work_add(&k->work[KUBE_SCHEDULER], key);
 		add_owner(k, d, "ReplicaSet", KUBE_REPLICATOR);
+		sim_kube_budgets_again(k, d);
 	}
+	if (t == KUBE_PDBS && now) sim_kube_work_add(&k->work[KUBE_DISRUPTOR], key);
+	if (t == KUBE_HPAS && now) sim_kube_hpa_seen(k, key);
+	if (t == KUBE_NODES && now) node_changed(k, key);
 }
 
 /* ---- what controllers share ---- */
@@ -129,6 +161,20 @@ bool sim_kube_pod_is_ready(const struct doc *pod) {
 	return sim_kube_condition_is(pod, "Ready", "True");
 }
 
+bool sim_kube_pod_is_active(const struct doc *pod) {
+	const char *phase = doc_c(doc_path(pod, "status.phase"));
+	return !doc_path(pod, "metadata.deletionTimestamp") && strcmp(phase, "Failed") && strcmp(phase, "Succeeded");
+}
+
+int64_t sim_kube_ready_since(const struct doc *pod) {
+	struct wall since = { 0 };
+	doc_each(c, doc_path(pod, "status.conditions")) {
+		struct str t = doc_str(doc_get(c, "lastTransitionTime"));
+		if (!strcmp(doc_c(doc_get(c, "type")), "Ready") && t.n) (void)wall_parse(t.p, t.n, &since);
+	}
+	return since.ns;
+}
+
 bool sim_kube_rolled_out(const struct doc *d) {
 	const struct doc *s = doc_get(d, "status");
 	int64_t wanted = doc_int(doc_path(d, "spec.replicas"), 1), updated = doc_int(doc_get(s, "updatedReplicas"), 0);
@@ -174,6 +220,8 @@ struct sim_kube *sim_kube_new(const struct sim_kube_opts *o) {
 		[KUBE_DEPLOYER] = { sim_kube_reconcile_deployment, 8 * NS_PER_MS },
 		[KUBE_REPLICATOR] = { sim_kube_reconcile_replicaset, 8 * NS_PER_MS },
 		[KUBE_SCHEDULER] = { sim_kube_schedule_pod, 15 * NS_PER_MS },
+		[KUBE_DISRUPTOR] = { sim_kube_reconcile_budget, 10 * NS_PER_MS },
+		[KUBE_NODE_KEEPER] = { sim_kube_reconcile_node, 10 * NS_PER_MS },
 	};
 	struct sim_kube *k = must_alloc(sizeof *k);
 	k->o = *o;
@@ -183,11 +231,16 @@ struct sim_kube *sim_kube_new(const struct sim_kube_opts *o) {
 	for (int t = 0; t < KUBE_TYPES; t++)
 		k->tables[t].history = must_array((size_t)k->o.history_max, sizeof *k->tables[t].history);
 	for (int c = 0; c < KUBE_CONTROLLERS; c++)
-		k->work[c] = (struct sim_kube_work){ .kube = k,
-			                                 .reconcile = controllers[c].reconcile,
-			                                 .delay_ns = controllers[c].delay_ns };
+		k->work[c] = (struct sim_kube_work){
+			.kube = k, .reconcile = controllers[c].reconcile, .delay_ns = controllers[c].delay_ns, .alarm_ns = INT64_MAX
+		};
 	list_init(&k->containers);
 	list_init(&k->watchers);
+	list_init(&k->autoscalers);
+	list_init(&k->told);
+	list_init(&k->told_runs);
+	list_init(&k->drains);
+	k->hpa_rng = rng_fork(&k->rng, "horizontal-pod-autoscaler");
 	map_init(&k->by_uid, 0);
 	add_namespaces(k);
 	for (int i = 0; i < o->nodes; i++) add_node(k, i);
@@ -212,6 +265,9 @@ void sim_kube_free(struct sim_kube *k) {
 		free(k->work[c].keys);
 	}
 	list_each_safe(it, &k->containers) free(container_of(it, struct sim_kube_container, link));
+	sim_kube_hpas_free(k);
+	sim_kube_events_free(k);
+	sim_kube_drains_free(k);
 	map_done(&k->by_uid);
 	free(k->effects);
 	free(k);

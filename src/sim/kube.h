@@ -1,12 +1,13 @@
 /* A simulated Kubernetes cluster: what its API server stores, and the controllers that act on it.
  *
- * It does what the real one does (kubernetes.io's API conventions and the controllers' sources at 1.36):
- * one version for all, optimistic locking, managed fields, generations, the deployment controller with
- * its revisions, maxSurge and maxUnavailable, ReplicaSets, a scheduler, and kubelets whose containers
- * run in somebody else's hands (struct sim_kube_runtime: the shop). The HTTP side is sim/sim_kube_server.h.
- * The cluster outlives its API server's process, as etcd does. Every write through the API is recorded as
- * an effect, so that checkers can count what was done, by whom, and under which key.
- * Objects are struct doc; what is handed out is read-only and lives until the object's next change. */
+ * It does what the real one does (kubernetes.io's API conventions and the controllers' sources at 1.36;
+ * kube_replay_test compares the two step by step): one version for all, optimistic locking, managed fields,
+ * generations, the deployment controller with its revisions, maxSurge and maxUnavailable, ReplicaSets, disruption
+ * budgets, the horizontal pod autoscaler, taints and what they evict, Events, a scheduler, and kubelets whose
+ * containers run in somebody else's hands (struct sim_kube_runtime: the shop). The HTTP side is sim/kube_server.h. The
+ * cluster outlives its API server's process, as etcd does. Every write through the API is recorded as an effect, so
+ * that checkers can count what was done, by whom, and under which key. Objects are struct doc; what is handed out is
+ * read-only and lives until the object's next change. */
 #pragma once
 
 #include "base/rng.h"
@@ -68,6 +69,38 @@ void sim_kube_pod_ready(struct sim_kube *k, const char *uid, bool ready);
 /* The process ended by itself or was killed: "OOMKilled" 137, "Error" 1, "Completed" 0. It comes back after the
  * kubelet's back-off (at once, then 10 s, doubling up to 5 min; forgotten after 10 min of running). */
 void sim_kube_pod_exited(struct sim_kube *k, const char *uid, const char *reason, int code);
+
+/* The kubelet gives a pod up, for want of memory on its node: phase Failed, reason "Evicted". Its process is gone
+ * already. */
+void sim_kube_pod_failed(struct sim_kube *k, const char *uid, const char *reason);
+
+/* ---- metrics.k8s.io: what the autoscaler goes by ---- */
+
+struct sim_kube_usage { /* of one pod, over a window that ended at `at_ns` */
+	int64_t cpu_milli, memory_bytes;
+	int64_t at_ns, window_ns; /* metrics-server's windows are 10 to 30 s long and end up to 15 s ago */
+};
+/* False: there is no sample of that pod (yet). */
+typedef bool sim_kube_usage_fn(void *self, const struct sim_kube_pod *pod, struct sim_kube_usage *out);
+/* Until this is called the cluster has no metrics server, and its autoscalers report FailedGetResourceMetric. */
+void sim_kube_serve_metrics(struct sim_kube *k, sim_kube_usage_fn *usage, void *self);
+/* How often the autoscaler has looked at a HorizontalPodAutoscaler, and when last. */
+int64_t sim_kube_hpa_looks(const struct sim_kube *k, const char *ns, const char *name, int64_t *last_ns);
+
+/* ---- nodes ---- */
+
+/* As `kubectl cordon`, `uncordon`: nothing new is put there. ERR_NOT_FOUND. */
+MUST_USE enum err sim_kube_cordon(struct sim_kube *k, const char *node, bool on);
+/* As `kubectl drain`: cordons, then evicts every pod there, and asks again every 5 s where a budget refuses.
+ * ERR_NOT_FOUND. */
+MUST_USE enum err sim_kube_drain(struct sim_kube *k, const char *node);
+/* A drain goes on there, or pods are still on their way out. */
+bool sim_kube_draining(const struct sim_kube *k, const char *node);
+/* The node's kubelet says so. Not ready: the node is tainted, its pods count as unready, and leave after 300 s.
+ * ERR_NOT_FOUND. */
+MUST_USE enum err sim_kube_node_ready(struct sim_kube *k, const char *node, bool ready);
+/* Who chooses nodes instead of the scheduler; NULL, or its NULL: the scheduler (the emptiest that fits). */
+void sim_kube_place(struct sim_kube *k, const char *(*node_of)(void *self, const struct doc *pod), void *self);
 
 /* ---- for worlds, checkers and the story ---- */
 

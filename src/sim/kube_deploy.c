@@ -1,4 +1,4 @@
-/* The Deployment controller (pkg/controller/deployment): revisions, rolling updates, status. */
+/* The Deployment controller (pkg/controller/deployment): revisions, rolling updates, scaling. */
 #include <stdio.h>
 
 #include "base/hash.h"
@@ -144,21 +144,35 @@ static void template_hash(const struct doc *template, char out[12]) {
 	buf_done(&b);
 }
 
-/* The annotations that a set gets from its deployment, and the numbers that scaling goes by. */
-static void annotate(const struct doc *d, struct doc *set, int64_t revision) {
+/* What a set gets of its deployment's annotations, and its revision where that is higher (SetNewReplicaSetAnnotations).
+ */
+static void copy_annotations(const struct doc *d, struct doc *set, int64_t revision) {
 	char text[24];
 	struct doc *to = doc_make(doc_make(set, "metadata"), "annotations");
 	doc_each(a, doc_path(d, "metadata.annotations")) {
 		if (!strcmp(a->key, "kubectl.kubernetes.io/last-applied-configuration") || !strcmp(a->key, REVISION)) continue;
 		doc_set(to, a->key, doc_copy(a));
 	}
+	if (revision <= revision_of(set)) return;
+	snprintf(text, sizeof text, "%lld", (long long)revision);
+	doc_set_c(to, REVISION, text);
+}
+
+/* The numbers that scaling goes by. */
+static void note_replicas(const struct doc *d, struct doc *set) {
+	char text[24];
+	struct doc *to = doc_make(doc_make(set, "metadata"), "annotations");
 	int64_t wanted = doc_int(doc_path(d, "spec.replicas"), 1);
 	snprintf(text, sizeof text, "%lld", (long long)wanted);
 	doc_set_c(to, DESIRED, text);
 	snprintf(text, sizeof text, "%lld", (long long)(wanted + max_surge(d)));
 	doc_set_c(to, MAXIMUM, text);
-	snprintf(text, sizeof text, "%lld", (long long)revision);
-	doc_set_c(to, REVISION, text);
+}
+
+static void tell_scaled(struct sim_kube *k, const struct doc *d, const char *set, int64_t before, int64_t after) {
+	struct sim_kube_saying s = { "deployment-controller", "ScalingReplicaSet", false };
+	sim_kube_say(k, d, &s, "Scaled %s replica set %s from %lld to %lld", after > before ? "up" : "down", set,
+	             (long long)before, (long long)after);
 }
 
 /* NewRSNewReplicas: how many the new set may have now. */
@@ -172,7 +186,7 @@ static int64_t new_replicas(const struct sim_kube *k, const struct doc *d, const
 	return now + more;
 }
 
-static void create_set(struct sim_kube *k, const struct doc *d, struct sets *s) {
+static void create_set(struct sim_kube *k, const char *key, const struct doc *d, struct sets *s) {
 	char hash[12], name[200], ns[64];
 	template_hash(doc_path(d, "spec.template"), hash);
 	snprintf(name, sizeof name, "%s-%s", doc_c(doc_path(d, "metadata.name")), hash);
@@ -191,48 +205,51 @@ static void create_set(struct sim_kube *k, const struct doc *d, struct sets *s) 
 	doc_set_c(owner, "uid", doc_c(doc_path(d, "metadata.uid")));
 	doc_set_bool(owner, "controller", true);
 	doc_set_bool(owner, "blockOwnerDeletion", true);
-	annotate(d, set, highest_revision(k, s, true) + 1);
+	int64_t revision = highest_revision(k, s, true) + 1;
+	if (doc_get(doc_get(d, "spec"), "minReadySeconds"))
+		doc_set(spec, "minReadySeconds", doc_copy(doc_path(d, "spec.minReadySeconds")));
+	copy_annotations(d, set, revision);
+	note_replicas(d, set);
 	s->new[0] = '\0';
-	doc_set_int(spec, "replicas", new_replicas(k, d, s));
-	struct sim_kube_call c = { "deployment-controller", "kube-controller-manager", NULL, false, false, true };
+	int64_t replicas = new_replicas(k, d, s);
+	doc_set_int(spec, "replicas", replicas);
+	struct sim_kube_call c = { "deployment-controller", "kube-controller-manager", NULL, false, false, true, false };
 	struct sim_kube_reply r = { 0 };
 	sim_kube_do_create(k, KUBE_REPLICASETS, ns, set, &c, &r);
 	sim_kube_reply_done(&r);
+	if (replicas) tell_scaled(k, d, name, 0, replicas);
 	sim_kube_key(s->new, ns, name);
 	memcpy(s->keys[s->count++], s->new, sizeof s->new); /* room was made for one more */
+	sim_kube_deployment_has_set(k, key, name, true, revision);
 }
 
 static void scale_set(struct sim_kube *k, const struct doc *d, const char *key, int64_t replicas) {
 	const struct doc *set = set_doc(k, key);
 	if (!set) return;
 	struct doc *now = doc_copy(set);
+	int64_t before = doc_int(doc_path(set, "spec.replicas"), 0);
 	doc_set_int(doc_make(now, "spec"), "replicas", replicas);
-	annotate(d, now, revision_of(set));
+	note_replicas(d, now);
+	if (before != replicas) tell_scaled(k, d, doc_c(doc_path(set, "metadata.name")), before, replicas);
 	sim_kube_write_as(k, KUBE_REPLICASETS, now, "kube-controller-manager", NULL);
 }
 
-static void set_revision_on(struct sim_kube *k, const char *key, int64_t revision) {
-	char text[24];
-	struct sim_kube_state *state = sim_kube_find(k, KUBE_DEPLOYMENTS, key);
-	if (!state) return;
-	snprintf(text, sizeof text, "%lld", (long long)revision);
-	struct doc *now = doc_copy(state->doc);
-	doc_set_c(doc_make(doc_make(now, "metadata"), "annotations"), REVISION, text);
-	sim_kube_write_as(k, KUBE_DEPLOYMENTS, now, "kube-controller-manager", NULL);
-}
-
-/* The new set, found or made, with the highest revision; and the deployment's annotation of it. */
-static void ensure_new_set(struct sim_kube *k, const char *key, const struct doc *d, struct sets *s) {
+/* getAllReplicaSetsAndSyncRevision: the new set, found (or, if `create`, made) with the highest revision. */
+static void sync_revision(struct sim_kube *k, const char *key, const struct doc *d, struct sets *s, bool create) {
 	if (!*s->new) {
-		create_set(k, d, s);
-	} else {
-		const struct doc *set = set_doc(k, s->new);
-		int64_t revision = revision_of(set), others = highest_revision(k, s, false);
-		struct doc *now = doc_copy(set);
-		annotate(d, now, others >= revision ? others + 1 : revision);
-		sim_kube_write_as(k, KUBE_REPLICASETS, now, "kube-controller-manager", NULL);
+		if (create) create_set(k, key, d, s);
+		return;
 	}
-	set_revision_on(k, key, revision_of(set_doc(k, s->new)));
+	const struct doc *set = set_doc(k, s->new);
+	struct doc *now = doc_copy(set);
+	copy_annotations(d, now, highest_revision(k, s, false) + 1);
+	const struct doc *least = doc_path(d, "spec.minReadySeconds");
+	if (least)
+		doc_set(doc_make(now, "spec"), "minReadySeconds", doc_copy(least));
+	else
+		doc_remove(doc_make(now, "spec"), "minReadySeconds");
+	set = sim_kube_write_as(k, KUBE_REPLICASETS, now, "kube-controller-manager", NULL)->doc;
+	sim_kube_deployment_has_set(k, key, doc_c(doc_path(set, "metadata.name")), false, revision_of(set));
 }
 
 /* ---- rolling ---- */
@@ -283,21 +300,41 @@ static bool shrink_old(struct sim_kube *k, const struct doc *d, struct sets *s) 
 	return dropped + drop_available(k, d, s) > 0;
 }
 
-static void roll(struct sim_kube *k, const struct doc *d, struct sets *s) {
+static void roll(struct sim_kube *k, const char *key, const struct doc *d, struct sets *s) {
+	sync_revision(k, key, d, s, true);
 	if (grow_new(k, d, s)) return;
 	(void)shrink_old(k, d, s);
 }
 
+/* Pods of sets that are not the new one, on their way out too. */
+static bool old_pods_run(const struct sim_kube *k, const struct doc *d, const struct sets *s) {
+	const char *ns = doc_c(doc_path(d, "metadata.namespace"));
+	const struct doc *pod;
+	char key[260];
+	if (status_sum(k, s, "replicas") > status_of(k, s->new, "replicas")) return true;
+	for (size_t n = 0; (pod = sim_kube_next(k, KUBE_PODS, &n));) {
+		const struct doc *owner = sim_kube_owner(pod, "ReplicaSet");
+		const char *phase = doc_c(doc_path(pod, "status.phase"));
+		if (!owner || !strcmp(phase, "Failed") || !strcmp(phase, "Succeeded")) continue;
+		sim_kube_key(key, doc_c(doc_path(pod, "metadata.namespace")), doc_c(doc_get(owner, "name")));
+		for (size_t i = 0; i < s->count && !strncmp(key, ns, strlen(ns)); i++)
+			if (!is_new(s, i) && !strcmp(s->keys[i], key)) return true;
+	}
+	return false;
+}
+
 /* Strategy Recreate: the old go, then the new come. */
-static void recreate(struct sim_kube *k, const struct doc *d, struct sets *s) {
+static void recreate(struct sim_kube *k, const char *key, const struct doc *d, struct sets *s) {
 	bool dropped = false;
+	sync_revision(k, key, d, s, false);
 	for (size_t i = 0; i < s->count; i++) {
 		if (is_new(s, i) || !spec_of(k, s->keys[i])) continue;
 		scale_set(k, d, s->keys[i], 0);
 		dropped = true;
 	}
-	int64_t old = status_sum(k, s, "replicas") - status_of(k, s->new, "replicas");
-	if (!dropped && !old) (void)grow_new(k, d, s);
+	if (dropped || old_pods_run(k, d, s)) return;
+	if (!*s->new) sync_revision(k, key, d, s, true);
+	(void)grow_new(k, d, s);
 }
 
 /* ---- scaling (sync.go) ---- */
@@ -367,16 +404,23 @@ static void scale_proportionally(struct sim_kube *k, const struct doc *d, struct
 	free(next);
 }
 
+static bool is_saturated(const struct sim_kube *k, const struct doc *d, const struct sets *s) {
+	int64_t wanted = doc_int(doc_path(d, "spec.replicas"), 1);
+	const struct doc *set = set_doc(k, s->new);
+	return set && spec_of(k, s->new) == wanted && annotation_int(set, DESIRED) == wanted &&
+	       status_of(k, s->new, "availableReplicas") == wanted;
+}
+
 static void scale(struct sim_kube *k, const struct doc *d, struct sets *s) {
 	int64_t wanted = doc_int(doc_path(d, "spec.replicas"), 1);
 	size_t only = 0, active = active_count(k, s, &only);
 	const char *latest = *s->new ? s->new : s->count ? s->keys[s->count - 1] : "";
 	if (active <= 1) {
 		const char *key = active ? s->keys[only] : latest;
-		if (*key) scale_set(k, d, key, wanted);
+		if (*key && spec_of(k, key) != wanted) scale_set(k, d, key, wanted);
 		return;
 	}
-	if (*s->new &&spec_of(k, s->new) == wanted && status_of(k, s->new, "availableReplicas") == wanted) {
+	if (is_saturated(k, d, s)) {
 		for (size_t i = 0; i < s->count; i++)
 			if (!is_new(s, i) && spec_of(k, s->keys[i])) scale_set(k, d, s->keys[i], 0);
 		return;
@@ -384,111 +428,69 @@ static void scale(struct sim_kube *k, const struct doc *d, struct sets *s) {
 	if (is_rolling(d)) scale_proportionally(k, d, s);
 }
 
-/* ---- status, cleaning up ---- */
+/* ---- cleaning up, and all together ---- */
 
-static bool is_complete(const struct sim_kube *k, const struct doc *d, const struct sets *s) {
+static bool is_complete(const struct doc *d) { /* by the status that is written */
+	const struct doc *st = doc_get(d, "status");
 	int64_t wanted = doc_int(doc_path(d, "spec.replicas"), 1);
-	return *s->new &&status_of(k, s->new, "replicas") == wanted &&status_sum(k, s, "replicas") ==
-	       wanted &&status_sum(k, s, "availableReplicas") == wanted;
+	return doc_int(doc_get(st, "updatedReplicas"), 0) == wanted && doc_int(doc_get(st, "replicas"), 0) == wanted &&
+	       doc_int(doc_get(st, "availableReplicas"), 0) == wanted &&
+	       doc_int(doc_get(st, "observedGeneration"), 0) >= doc_int(doc_path(d, "metadata.generation"), 0);
 }
 
-static void progress(struct sim_kube *k, struct doc *now, const struct doc *before, const struct sets *s) {
-	char message[300], time[32];
-	const char *name = strrchr(*s->new ? s->new : "/", '/') + 1;
-	struct doc *c = sim_kube_condition(now, "Progressing");
-	const struct doc *a = doc_get(before, "status"), *b = doc_get(now, "status");
-	static const char *const watched[] = { "updatedReplicas", "readyReplicas", "availableReplicas", "replicas" };
-	bool moved = false;
-	for (size_t i = 0; i < 4; i++)
-		moved = moved || doc_int(doc_get(a, watched[i]), 0) != doc_int(doc_get(b, watched[i]), 0);
-	sim_kube_time(k, time);
-	if (is_complete(k, now, s)) {
-		if (strcmp(doc_c(doc_get(c, "reason")), "NewReplicaSetAvailable")) doc_set_c(c, "lastUpdateTime", time);
-		snprintf(message, sizeof message, "ReplicaSet \"%s\" has successfully progressed.", name);
-		sim_kube_set_condition(k, now, "Progressing", "True", "NewReplicaSetAvailable", message);
-	} else if (moved || !doc_get(c, "status") || !strcmp(doc_c(doc_get(c, "reason")), "NewReplicaSetAvailable")) {
-		doc_set_c(c, "lastUpdateTime", time);
-		snprintf(message, sizeof message, "ReplicaSet \"%s\" is progressing.", name);
-		sim_kube_set_condition(k, now, "Progressing", "True", "ReplicaSetUpdated", message);
-	} else {
-		struct wall since = { 0 };
-		struct str text = doc_str(doc_get(c, "lastUpdateTime"));
-		int64_t deadline = doc_int(doc_path(now, "spec.progressDeadlineSeconds"), 600) * NS_PER_SEC;
-		if (!wall_parse(text.p, text.n, &since) || k->o.epoch.ns + k->o.queue->now_ns - since.ns < deadline) return;
-		snprintf(message, sizeof message, "ReplicaSet \"%s\" has timed out progressing.", name);
-		sim_kube_set_condition(k, now, "Progressing", "False", "ProgressDeadlineExceeded", message);
-	}
-}
-
-static void set_or_drop(struct doc *status, const char *field, int64_t v) {
-	if (v)
-		doc_set_int(status, field, v);
-	else
-		doc_remove(status, field);
-}
-
-static void write_status(struct sim_kube *k, const char *key, const struct sets *s) {
-	struct sim_kube_state *state = sim_kube_find(k, KUBE_DEPLOYMENTS, key);
-	if (!state) return;
-	struct doc *now = doc_copy(state->doc), *status = doc_make(now, "status");
-	int64_t available = status_sum(k, s, "availableReplicas"), wanted = doc_int(doc_path(now, "spec.replicas"), 1);
-	int64_t missing = spec_sum(k, s) - available;
-	doc_set_int(status, "observedGeneration", doc_int(doc_path(now, "metadata.generation"), 0));
-	set_or_drop(status, "replicas", status_sum(k, s, "replicas"));
-	set_or_drop(status, "updatedReplicas", status_of(k, s->new, "replicas"));
-	set_or_drop(status, "readyReplicas", status_sum(k, s, "readyReplicas"));
-	set_or_drop(status, "availableReplicas", available);
-	set_or_drop(status, "unavailableReplicas", missing > 0 ? missing : 0);
-	doc_set_int(status, "terminatingReplicas", status_sum(k, s, "terminatingReplicas"));
-	bool enough = available >= wanted - max_unavailable(now);
-	sim_kube_set_condition(k, now, "Available", enough ? "True" : "False",
-	                       enough ? "MinimumReplicasAvailable" : "MinimumReplicasUnavailable",
-	                       enough ? "Deployment has minimum availability."
-	                              : "Deployment does not have minimum availability.");
-	progress(k, now, state->doc, s);
-	sim_kube_write_as(k, KUBE_DEPLOYMENTS, now, "kube-controller-manager", "status");
-}
-
+/* The old sets by revision, the lowest first; the surplus goes where it is empty (cleanupDeployment). */
 static void clean_up(struct sim_kube *k, const struct doc *d, struct sets *s) {
-	int64_t keep = doc_int(doc_path(d, "spec.revisionHistoryLimit"), 10);
-	int64_t surplus = (int64_t)s->count - 1 - keep;
-	for (size_t i = 0; i < s->count && surplus > 0; i++) {
-		if (is_new(s, i) || spec_of(k, s->keys[i]) || status_of(k, s->keys[i], "replicas")) continue;
-		sim_kube_erase(k, KUBE_REPLICASETS, s->keys[i]);
-		surplus--;
+	int64_t surplus = (int64_t)s->count - (*s->new != '\0') - doc_int(doc_path(d, "spec.revisionHistoryLimit"), 10);
+	size_t *order = must_array(s->count, sizeof *order), n = 0;
+	for (size_t i = 0; i < s->count; i++) {
+		if (is_new(s, i)) continue;
+		size_t at = n++;
+		for (; at > 0 && revision_of(set_doc(k, s->keys[i])) < revision_of(set_doc(k, s->keys[order[at - 1]])); at--)
+			order[at] = order[at - 1];
+		order[at] = i;
 	}
+	for (size_t i = 0; i < n && surplus-- > 0; i++) {
+		const struct doc *set = set_doc(k, s->keys[order[i]]);
+		bool seen =
+			doc_int(doc_path(set, "status.observedGeneration"), 0) >= doc_int(doc_path(set, "metadata.generation"), 0);
+		if (seen && !spec_of(k, s->keys[order[i]]) && !status_of(k, s->keys[order[i]], "replicas"))
+			sim_kube_erase(k, KUBE_REPLICASETS, s->keys[order[i]]);
+	}
+	free(order);
 }
 
-/* A rollout that gets stuck is looked at again when its deadline has passed. */
-static void deadline_moment(void *self, uint64_t arg) {
-	struct sim_kube *k = self;
-	(void)arg;
-	for (size_t i = 0; i < k->tables[KUBE_DEPLOYMENTS].count; i++)
-		if (!sim_kube_rolled_out(k->tables[KUBE_DEPLOYMENTS].entries[i].state->doc))
-			sim_kube_work_add(&k->work[KUBE_DEPLOYER], k->tables[KUBE_DEPLOYMENTS].entries[i].key);
+static void write_status(struct sim_kube *k, const char *key, const struct doc *d, const struct sets *s,
+                         bool estimate) {
+	struct sim_kube_rollout r = { .spec = spec_sum(k, s),
+		                          .replicas = status_sum(k, s, "replicas"),
+		                          .updated = status_of(k, s->new, "replicas"),
+		                          .ready = status_sum(k, s, "readyReplicas"),
+		                          .available = status_sum(k, s, "availableReplicas"),
+		                          .terminating = status_sum(k, s, "terminatingReplicas"),
+		                          .unavailable_max = max_unavailable(d) };
+	snprintf(r.new_set, sizeof r.new_set, "%s", strrchr(*s->new ? s->new : "/", '/') + 1);
+	sim_kube_deployment_status(k, key, &r, estimate);
 }
 
 void sim_kube_reconcile_deployment(struct sim_kube *k, const char *key) {
+	sim_kube_deployment_paused(k, key);
 	struct sim_kube_state *state = sim_kube_hold(sim_kube_find(k, KUBE_DEPLOYMENTS, key));
 	if (!state) return;
 	const struct doc *d = state->doc;
 	struct sets s = find_sets(k, d);
-	bool paused = doc_bool(doc_path(d, "spec.paused"), false);
-	if (paused || is_scaling(k, d, &s)) {
+	bool paused = doc_bool(doc_path(d, "spec.paused"), false), scales = paused || is_scaling(k, d, &s);
+	if (scales) {
+		sync_revision(k, key, d, &s, false);
 		scale(k, d, &s);
+		if (paused) clean_up(k, d, &s);
 	} else {
-		bool created = !*s.new;
-		ensure_new_set(k, key, d, &s);
 		if (is_rolling(d))
-			roll(k, d, &s);
+			roll(k, key, d, &s);
 		else
-			recreate(k, d, &s);
-		if (created)
-			sim_queue_in(k->o.queue, (doc_int(doc_path(d, "spec.progressDeadlineSeconds"), 600) + 1) * NS_PER_SEC,
-			             deadline_moment, k, 0);
-		if (is_complete(k, d, &s)) clean_up(k, d, &s);
+			recreate(k, key, d, &s);
+		if (is_complete(d)) clean_up(k, d, &s);
 	}
-	write_status(k, key, &s);
+	write_status(k, key, d, &s, !scales);
 	free(s.keys);
 	sim_kube_drop(state);
 }

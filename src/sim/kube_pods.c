@@ -2,6 +2,7 @@
 #include <stdio.h>
 
 #include "sim/kube_impl.h"
+#include "sim/kube_quantity.h"
 #include "sim/memory.h"
 
 #define BACK_OFF_FIRST (10 * NS_PER_SEC)
@@ -28,28 +29,40 @@ static size_t pods_on(const struct sim_kube *k, const char *node) {
 	return n;
 }
 
-/* The node with the fewest pods that takes any; NULL: none. */
-static const char *emptiest_node(const struct sim_kube *k) {
-	const char *best = NULL;
+static bool takes(const struct doc *node, const struct doc *pod) {
+	if (doc_bool(doc_path(node, "spec.unschedulable"), false) || !sim_kube_condition_is(node, "Ready", "True"))
+		return false;
+	doc_each(l, doc_path(pod, "spec.nodeSelector")) if (!doc_equal(doc_get(doc_path(node, "metadata.labels"), l->key),
+	                                                               l)) return false;
+	return true;
+}
+
+/* The node with the fewest pods that takes this one; NULL: none. */
+static const char *node_for(const struct sim_kube *k, const struct doc *pod) {
+	const char *best = k->place ? k->place(k->place_self, pod) : NULL;
 	size_t least = 110;
+	if (best) return best;
 	for (size_t i = 0; i < k->tables[KUBE_NODES].count; i++) {
 		const struct doc *node = k->tables[KUBE_NODES].entries[i].state->doc;
 		const char *name = doc_c(doc_path(node, "metadata.name"));
-		if (doc_bool(doc_path(node, "spec.unschedulable"), false) || !sim_kube_condition_is(node, "Ready", "True"))
-			continue;
+		if (!takes(node, pod)) continue;
 		size_t n = pods_on(k, name);
 		if (n < least) least = n, best = name;
 	}
 	return best;
 }
 
-static int64_t quantity(const char *text) { /* "512Mi", "1Gi", "1000000" */
-	char *end = NULL;
-	int64_t v = strtoll(text, &end, 10);
-	if (!strcmp(end, "Ki")) return v << 10;
-	if (!strcmp(end, "Mi")) return v << 20;
-	if (!strcmp(end, "Gi")) return v << 30;
-	return v;
+void sim_kube_place(struct sim_kube *k, const char *(*node_of)(void *self, const struct doc *pod), void *self) {
+	k->place = node_of;
+	k->place_self = self;
+}
+
+static void not_scheduled(struct sim_kube *k, struct doc *pod) {
+	struct sim_kube_saying s = { "default-scheduler", "FailedScheduling", true };
+	bool known = sim_kube_condition_is(pod, "PodScheduled", "False");
+	sim_kube_set_condition(k, pod, "PodScheduled", "False", "Unschedulable", "0 nodes are available");
+	struct sim_kube_state *state = sim_kube_write_as(k, KUBE_PODS, pod, "kube-scheduler", "status");
+	if (!known) sim_kube_say(k, state->doc, &s, "0/%zu nodes are available", sim_kube_count(k, KUBE_NODES));
 }
 
 static struct sim_kube_container *container_new(struct sim_kube *k, const struct doc *pod) {
@@ -64,7 +77,7 @@ static struct sim_kube_container *container_new(struct sim_kube *k, const struct
 	snprintf(p->uid, sizeof p->uid, "%s", doc_c(doc_get(meta, "uid")));
 	snprintf(p->node, sizeof p->node, "%s", doc_c(doc_path(pod, "spec.nodeName")));
 	snprintf(p->image, sizeof p->image, "%s", doc_c(doc_get(first, "image")));
-	p->memory_limit = quantity(doc_c(doc_path(first, "resources.limits.memory")));
+	p->memory_limit = sim_kube_milli(doc_str(doc_path(first, "resources.limits.memory")), 0) / 1000;
 	const struct doc *set =
 		owner ? sim_kube_object(k, KUBE_REPLICASETS, p->namespace_, doc_c(doc_get(owner, "name"))) : NULL;
 	const struct doc *above = sim_kube_owner(set, "Deployment");
@@ -116,6 +129,11 @@ static void set_waiting(struct doc *s, const char *reason) {
 	doc_set_bool(s, "started", false);
 }
 
+static void say(struct sim_kube *k, const struct doc *pod, const char *reason, bool warning, const char *message) {
+	struct sim_kube_saying s = { "kubelet", reason, warning };
+	sim_kube_say(k, pod, &s, "%s", message);
+}
+
 static void write_pod(struct sim_kube *k, struct doc *pod) {
 	sim_kube_write_as(k, KUBE_PODS, pod, "kubelet", "status");
 }
@@ -139,13 +157,14 @@ void sim_kube_schedule_pod(struct sim_kube *k, const char *key) {
 	struct sim_kube_state *state = sim_kube_find(k, KUBE_PODS, key);
 	if (!state || doc_path(state->doc, "spec.nodeName") || doc_path(state->doc, "metadata.deletionTimestamp")) return;
 	struct doc *pod = doc_copy(state->doc);
-	const char *node = emptiest_node(k);
+	const char *node = node_for(k, pod);
 	char ip[24], time[32];
 	if (!node) {
-		sim_kube_set_condition(k, pod, "PodScheduled", "False", "Unschedulable", "0 nodes are available");
-		sim_kube_write_as(k, KUBE_PODS, pod, "kube-scheduler", "status");
+		not_scheduled(k, pod);
 		return;
 	}
+	struct sim_kube_saying s = { "default-scheduler", "Scheduled", false };
+	sim_kube_say(k, pod, &s, "Successfully assigned %s to %s", key, node);
 	doc_set_c(doc_make(pod, "spec"), "nodeName", node);
 	sim_kube_set_condition(k, pod, "PodScheduled", "True", "", "");
 	state = sim_kube_write_as(k, KUBE_PODS, pod, "kube-scheduler", NULL);
@@ -187,6 +206,22 @@ void sim_kube_pod_running(struct sim_kube *k, const char *uid) {
 	doc_set_bool(s, "started", true);
 	doc_set_bool(s, "ready", false);
 	doc_set_c(doc_make(pod, "status"), "phase", "Running");
+	say(k, state->doc, "Started", false, "Container started");
+	write_pod(k, pod);
+}
+
+void sim_kube_pod_failed(struct sim_kube *k, const char *uid, const char *reason) {
+	struct sim_kube_container *c = container_of_uid(k, uid);
+	struct sim_kube_state *state = c ? pod_state(k, &c->pod) : NULL;
+	if (!state) return;
+	struct doc *pod = doc_copy(state->doc), *status = doc_make(pod, "status");
+	doc_set_c(status, "phase", "Failed");
+	doc_set_c(status, "reason", reason);
+	set_ready(k, pod, false);
+	say(k, state->doc, reason, true, "The kubelet has ended the pod");
+	c->running = false;
+	c->generation++; /* it is not started again */
+	c->failed = true;
 	write_pod(k, pod);
 }
 
@@ -194,6 +229,7 @@ void sim_kube_pod_ready(struct sim_kube *k, const char *uid, bool ready) {
 	struct sim_kube_container *c = container_of_uid(k, uid);
 	struct sim_kube_state *state = c ? pod_state(k, &c->pod) : NULL;
 	if (!state || !c->running) return;
+	if (!ready && sim_kube_pod_is_ready(state->doc)) say(k, state->doc, "Unhealthy", true, "Readiness probe failed");
 	struct doc *pod = doc_copy(state->doc);
 	doc_set_bool(container_status(pod, c), "ready", ready);
 	set_ready(k, pod, ready);
@@ -239,6 +275,7 @@ void sim_kube_pod_exited(struct sim_kube *k, const char *uid, const char *reason
 	doc_set(doc_set(s, "lastState", doc_new(JSON_OBJECT)), "terminated", terminated(k, c, reason, code));
 	set_waiting(s, wait ? "CrashLoopBackOff" : "ContainerCreating");
 	set_ready(k, pod, false);
+	if (wait) say(k, state->doc, "BackOff", true, "Back-off restarting failed container");
 	write_pod(k, pod);
 	ask_start(c, wait + NS_PER_SEC);
 }
@@ -261,6 +298,7 @@ void sim_kube_pod_deleted(struct sim_kube *k, const struct doc *pod, int64_t gra
 	}
 	if (c->stopping) return;
 	c->stopping = true;
+	if (c->running) say(k, pod, "Killing", false, "Stopping container");
 	sim_queue_in(k->o.queue, grace_ns, grace_is_over, k, ++c->generation);
 	if (c->running) {
 		k->o.runtime->stop(k->o.runtime_self, &c->pod, grace_ns);

@@ -1,4 +1,5 @@
 /* The ReplicaSet controller (pkg/controller/replicaset): as many pods as are wanted, the least useful go first. */
+#include <math.h>
 #include <stdio.h>
 
 #include "sim/kube_impl.h"
@@ -8,12 +9,13 @@
 
 struct pods {
 	const struct doc **all; /* those that count: owned, not on their way out, not ended */
+	int64_t *crowd;         /* of each: active pods of the same Deployment on its node */
 	size_t count;
 };
 
-static bool is_active(const struct doc *pod) {
-	const char *phase = doc_c(doc_path(pod, "status.phase"));
-	return !doc_path(pod, "metadata.deletionTimestamp") && strcmp(phase, "Failed") && strcmp(phase, "Succeeded");
+static void tell(struct sim_kube *k, const struct doc *rs, bool made, const char *pod) {
+	struct sim_kube_saying s = { "replicaset-controller", made ? "SuccessfulCreate" : "SuccessfulDelete", false };
+	sim_kube_say(k, rs, &s, made ? "Created pod: %s" : "Deleted pod: %s", pod);
 }
 
 static bool is_its(const struct doc *pod, const char *uid) {
@@ -31,11 +33,11 @@ static int64_t terminating(const struct sim_kube *k, const char *uid) {
 }
 
 static struct pods pods_of(struct sim_kube *k, const struct doc *rs) {
-	struct pods p = { must_array(k->tables[KUBE_PODS].count, sizeof *p.all), 0 };
+	struct pods p = { must_array(k->tables[KUBE_PODS].count, sizeof *p.all), NULL, 0 };
 	const char *uid = doc_c(doc_path(rs, "metadata.uid"));
 	for (size_t i = 0; i < k->tables[KUBE_PODS].count; i++) {
 		const struct doc *pod = k->tables[KUBE_PODS].entries[i].state->doc;
-		if (is_active(pod) && is_its(pod, uid)) p.all[p.count++] = pod;
+		if (sim_kube_pod_is_active(pod) && is_its(pod, uid)) p.all[p.count++] = pod;
 	}
 	return p;
 }
@@ -60,22 +62,18 @@ static void create_pod(struct sim_kube *k, const struct doc *rs) {
 	doc_set_c(doc_make(pod, "status"), "phase", "Pending");
 	char ns[64];
 	snprintf(ns, sizeof ns, "%s", doc_c(doc_path(rs, "metadata.namespace")));
-	struct sim_kube_call c = { "replicaset-controller", "kube-controller-manager", NULL, false, false, true };
+	struct sim_kube_call c = { "replicaset-controller", "kube-controller-manager", NULL, false, false, true, false };
 	struct sim_kube_reply r = { 0 };
 	sim_kube_do_create(k, KUBE_PODS, ns, pod, &c, &r);
+	if (!r.reason) tell(k, rs, true, name);
 	sim_kube_reply_done(&r);
 }
 
-/* controller_utils.go, ActivePodsWithRanks.Less: true when `a` should go before `b`. */
+/* ---- which go first: controller_utils.go, ActivePodsWithRanks.Less ---- */
+
 static int phase_rank(const struct doc *pod) {
 	const char *phase = doc_c(doc_path(pod, "status.phase"));
 	return !strcmp(phase, "Pending") ? 0 : !strcmp(phase, "Unknown") ? 1 : 2;
-}
-
-static const char *ready_since(const struct doc *pod) {
-	doc_each(c, doc_path(pod, "status.conditions")) if (!strcmp(doc_c(doc_get(c, "type")), "Ready")) return doc_c(
-		doc_get(c, "lastTransitionTime"));
-	return "";
 }
 
 static int64_t restarts(const struct doc *pod) {
@@ -91,50 +89,106 @@ static int64_t deletion_cost(const struct doc *pod) {
 	return doc_int(doc_get(doc_path(pod, "metadata.annotations"), "controller.kubernetes.io/pod-deletion-cost"), 0);
 }
 
-static int64_t on_its_node(const struct pods *p, const struct doc *pod) {
-	int64_t n = 0;
-	for (size_t i = 0; i < p->count; i++)
-		n += doc_equal(doc_path(p->all[i], "spec.nodeName"), doc_path(pod, "spec.nodeName"));
-	return n;
+static int64_t created_at(const struct doc *pod) {
+	struct wall t = { 0 };
+	struct str text = doc_str(doc_path(pod, "metadata.creationTimestamp"));
+	if (text.n) (void)wall_parse(text.p, text.n, &t);
+	return t.ns;
+}
+
+/* Ages are compared by their order of magnitude, in powers of two of nanoseconds; equal ones by chance: the uid. */
+static int64_t magnitude(int64_t now, int64_t since) {
+	return now > since ? (int64_t)log2((double)(now - since)) : -1;
+}
+
+/* getIndirectlyRelatedPods: those of all ReplicaSets of its Deployment. */
+static bool is_related(const struct sim_kube *k, const struct doc *rs, const struct doc *pod) {
+	const struct doc *owner = sim_kube_owner(pod, "ReplicaSet"), *above = sim_kube_owner(rs, "Deployment");
+	if (!owner || !sim_kube_pod_is_active(pod)) return false;
+	if (!strcmp(doc_c(doc_get(owner, "uid")), doc_c(doc_path(rs, "metadata.uid")))) return true;
+	const struct doc *set =
+		sim_kube_object(k, KUBE_REPLICASETS, doc_c(doc_path(pod, "metadata.namespace")), doc_c(doc_get(owner, "name")));
+	const struct doc *theirs = sim_kube_owner(set, "Deployment");
+	return above && theirs && doc_equal(doc_get(above, "uid"), doc_get(theirs, "uid"));
+}
+
+static void count_crowds(struct sim_kube *k, const struct doc *rs, struct pods *p) {
+	const struct doc *pod;
+	p->crowd = must_array(p->count, sizeof *p->crowd);
+	for (size_t n = 0; (pod = sim_kube_next(k, KUBE_PODS, &n));) {
+		if (!is_related(k, rs, pod)) continue;
+		for (size_t i = 0; i < p->count; i++)
+			p->crowd[i] += doc_equal(doc_path(p->all[i], "spec.nodeName"), doc_path(pod, "spec.nodeName"));
+	}
+}
+
+static int64_t by_age(int64_t now, const struct doc *a, int64_t since_a, const struct doc *b, int64_t since_b) {
+	int64_t differ = magnitude(now, since_a) - magnitude(now, since_b);
+	return differ ? differ : strcmp(doc_c(doc_path(a, "metadata.uid")), doc_c(doc_path(b, "metadata.uid")));
 }
 
 /* Negative: a goes first. */
-static int64_t rank(const struct pods *p, const struct doc *a, const struct doc *b) {
+static int64_t rank(int64_t now, const struct doc *a, int64_t crowd_a, const struct doc *b, int64_t crowd_b) {
 	bool assigned_a = doc_path(a, "spec.nodeName") != NULL, assigned_b = doc_path(b, "spec.nodeName") != NULL;
 	if (assigned_a != assigned_b) return assigned_a ? 1 : -1;
 	if (phase_rank(a) != phase_rank(b)) return phase_rank(a) - phase_rank(b);
 	bool ready_a = sim_kube_pod_is_ready(a), ready_b = sim_kube_pod_is_ready(b);
 	if (ready_a != ready_b) return ready_a ? 1 : -1;
 	if (deletion_cost(a) != deletion_cost(b)) return deletion_cost(a) - deletion_cost(b);
-	int64_t crowd = on_its_node(p, b) - on_its_node(p, a);
-	if (crowd) return crowd;
-	if (ready_a) { /* the shorter ready, the sooner */
-		int since = strcmp(ready_since(b), ready_since(a));
-		if (since) return since;
-	}
+	if (crowd_a != crowd_b) return crowd_b - crowd_a;
+	int64_t since_a = sim_kube_ready_since(a), since_b = sim_kube_ready_since(b);
+	if (ready_a && since_a != since_b) return by_age(now, a, since_a, b, since_b);
 	if (restarts(a) != restarts(b)) return restarts(b) - restarts(a);
-	return strcmp(doc_c(doc_path(b, "metadata.creationTimestamp")), doc_c(doc_path(a, "metadata.creationTimestamp")));
+	return by_age(now, a, created_at(a), b, created_at(b));
 }
 
-static void delete_pods(struct sim_kube *k, struct pods *p, size_t n) {
+static void sort_pods(struct sim_kube *k, struct pods *p) {
+	int64_t now = k->o.epoch.ns + k->o.queue->now_ns;
 	for (size_t i = 1; i < p->count; i++) { /* insertion: few, and stable */
 		const struct doc *pod = p->all[i];
+		int64_t crowd = p->crowd[i];
 		size_t at = i;
-		for (; at > 0 && rank(p, pod, p->all[at - 1]) < 0; at--) p->all[at] = p->all[at - 1];
+		for (; at > 0 && rank(now, pod, crowd, p->all[at - 1], p->crowd[at - 1]) < 0; at--) {
+			p->all[at] = p->all[at - 1];
+			p->crowd[at] = p->crowd[at - 1];
+		}
 		p->all[at] = pod;
+		p->crowd[at] = crowd;
 	}
-	char(*names)[128] = must_array(n, sizeof *names), ns[64] = "";
+}
+
+static void delete_pods(struct sim_kube *k, const struct doc *rs, struct pods *p, size_t n) {
+	count_crowds(k, rs, p);
+	sort_pods(k, p);
+	char(*names)[128] = must_array(n, sizeof *names);
+	for (size_t i = 0; i < n; i++) snprintf(names[i], sizeof *names, "%s", doc_c(doc_path(p->all[i], "metadata.name")));
 	for (size_t i = 0; i < n; i++) {
-		snprintf(names[i], sizeof *names, "%s", doc_c(doc_path(p->all[i], "metadata.name")));
-		snprintf(ns, sizeof ns, "%s", doc_c(doc_path(p->all[i], "metadata.namespace")));
-	}
-	for (size_t i = 0; i < n; i++) {
-		struct sim_kube_call c = { "replicaset-controller", "kube-controller-manager", NULL, false, false, true };
+		struct sim_kube_call c = {
+			"replicaset-controller", "kube-controller-manager", NULL, false, false, true, false
+		};
 		struct sim_kube_reply r = { 0 };
-		sim_kube_do_delete(k, KUBE_PODS, ns, names[i], NULL, &c, &r);
+		sim_kube_do_delete(k, KUBE_PODS, doc_c(doc_path(rs, "metadata.namespace")), names[i], NULL, &c, &r);
+		if (!r.reason) tell(k, rs, false, names[i]);
 		sim_kube_reply_done(&r);
 	}
 	free(names);
+	free(p->crowd);
+}
+
+/* ---- status ---- */
+
+/* Ready for minReadySeconds; asks to be called again when the next one will have been. */
+static int64_t available_count(struct sim_kube *k, const struct doc *rs, const struct pods *p) {
+	int64_t least = doc_int(doc_path(rs, "spec.minReadySeconds"), 0) * NS_PER_SEC, n = 0, next = INT64_MAX;
+	int64_t now = k->o.epoch.ns + k->o.queue->now_ns;
+	for (size_t i = 0; i < p->count; i++) {
+		int64_t due = sim_kube_ready_since(p->all[i]) + least;
+		if (!sim_kube_pod_is_ready(p->all[i])) continue;
+		n += !least || due < now;
+		if (least && due >= now && due < next) next = due;
+	}
+	if (next < INT64_MAX) sim_kube_alarm(k, KUBE_REPLICATOR, next - k->o.epoch.ns + NS_PER_MS);
+	return n;
 }
 
 static void write_status(struct sim_kube *k, const char *key) {
@@ -150,7 +204,7 @@ static void write_status(struct sim_kube *k, const char *key) {
 	doc_set_int(status, "replicas", (int64_t)p.count);
 	doc_set_int(status, "fullyLabeledReplicas", labeled);
 	doc_set_int(status, "readyReplicas", ready);
-	doc_set_int(status, "availableReplicas", ready); /* minReadySeconds is 0 in this world */
+	doc_set_int(status, "availableReplicas", available_count(k, now, &p));
 	doc_set_int(status, "terminatingReplicas", terminating(k, doc_c(doc_path(now, "metadata.uid"))));
 	doc_set_int(status, "observedGeneration", doc_int(doc_path(now, "metadata.generation"), 0));
 	free(p.all);
@@ -165,7 +219,7 @@ void sim_kube_reconcile_replicaset(struct sim_kube *k, const char *key) {
 	int64_t more = wanted - (int64_t)p.count;
 	if (more > BURST) more = BURST;
 	for (int64_t i = 0; i < more; i++) create_pod(k, state->doc);
-	if (more < 0) delete_pods(k, &p, (size_t)(more < -BURST ? BURST : -more));
+	if (more < 0) delete_pods(k, state->doc, &p, (size_t)(more < -BURST ? BURST : -more));
 	free(p.all);
 	sim_kube_drop(state);
 	write_status(k, key);

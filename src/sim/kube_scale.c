@@ -1,4 +1,4 @@
-/* The subresources: scale, and eviction with its disruption budgets. */
+/* The subresource scale. */
 #include <stdio.h>
 
 #include "sim/kube_impl.h"
@@ -78,66 +78,4 @@ void sim_kube_do_scale(struct sim_kube *k, enum sim_kube_type t, const char *ns,
 	else
 		scale_write(k, t, ns, name, live, scale, c, r);
 	doc_free(scale);
-}
-
-/* ---- eviction ---- */
-
-static bool is_healthy(const struct doc *pod) {
-	return sim_kube_pod_is_ready(pod) && !doc_path(pod, "metadata.deletionTimestamp");
-}
-
-/* "25%" of `whole`, or a number. */
-static int64_t share(const struct doc *v, int64_t whole, int64_t fallback) {
-	const char *text = doc_c(v);
-	size_t n = strlen(text);
-	int64_t percent = 0;
-	if (n && text[n - 1] == '%' && str_int((struct str){ text, n - 1 }, &percent)) return (whole * percent + 99) / 100;
-	return doc_int(v, fallback);
-}
-
-static bool budget_allows(const struct sim_kube *k, const struct doc *pdb, const struct doc *pod) {
-	int64_t healthy = 0, expected = 0;
-	for (size_t i = 0; i < k->tables[KUBE_PODS].count; i++) {
-		const struct doc *p = k->tables[KUBE_PODS].entries[i].state->doc;
-		if (!doc_equal(doc_path(p, "metadata.namespace"), doc_path(pdb, "metadata.namespace"))) continue;
-		if (!sim_kube_labels_match(doc_path(pdb, "spec.selector"), doc_path(p, "metadata.labels"))) continue;
-		healthy += is_healthy(p);
-		expected++;
-	}
-	const struct doc *least = doc_path(pdb, "spec.minAvailable"), *most = doc_path(pdb, "spec.maxUnavailable");
-	int64_t wanted = least ? share(least, expected, 0) : expected - share(most, expected, 0);
-	return !is_healthy(pod) ? healthy >= wanted : healthy > wanted;
-}
-
-void sim_kube_do_evict(struct sim_kube *k, const char *ns, const char *name, const struct doc *eviction,
-                       const struct sim_kube_call *c, struct sim_kube_reply *r) {
-	const struct doc *pod = sim_kube_object(k, KUBE_PODS, ns, name);
-	int budgets = 0;
-	if (!pod) {
-		sim_kube_refuse(r, 404, "NotFound", "pods \"%s\" not found", name);
-		return;
-	}
-	for (size_t i = 0; i < k->tables[KUBE_PDBS].count; i++) {
-		const struct doc *pdb = k->tables[KUBE_PDBS].entries[i].state->doc;
-		if (!doc_equal(doc_path(pdb, "metadata.namespace"), doc_path(pod, "metadata.namespace")) ||
-		    !sim_kube_labels_match(doc_path(pdb, "spec.selector"), doc_path(pod, "metadata.labels")))
-			continue;
-		if (++budgets > 1) {
-			sim_kube_refuse(
-				r, 500, "InternalError",
-				"This pod has more than one PodDisruptionBudget, which the eviction subresource does not support.");
-			return;
-		}
-		if (!budget_allows(k, pdb, pod)) {
-			sim_kube_refuse(r, 429, "TooManyRequests",
-			                "Cannot evict pod as it would violate the pod's disruption budget.");
-			return;
-		}
-	}
-	sim_kube_do_delete(k, KUBE_PODS, ns, name, doc_get(eviction, "deleteOptions"), c, r);
-	if (r->reason) return;
-	doc_free(r->object);
-	r->object =
-		doc_parse(STR("{\"kind\":\"Status\",\"apiVersion\":\"v1\",\"metadata\":{},\"status\":\"Success\"}"), NULL);
-	r->code = 201;
 }

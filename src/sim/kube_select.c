@@ -104,16 +104,36 @@ bool sim_kube_fields_selected(struct str selector, const struct doc *object) {
 	return true;
 }
 
-struct str sim_kube_field_unknown(struct str selector, bool pods) {
-	static const char *const known[] = { "metadata.name",      "metadata.namespace",      "spec.nodeName",
-		                                 "spec.restartPolicy", "spec.schedulerName",      "status.phase",
-		                                 "status.podIP",       "status.nominatedNodeName" };
+/* What objects can be selected by, beside name and namespace (pkg/apis/core, their SelectableFields). */
+static const struct {
+	const char *plural, *field;
+} selectable[] = {
+	{ "pods", "spec.nodeName" },
+	{ "pods", "spec.restartPolicy" },
+	{ "pods", "spec.schedulerName" },
+	{ "pods", "status.phase" },
+	{ "pods", "status.podIP" },
+	{ "pods", "status.nominatedNodeName" },
+	{ "nodes", "spec.unschedulable" },
+	{ "events", "involvedObject.kind" },
+	{ "events", "reason" },
+	{ "events", "involvedObject.namespace" },
+	{ "events", "type" },
+	{ "events", "involvedObject.name" },
+	{ "events", "reportingComponent" },
+	{ "events", "involvedObject.uid" },
+};
+
+static bool is_selectable(struct str field, const char *plural) {
+	if (str_is(field, "metadata.name") || str_is(field, "metadata.namespace")) return true;
+	for (size_t i = 0; i < sizeof selectable / sizeof *selectable; i++)
+		if (!strcmp(selectable[i].plural, plural) && str_is(field, selectable[i].field)) return true;
+	return false;
+}
+
+struct str sim_kube_field_unknown(struct str selector, const char *plural) {
 	struct term t;
-	while (selector.n) {
-		bool found = false;
-		if (!parse_term(next_term(&selector), &t)) return t.key;
-		for (size_t i = 0; i < (pods ? sizeof known / sizeof *known : 2); i++) found = found || str_is(t.key, known[i]);
-		if (!found) return t.key;
-	}
+	while (selector.n)
+		if (!parse_term(next_term(&selector), &t) || !is_selectable(t.key, plural)) return t.key;
 	return (struct str){ NULL, 0 };
 }

@@ -31,7 +31,7 @@ void sim_kube_put_status(struct json_out *o, int code, const char *reason, const
 	json_end_object(o);
 	json_kv_c(o, "status", "Failure");
 	json_kv_c(o, "message", message);
-	json_kv_c(o, "reason", reason);
+	if (*reason) json_kv_c(o, "reason", reason);
 	if (route && route->resource) {
 		json_key(o, "details");
 		json_begin_object(o);
@@ -237,7 +237,7 @@ static bool misbehave(struct sim_kube_exchange *x) {
 static void route_resource(struct sim_kube_exchange *x) {
 	struct sim_kube_route *r = &x->route;
 	bool reads = !strcmp(x->q->method, "GET");
-	struct str unknown = sim_kube_field_unknown(url_param(&r->url, "fieldSelector"), r->type == KUBE_PODS);
+	struct str unknown = sim_kube_field_unknown(url_param(&r->url, "fieldSelector"), r->resource);
 	if (!sim_kube_selector_valid(url_param(&r->url, "labelSelector")) ||
 	    !sim_kube_selector_valid(url_param(&r->url, "fieldSelector"))) {
 		sim_kube_answer_status(x, 400, "BadRequest", "unable to parse requirement of a selector", NULL);
@@ -264,6 +264,13 @@ static void route_resource(struct sim_kube_exchange *x) {
 	}
 }
 
+/* The subresource is one that the kind has. */
+static bool has_part(const struct sim_kube_route *r) {
+	if (!r->sub || !strcmp(r->sub, "status")) return true;
+	if (!strcmp(r->sub, "eviction")) return r->type == KUBE_PODS;
+	return !strcmp(r->sub, "scale") && sim_kube_types[r->type].scale;
+}
+
 static void handle(struct sim_kube_exchange *x) {
 	struct why why = { "" };
 	struct str text = str_printf(x->a, "http://kube%s", x->q->target);
@@ -280,9 +287,7 @@ static void handle(struct sim_kube_exchange *x) {
 		sim_kube_review(x);
 		return;
 	}
-	bool scale =
-		x->route.sub && !strcmp(x->route.sub, "scale") && !(x->route.found && sim_kube_types[x->route.type].scale);
-	if (!parsed || !x->route.found || scale) {
+	if (!parsed || !x->route.found || !has_part(&x->route)) {
 		sim_kube_answer_status(x, 404, "NotFound", "the server could not find the requested resource", NULL);
 		return;
 	}
@@ -303,7 +308,7 @@ static void request_free(struct sim_kube_request *q) {
 static struct sim_kube_request *find_request(struct sim_kube_server *s, uint64_t id) {
 	list_each(it, &s->requests) {
 		struct sim_kube_request *q = container_of(it, struct sim_kube_request, link);
-		if (q->id == id) return q;
+		if (q->id == id && !q->left) return q;
 	}
 	return NULL;
 }
@@ -327,6 +332,34 @@ static void begin(struct sim_kube_server *s, const struct http_event *e) {
 	list_push(&s->requests, &q->link);
 }
 
+static void serve(struct sim_kube_server *s, struct sim_kube_request *q) {
+	struct arena a;
+	arena_init(&a, 0);
+	struct sim_kube_exchange x = { .s = s, .q = q, .a = &a };
+	if (q->body.err)
+		sim_kube_answer_status(&x, 413, "RequestEntityTooLarge", "Request entity too large: limit is 3145728", NULL);
+	else
+		handle(&x);
+	arena_done(&a);
+	request_free(q);
+}
+
+/* Whole: it is served, or waits its turn at a slow server. */
+static void received(struct sim_kube_server *s, struct sim_kube_request *q) {
+	q->due_ns = s->host->queue->now_ns;
+	if (s->faults.slow_ns > 0) {
+		s->counts.slow++;
+		q->due_ns += (int64_t)(rng_unit(&s->rng) * (double)s->faults.slow_ns);
+	}
+	if (q->due_ns <= s->host->queue->now_ns) serve(s, q);
+}
+
+/* A server that has begun does not always hear that nobody listens any more. */
+static void sender_left(struct sim_kube_server *s, struct sim_kube_request *q) {
+	q->left = true;
+	if (!q->due_ns || rng_below(&s->rng, 2)) request_free(q);
+}
+
 static void take(struct sim_kube_server *s, const struct http_event *e) {
 	if (e->kind == HTTP_REQUEST) {
 		begin(s, e);
@@ -335,18 +368,8 @@ static void take(struct sim_kube_server *s, const struct http_event *e) {
 	struct sim_kube_request *q = find_request(s, e->id);
 	if (!q) return;
 	if (e->kind == HTTP_BODY) buf_str(&q->body, e->body);
-	if (e->kind == HTTP_END) {
-		struct arena a;
-		arena_init(&a, 0);
-		struct sim_kube_exchange x = { .s = s, .q = q, .a = &a };
-		if (q->body.err)
-			sim_kube_answer_status(&x, 413, "RequestEntityTooLarge", "Request entity too large: limit is 3145728",
-			                       NULL);
-		else
-			handle(&x);
-		arena_done(&a);
-	}
-	if (e->kind == HTTP_END || e->kind == HTTP_FAILED) request_free(q);
+	if (e->kind == HTTP_END) received(s, q);
+	if (e->kind == HTTP_FAILED) sender_left(s, q);
 }
 
 static void wake(void *self) {
@@ -369,6 +392,10 @@ static bool step(void *self) {
 	struct sim_kube_server *s = self;
 	struct http_event e;
 	while (http_server_poll(s->http, &e)) take(s, &e);
+	list_each_safe(it, &s->requests) {
+		struct sim_kube_request *q = container_of(it, struct sim_kube_request, link);
+		if (q->due_ns && q->due_ns <= s->host->queue->now_ns) serve(s, q);
+	}
 	list_each_safe(it, &s->watches) (void)sim_kube_watch_pump(s, container_of(it, struct sim_kube_watch, link));
 	return false;
 }
@@ -381,6 +408,10 @@ static struct mono next_due(void *self) {
 		int64_t at = w->bookmarks && w->bookmark_ns < w->deadline_ns ? w->bookmark_ns : w->deadline_ns;
 		if (w->lagging) at = now + 100 * NS_PER_MS;
 		if (at < due) due = at;
+	}
+	list_each(it, &s->requests) {
+		const struct sim_kube_request *q = container_of(it, struct sim_kube_request, link);
+		if (q->due_ns && q->due_ns < due) due = q->due_ns;
 	}
 	return (struct mono){ due == INT64_MAX ? due : due + s->host->clock.booted_ns };
 }

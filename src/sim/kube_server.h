@@ -24,10 +24,12 @@ struct sim_kube_server_faults { /* probabilities of a request */
 	double forgetful;           /* done, and then 500: whoever repeats it must not do it twice */
 	double stale;               /* a read answers with the state of up to `stale_ns` ago */
 	double throttled;           /* 429 with Retry-After */
+	int64_t slow_ns;            /* each waits up to this before it is looked at, and is then done even when
+	                             * its sender has given up, half the time */
 };
 
 struct sim_kube_server_counts {
-	int64_t requests, refused, watches, failing, forgetful, stale, throttled, gone;
+	int64_t requests, refused, watches, slow, failing, forgetful, stale, throttled, gone;
 	int64_t writes, dry_runs; /* asked for, refused ones among them; dry runs are writes too */
 };
 

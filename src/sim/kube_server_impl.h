@@ -14,6 +14,8 @@ struct sim_kube_request {
 	char *target;
 	char token[256], type[96], agent[96];
 	struct buf body;
+	int64_t due_ns; /* the virtual moment at which a slow server takes it up; 0: it is not whole yet */
+	bool left;      /* its sender has given up */
 };
 
 /* A request taken apart. Strings live in the arena. */

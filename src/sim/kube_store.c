@@ -155,22 +155,32 @@ static void set_version(struct doc *d, uint64_t version) {
 	doc_set_c(doc_make(d, "metadata"), "resourceVersion", text);
 }
 
-void sim_kube_set_generation(enum sim_kube_type t, const struct doc *before, struct doc *now) {
+static bool is_new_generation(enum sim_kube_type t, const struct doc *before, const struct doc *now,
+                              const char *subresource) {
+	if (!before) return true;
+	if (subresource && !strcmp(subresource, "status")) return false;
+	if (t == KUBE_DEPLOYMENTS &&
+	    !doc_equal(doc_path(before, "metadata.annotations"), doc_path(now, "metadata.annotations")))
+		return true;
+	return !doc_equal(doc_get(before, "spec"), doc_get(now, "spec")) ||
+	       (!doc_path(before, "metadata.deletionTimestamp") && doc_path(now, "metadata.deletionTimestamp"));
+}
+
+void sim_kube_set_generation(enum sim_kube_type t, const struct doc *before, struct doc *now, const char *subresource) {
 	if (t == KUBE_EVENTS || t == KUBE_NAMESPACES || t == KUBE_NODES) return;
 	struct doc *meta = doc_make(now, "metadata");
 	int64_t old = doc_int(doc_path(before, "metadata.generation"), 0);
-	bool rises = !before || !doc_equal(doc_get(before, "spec"), doc_get(now, "spec")) ||
-	             (!doc_path(before, "metadata.deletionTimestamp") && doc_get(meta, "deletionTimestamp"));
-	doc_set_int(meta, "generation", rises ? old + 1 : old);
+	doc_set_int(meta, "generation", is_new_generation(t, before, now, subresource) ? old + 1 : old);
 }
 
-struct sim_kube_state *sim_kube_store(struct sim_kube *k, enum sim_kube_type t, struct doc *doc) {
+struct sim_kube_state *sim_kube_store(struct sim_kube *k, enum sim_kube_type t, struct doc *doc,
+                                      const char *subresource) {
 	char key[260];
 	struct sim_kube_table *table = &k->tables[t];
 	key_of(key, t, doc);
 	size_t at = place_of(table, key);
 	struct sim_kube_state *before = is_at(table, at, key) ? table->entries[at].state : NULL;
-	sim_kube_set_generation(t, before ? before->doc : NULL, doc);
+	sim_kube_set_generation(t, before ? before->doc : NULL, doc, subresource);
 	if (before) {
 		set_version(doc, before->version);
 		if (doc_equal(before->doc, doc)) {

@@ -711,6 +711,7 @@ TEST(an_eviction_asks_the_disruption_budget) {
 	                    STR("{\"metadata\":{\"name\":\"cart\",\"namespace\":\"shop\"},\"spec\":{\"minAvailable\":4,"
 	                        "\"selector\":{\"matchLabels\":{\"app\":\"cart\"}}}}"),
 	                    NULL));
+	run_for(&r, NS_PER_SEC); /* until the disruption controller has counted */
 	size_t i = 0;
 	snprintf(path, sizeof path, "/api/v1/namespaces/shop/pods/%s/eviction",
 	         doc_c(doc_path(sim_kube_next(r.kube, KUBE_PODS, &i), "metadata.name")));
@@ -718,12 +719,13 @@ TEST(an_eviction_asks_the_disruption_budget) {
 	doc_free(d);
 	EXPECT_OK(
 		sim_kube_change(r.kube, KUBE_PDBS, "shop", "cart", "kubectl", STR("{\"spec\":{\"minAvailable\":3}}"), NULL));
+	run_for(&r, NS_PER_SEC);
 	EXPECT(ask(t, &r, "admin-token", "POST", path, JSON, "{\"kind\":\"Eviction\"}", &d) == 201);
 	doc_free(d);
 	run_for(&r, 10 * NS_PER_SEC);
 	size_t effects = 0;
 	const struct sim_kube_effect *e = sim_kube_effects(r.kube, &effects);
-	EXPECT(effects == 1 && e->verb == KUBE_DELETE);
+	EXPECT(effects == 1 && e->verb == KUBE_EVICT);
 	net_done(&r);
 }
 

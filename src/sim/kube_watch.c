@@ -6,8 +6,9 @@
 #include "sim/memory.h"
 
 #define BOOKMARK_NS (60 * NS_PER_SEC)
-#define BATCH_MAX   (256 * 1024) /* of watch events sent at once */
-#define WATCH_MIN_S 1800         /* kube-apiserver --min-request-timeout: watches live that long to twice of it */
+#define LAST_NS     (2 * NS_PER_SEC) /* one more comes so long before a watch's time is up (cacher's bookmark timer) */
+#define BATCH_MAX   (256 * 1024)     /* of watch events sent at once */
+#define WATCH_MIN_S 1800             /* kube-apiserver --min-request-timeout: watches live that long to twice of it */
 
 void sim_kube_watch_free(struct sim_kube_watch *w) {
 	list_remove(&w->link);
@@ -52,6 +53,11 @@ static void put_error(struct buf *b, int code, const char *reason, const char *m
 	buf_c(b, "}\n");
 }
 
+static int64_t next_bookmark(const struct sim_kube_watch *w, int64_t now) {
+	int64_t last = w->deadline_ns - LAST_NS, next = now + BOOKMARK_NS;
+	return last > now && last < next ? last : next;
+}
+
 /* Sends what came since its position. False: the watch is over and freed. */
 bool sim_kube_watch_pump(struct sim_kube_server *s, struct sim_kube_watch *w) {
 	struct sim_kube *k = s->kube;
@@ -75,7 +81,7 @@ bool sim_kube_watch_pump(struct sim_kube_server *s, struct sim_kube_watch *w) {
 	}
 	if (w->bookmarks && now >= w->bookmark_ns) {
 		put_bookmark(&b, w, position, false);
-		w->bookmark_ns = now + BOOKMARK_NS;
+		w->bookmark_ns = next_bookmark(w, now);
 	}
 	enum err e = b.n || last ? http_server_send(s->http, w->id, buf_get(&b), last) : OK;
 	buf_done(&b);
@@ -91,7 +97,7 @@ static uint64_t initial_events(struct sim_kube_exchange *x, struct sim_kube_watc
 	struct sim_kube_table *t = &k->tables[w->type];
 	for (size_t i = 0; i < t->count; i++)
 		if (watched(w, t->entries[i].state->doc)) put_event(b, "ADDED", sim_kube_json(t->entries[i].state));
-	if (sim_kube_query_true(x, "sendInitialEvents")) put_bookmark(b, w, sim_kube_version(k), true);
+	if (w->bookmarks || sim_kube_query_true(x, "sendInitialEvents")) put_bookmark(b, w, sim_kube_version(k), true);
 	return sim_kube_version(k);
 }
 
@@ -109,7 +115,7 @@ void sim_kube_watch(struct sim_kube_exchange *x) {
 	w->labels = must_copy(labels ? labels : "", labels ? strlen(labels) : 0);
 	w->fields = must_copy(fields ? fields : "", fields ? strlen(fields) : 0);
 	w->deadline_ns = now + seconds * NS_PER_SEC;
-	w->bookmark_ns = now + BOOKMARK_NS;
+	w->bookmark_ns = next_bookmark(w, now);
 	struct buf b;
 	buf_init(&b, 0);
 	bool initial = !version || !*version || !strcmp(version, "0") || sim_kube_query_true(x, "sendInitialEvents");

@@ -47,62 +47,6 @@ static bool conflict(struct sim_kube_reply *r, enum sim_kube_type t, const char 
 	                       what);
 }
 
-/* ---- defaults (pkg/apis, v1/defaults.go) ---- */
-
-static void default_to(struct doc *object, const char *key, struct doc *value) {
-	if (doc_get(object, key))
-		doc_free(value);
-	else
-		doc_set(object, key, value);
-}
-
-static void default_c(struct doc *object, const char *key, const char *value) {
-	if (!doc_get(object, key)) doc_set_c(object, key, value);
-}
-
-static void default_int(struct doc *object, const char *key, int64_t value) {
-	if (!doc_get(object, key)) doc_set_int(object, key, value);
-}
-
-static void default_pod_spec(struct doc *spec) {
-	doc_each(c, doc_get(spec, "containers")) {
-		default_to(c, "resources", doc_new(JSON_OBJECT));
-		default_c(c, "terminationMessagePath", "/dev/termination-log");
-		default_c(c, "terminationMessagePolicy", "File");
-		default_c(c, "imagePullPolicy", "IfNotPresent");
-		doc_each(p, doc_get(c, "ports")) default_c(p, "protocol", "TCP");
-	}
-	default_c(spec, "restartPolicy", "Always");
-	default_int(spec, "terminationGracePeriodSeconds", 30);
-	default_c(spec, "dnsPolicy", "ClusterFirst");
-	default_to(spec, "securityContext", doc_new(JSON_OBJECT));
-	default_c(spec, "schedulerName", "default-scheduler");
-}
-
-static void default_deployment(struct doc *d) {
-	struct doc *spec = doc_make(d, "spec");
-	default_int(spec, "replicas", 1);
-	default_pod_spec(doc_make(spec, "template.spec"));
-	doc_make(spec, "template.metadata");
-	struct doc *strategy = doc_make(spec, "strategy");
-	default_c(strategy, "type", "RollingUpdate");
-	if (!strcmp(doc_c(doc_get(strategy, "type")), "RollingUpdate")) {
-		struct doc *rolling = doc_make(strategy, "rollingUpdate");
-		default_c(rolling, "maxUnavailable", "25%");
-		default_c(rolling, "maxSurge", "25%");
-	} else {
-		doc_remove(strategy, "rollingUpdate");
-	}
-	default_int(spec, "revisionHistoryLimit", 10);
-	default_int(spec, "progressDeadlineSeconds", 600);
-}
-
-static void set_defaults(enum sim_kube_type t, struct doc *object) {
-	if (t == KUBE_DEPLOYMENTS) default_deployment(object);
-	if (t == KUBE_PODS) default_pod_spec(doc_make(object, "spec"));
-	if (t == KUBE_REPLICASETS) default_int(doc_make(object, "spec"), "replicas", 1);
-}
-
 /* ---- validation ---- */
 
 static bool invalid(struct sim_kube_reply *r, enum sim_kube_type t, const char *name, const char *what) {
@@ -129,6 +73,25 @@ static bool valid_workload(enum sim_kube_type t, const char *name, const struct 
 	return true;
 }
 
+static bool valid_autoscaler(const char *name, const struct doc *d, struct sim_kube_reply *r) {
+	const struct doc *spec = doc_get(d, "spec");
+	int64_t least = doc_int(doc_get(spec, "minReplicas"), 1), most = doc_int(doc_get(spec, "maxReplicas"), 0);
+	if (!*doc_c(doc_path(spec, "scaleTargetRef.name")))
+		return invalid(r, KUBE_HPAS, name, "spec.scaleTargetRef.name: Required value");
+	if (least < 1)
+		return invalid(r, KUBE_HPAS, name, "spec.minReplicas: Invalid value: must be greater than or equal to 1");
+	if (most < 1) return invalid(r, KUBE_HPAS, name, "spec.maxReplicas: Invalid value: must be greater than 0");
+	if (most < least)
+		return invalid(r, KUBE_HPAS, name,
+		               "spec.maxReplicas: Invalid value: must be greater than or equal to `minReplicas`");
+	return true;
+}
+
+static bool valid_budget(const char *name, const struct doc *d, struct sim_kube_reply *r) {
+	if (!doc_path(d, "spec.minAvailable") || !doc_path(d, "spec.maxUnavailable")) return true;
+	return invalid(r, KUBE_PDBS, name, "spec: Invalid value: minAvailable and maxUnavailable cannot be both set");
+}
+
 static bool valid(enum sim_kube_type t, const struct doc *before, const struct doc *d, struct sim_kube_reply *r) {
 	const char *name = doc_c(doc_path(d, "metadata.name"));
 	if (!is_name(name)) return invalid(r, t, name, "metadata.name: Invalid value: a lowercase RFC 1123 subdomain");
@@ -137,7 +100,8 @@ static bool valid(enum sim_kube_type t, const struct doc *before, const struct d
 			return invalid(r, t, name, "spec.selector: Invalid value: field is immutable");
 		return valid_workload(t, name, d, r);
 	}
-	return true;
+	if (t == KUBE_HPAS) return valid_autoscaler(name, d, r);
+	return t != KUBE_PDBS || valid_budget(name, d, r);
 }
 
 /* ---- admitting a new state ---- */
@@ -215,8 +179,8 @@ static bool identity_stays(struct sim_kube *k, enum sim_kube_type t, const char 
 	return invalid(r, t, name, what);
 }
 
-static bool preconditions_hold(struct sim_kube *k, enum sim_kube_type t, const char *name, const struct doc *before,
-                               const char *uid, const char *version, struct sim_kube_reply *r) {
+static bool is_as_expected(struct sim_kube *k, enum sim_kube_type t, const char *name, const struct doc *before,
+                           const char *uid, const char *version, struct sim_kube_reply *r) {
 	const struct doc *meta = doc_get(before, "metadata");
 	char what[200];
 	if (k->mutations.ignore_preconditions) return true;
@@ -231,16 +195,22 @@ static bool preconditions_hold(struct sim_kube *k, enum sim_kube_type t, const c
 	return true;
 }
 
+bool sim_kube_preconditions_hold(struct sim_kube *k, enum sim_kube_type t, const char *name, const struct doc *before,
+                                 const struct doc *options, struct sim_kube_reply *r) {
+	return is_as_expected(k, t, name, before, doc_c(doc_path(options, "preconditions.uid")),
+	                      doc_c(doc_path(options, "preconditions.resourceVersion")), r);
+}
+
 /* Stores, or only shows, what was admitted. `now` is consumed. */
 static void finish(struct sim_kube *k, enum sim_kube_verb verb, enum sim_kube_type t, struct sim_kube_state *before,
                    struct doc *now, const struct sim_kube_call *c, struct sim_kube_reply *r) {
 	r->code = before ? 200 : 201;
 	if (c->dry_run) {
-		sim_kube_set_generation(t, before ? before->doc : NULL, now);
+		sim_kube_set_generation(t, before ? before->doc : NULL, now, c->subresource);
 		r->object = now;
 		return;
 	}
-	struct sim_kube_state *hold = sim_kube_hold(before), *state = sim_kube_store(k, t, now);
+	struct sim_kube_state *hold = sim_kube_hold(before), *state = sim_kube_store(k, t, now, c->subresource);
 	r->object = doc_copy(state->doc);
 	if (!c->internal && state != before) {
 		record(k, verb, t, before, state->doc, c);
@@ -262,14 +232,14 @@ static void admit(struct sim_kube *k, enum sim_kube_verb verb, enum sim_kube_typ
 	}
 	const char *uid = doc_c(doc_get(meta, "uid"));
 	bool patches = verb == KUBE_PATCH;
-	if (!preconditions_hold(k, t, name, before->doc, patches ? "" : uid, doc_c(doc_get(meta, "resourceVersion")), r) ||
+	if (!is_as_expected(k, t, name, before->doc, patches ? "" : uid, doc_c(doc_get(meta, "resourceVersion")), r) ||
 	    (patches && !identity_stays(k, t, name, before->doc, uid, r))) {
 		doc_free(now);
 		return;
 	}
 	keep_identity(before->doc, now);
 	now = only_its_part(before->doc, now, c->subresource);
-	set_defaults(t, now);
+	sim_kube_set_defaults(t, now);
 	if (!valid(t, before->doc, now, r)) {
 		doc_free(now);
 		return;
@@ -305,7 +275,7 @@ void sim_kube_do_create(struct sim_kube *k, enum sim_kube_type t, const char *ns
 	char key[260], time[32];
 	new_identity(k, t, ns, object);
 	const char *name = doc_c(doc_path(object, "metadata.name"));
-	set_defaults(t, object);
+	sim_kube_set_defaults(t, object);
 	sim_kube_key(key, sim_kube_types[t].namespaced ? ns : "", name);
 	if (sim_kube_types[t].namespaced && !sim_kube_find(k, KUBE_NAMESPACES, ns)) {
 		sim_kube_refuse(r, 404, "NotFound", "namespaces \"%s\" not found", ns);
@@ -414,7 +384,9 @@ static void delete_owned(struct sim_kube *k, const char *uid) {
 			char ns[64], name[128];
 			snprintf(ns, sizeof ns, "%s", doc_c(doc_get(meta, "namespace")));
 			snprintf(name, sizeof name, "%s", doc_c(doc_get(meta, "name")));
-			struct sim_kube_call call = { "garbage-collector", "kube-controller-manager", NULL, false, false, true };
+			struct sim_kube_call call = {
+				"garbage-collector", "kube-controller-manager", NULL, false, false, true, false
+			};
 			struct sim_kube_reply reply = { 0 };
 			sim_kube_do_delete(k, kinds[n], ns, name, NULL, &call, &reply);
 			sim_kube_reply_done(&reply);
@@ -435,7 +407,7 @@ static bool delete_gracefully(struct sim_kube *k, struct sim_kube_state *before,
 	if (dot) memcpy(dot, "Z", 2);
 	doc_set_c(meta, "deletionTimestamp", time);
 	doc_set_int(meta, "deletionGracePeriodSeconds", grace_s);
-	struct sim_kube_state *state = sim_kube_store(k, KUBE_PODS, now);
+	struct sim_kube_state *state = sim_kube_store(k, KUBE_PODS, now, NULL);
 	r->object = doc_copy(state->doc);
 	sim_kube_pod_deleted(k, state->doc, grace_s * NS_PER_SEC);
 	return true;
@@ -475,9 +447,7 @@ void sim_kube_do_delete(struct sim_kube *k, enum sim_kube_type t, const char *ns
 		not_found(r, t, name);
 		return;
 	}
-	if (!preconditions_hold(k, t, name, before->doc, doc_c(doc_path(options, "preconditions.uid")),
-	                        doc_c(doc_path(options, "preconditions.resourceVersion")), r))
-		return;
+	if (!sim_kube_preconditions_hold(k, t, name, before->doc, options, r)) return;
 	r->code = 200;
 	if (c->dry_run) {
 		r->object = doc_copy(before->doc);
@@ -492,8 +462,9 @@ void sim_kube_do_delete(struct sim_kube *k, enum sim_kube_type t, const char *ns
 	else if (t != KUBE_PODS || !delete_gracefully(k, before, grace, r))
 		delete_now(k, t, before, r);
 	if (!c->internal && first) {
-		record(k, KUBE_DELETE, t, before, before->doc, c);
-		if (k->mutations.apply_twice) record(k, KUBE_DELETE, t, before, before->doc, c);
+		enum sim_kube_verb verb = c->evicts ? KUBE_EVICT : KUBE_DELETE;
+		record(k, verb, t, before, before->doc, c);
+		if (k->mutations.apply_twice) record(k, verb, t, before, before->doc, c);
 	}
 	sim_kube_drop(before);
 }
@@ -506,16 +477,16 @@ struct sim_kube_state *sim_kube_write_as(struct sim_kube *k, enum sim_kube_type 
 	sim_kube_key(key, sim_kube_types[t].namespaced ? doc_c(doc_path(doc, "metadata.namespace")) : "",
 	             doc_c(doc_path(doc, "metadata.name")));
 	struct sim_kube_state *before = sim_kube_find(k, t, key);
-	struct sim_kube_call c = { "system", manager, subresource, false, false, true };
+	struct sim_kube_call c = { "system", manager, subresource, false, false, true, false };
 	struct sim_kube_manager m = manager_of(&c, t, time, k);
 	sim_kube_fields_update(before ? before->doc : NULL, doc, &m);
-	return sim_kube_store(k, t, doc);
+	return sim_kube_store(k, t, doc, subresource);
 }
 
 enum err sim_kube_create(struct sim_kube *k, enum sim_kube_type t, struct str json, struct why *why) {
 	struct doc *d = doc_parse(json, why);
 	struct sim_kube_reply r = { 0 };
-	struct sim_kube_call c = { "setup", "kubectl-create", NULL, false, false, true };
+	struct sim_kube_call c = { "setup", "kubectl-create", NULL, false, false, true, false };
 	if (!d) return ERR_INVALID;
 	char ns[64];
 	snprintf(ns, sizeof ns, "%s", doc_c(doc_path(d, "metadata.namespace")));
@@ -529,7 +500,7 @@ enum err sim_kube_change(struct sim_kube *k, enum sim_kube_type t, const char *n
                          const char *manager, struct str patch, struct why *why) {
 	struct doc *d = doc_parse(patch, why);
 	struct sim_kube_reply r = { 0 };
-	struct sim_kube_call c = { "people", manager, NULL, false, false, true };
+	struct sim_kube_call c = { "people", manager, NULL, false, false, true, false };
 	if (!d) return ERR_INVALID;
 	sim_kube_do_patch(k, t, ns, name, KUBE_STRATEGIC, d, &c, &r);
 	doc_free(d);

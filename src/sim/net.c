@@ -48,14 +48,16 @@ static const struct sim_link *link_of(const struct sim_net *n, uint32_t from, ui
 	return n->host[to].link ? n->host[to].link : &n->usual;
 }
 
+static int64_t draw_late(struct sim_net *n, const struct sim_late *l, int64_t *count) {
+	if (l->share <= 0 || rng_unit(&n->rng) >= l->share) return 0;
+	++*count;
+	return (int64_t)((double)l->max_ns * rng_unit(&n->rng));
+}
+
 static int64_t draw_delay(struct sim_net *n, const struct sim_link *link, uint32_t from, uint32_t to) {
 	int64_t median = from == to ? LOOPBACK_NS : link->delay_ns;
 	int64_t delay = (int64_t)((double)median * exp(link->delay_sigma * rng_normal(&n->rng)));
-	if (link->slow > 0 && rng_unit(&n->rng) < link->slow) {
-		n->counts.slow++;
-		delay += (int64_t)((double)link->slow_ns * rng_unit(&n->rng));
-	}
-	return delay;
+	return delay + draw_late(n, &link->slow, &n->counts.slow) + draw_late(n, &link->overtaken, &n->counts.overtaken);
 }
 
 static enum sim_fate draw_fate(struct sim_net *n, const struct sim_link *link) {

@@ -19,14 +19,16 @@ struct sim_link {
 	int64_t delay_ns;   /* median, one way */
 	double delay_sigma; /* of its logarithm */
 	double lost, reset, cut, stalled, twice;
-	int64_t slow_ns; /* added to the delay ... */
-	double slow;     /* ... with this probability: late messages */
+	struct sim_late {
+		double share;   /* of messages ... */
+		int64_t max_ns; /* ... comes later by up to this */
+	} slow, overtaken;
 };
 
 enum sim_fate { SIM_ARRIVES, SIM_LOST, SIM_RESET, SIM_CUT, SIM_STALLED, SIM_FATES };
 
 struct sim_net_counts {
-	int64_t messages, lost, reset, cut, stalled, twice, slow, partitioned;
+	int64_t messages, lost, reset, cut, stalled, twice, slow, overtaken, partitioned;
 };
 
 struct sim_net {

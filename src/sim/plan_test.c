@@ -5,8 +5,6 @@
 #include "base/clock.h"
 #include "base/test.h"
 
-#define ALL ((UINT32_C(1) << PLAN_FAULTS) - 1)
-
 static bool same(const struct plan_step *a, const struct plan_step *b) {
 	return a->at_ns == b->at_ns && a->kind == b->kind && a->magnitude == b->magnitude && a->for_ns == b->for_ns &&
 	       a->effects == b->effects;
@@ -16,9 +14,9 @@ static bool same(const struct plan_step *a, const struct plan_step *b) {
 TEST(a_plan_follows_from_its_seed_and_switches, .seeds = 200) {
 	struct fault_plan all, again, some;
 	int64_t length = (10 + rng_below(&t->rng, 600)) * NS_PER_MIN;
-	uint32_t mask = (uint32_t)rng_below(&t->rng, (int64_t)ALL + 1);
-	plan_draw(&all, rng_seeded(t->seed), ALL, length);
-	plan_draw(&again, rng_seeded(t->seed), ALL, length);
+	plan_mask mask = (plan_mask)rng_below(&t->rng, (int64_t)PLAN_ALL + 1);
+	plan_draw(&all, rng_seeded(t->seed), PLAN_ALL, length);
+	plan_draw(&again, rng_seeded(t->seed), PLAN_ALL, length);
 	plan_draw(&some, rng_seeded(t->seed), mask, length);
 	EXPECT(all.count == again.count);
 	size_t of_some = 0;
@@ -38,20 +36,20 @@ TEST(a_plan_follows_from_its_seed_and_switches, .seeds = 200) {
 }
 
 TEST(every_fault_is_drawn_by_some_seed) {
-	uint32_t seen = 0;
+	plan_mask seen = 0;
 	for (uint64_t seed = 0; seed < 100; seed++) {
 		struct fault_plan p;
-		plan_draw(&p, rng_seeded(seed), ALL, 30 * NS_PER_MIN);
-		for (size_t i = 0; i < p.count; i++) seen |= UINT32_C(1) << p.steps[i].kind;
+		plan_draw(&p, rng_seeded(seed), PLAN_ALL, 30 * NS_PER_MIN);
+		for (size_t i = 0; i < p.count; i++) seen |= UINT64_C(1) << p.steps[i].kind;
 	}
-	EXPECT(seen == ALL);
+	EXPECT(seen == PLAN_ALL);
 }
 
 TEST(faults_are_named) {
-	uint32_t mask = 0;
+	plan_mask mask = 0;
 	struct why why;
 	EXPECT_OK(plan_faults_parse(STR("all"), &mask, &why));
-	EXPECT(mask == ALL);
+	EXPECT(mask == PLAN_ALL);
 	EXPECT_OK(plan_faults_parse(STR("none"), &mask, &why));
 	EXPECT(mask == 0);
 	EXPECT_OK(plan_faults_parse(STR("kill,memory_leak"), &mask, &why));
@@ -61,7 +59,8 @@ TEST(faults_are_named) {
 	EXPECT_ERR(plan_faults_parse(STR("deploy"), &mask, &why), ERR_INVALID);
 	struct buf b;
 	buf_init(&b, 0);
-	plan_faults_list(&b);
+	struct json_out o = json_out(&b);
+	plan_faults_list(&o);
 	buf_byte(&b, 0);
 	for (int k = 0; k < PLAN_FAULTS; k++) EXPECT(strstr(b.p, plan_table[k].name));
 	buf_done(&b);

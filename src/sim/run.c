@@ -19,9 +19,14 @@ static void flyball_starts_again(struct run *r) {
 	r->down_ns = 0;
 }
 
+static void look(struct run *r) {
+	r->checks->betrayed |= r->host[RUN_FLYBALL].disk.counts.betrayals > 0;
+	invariants_look(r->checks, r->kube, r->queue.now_ns);
+}
+
 static void flyball_looked(void *self, struct sim_host *h) {
 	struct run *r = self;
-	invariants_look(r->checks, r->kube, r->queue.now_ns);
+	look(r);
 	if (!h->up && !r->stopped) flyball_starts_again(r);
 }
 
@@ -29,7 +34,7 @@ static void kube_looked(void *self, struct sim_host *h) {
 	struct run *r = self;
 	(void)h;
 	run_plan_served(r);
-	invariants_look(r->checks, r->kube, r->queue.now_ns);
+	look(r);
 }
 
 void run_flyball_dies(struct run *r, int64_t effects, bool power_loss) {

@@ -92,6 +92,7 @@ struct run {
 	int64_t deployments;
 	struct rng rng;
 	struct sim_link link; /* of Flyball's host, as faults left it */
+	int64_t skewed_ns;    /* what its clock was off by before a clock_skew */
 	struct {
 		bool on;
 		uint32_t generation;

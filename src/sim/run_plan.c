@@ -5,7 +5,11 @@
 #include "sim/memory.h"
 #include "sim/run_impl.h"
 
-#define DELAY_SHARE 0.2 /* of messages that come late, while `delay` is on */
+#define DELAY_SHARE   0.2              /* of messages that come late, while `delay` is on */
+#define OVERTAKEN_NS  (2 * NS_PER_SEC) /* how much later a message may come than those sent after it */
+#define SKEW_S        300.0            /* a skew without an end comes about over this time */
+#define STORM_EFFECTS 60               /* it dies after at most so many effects of its own */
+#define STORM_NS      (4 * NS_PER_SEC) /* between two deaths of a restart storm, on the average */
 
 /* ---- conditions of the outside: on, and off again ---- */
 
@@ -19,20 +23,39 @@ static bool is_condition(enum plan_kind k) {
 	return k >= PLAN_LOSS && k <= PLAN_API_THROTTLED && k != PLAN_CLOCK_STEP && k != PLAN_API_RESTART;
 }
 
-static void set_condition(struct run *r, enum plan_kind kind, bool on, double magnitude) {
+/* The wall clock gains or loses `m` seconds over that time; then somebody sets it right, at once. */
+static void run_away(struct run *r, bool on, double m, double seconds) {
+	struct sim_clock *c = &r->host[RUN_FLYBALL].clock;
+	if (on) {
+		sim_clock_drift(c, m / (seconds > 0 ? seconds : SKEW_S));
+	} else {
+		sim_clock_drift(c, 0);
+		sim_clock_step(c, r->skewed_ns - c->skew_ns);
+	}
+}
+
+static void set_condition(struct run *r, enum plan_kind kind, bool on, double magnitude, double seconds) {
 	double m = on ? magnitude : 0;
 	struct sim_disk *disk = &r->host[RUN_FLYBALL].disk;
-	r->conditions += (int)on - (int)r->condition[kind].on;
+	bool was_on = r->condition[kind].on;
+	r->conditions += (int)on - (int)was_on;
 	r->condition[kind].on = on;
 	r->condition_changes++;
 	switch (kind) {
 	case PLAN_LOSS: r->link.lost = m; break;
 	case PLAN_DUPLICATE: r->link.twice = m; break;
 	case PLAN_CUT: r->link.cut = r->link.reset = r->link.stalled = m / 3; break;
-	case PLAN_DELAY: r->link.slow = on ? DELAY_SHARE : 0, r->link.slow_ns = (int64_t)(m * 1e9); break;
+	case PLAN_REORDER: r->link.overtaken = (struct sim_late){ m, OVERTAKEN_NS }; break;
+	case PLAN_DELAY: r->link.slow = (struct sim_late){ on ? DELAY_SHARE : 0, (int64_t)(m * 1e9) }; break;
 	case PLAN_PARTITION: partition(r, on); break;
 	case PLAN_SLOW_DISK: disk->slowness = on ? m : 1; break;
 	case PLAN_FULL_DISK: disk->bytes_max = on ? 1 : INT64_MAX; break;
+	case PLAN_LOST_SYNC: disk->sync_lost = m; break;
+	case PLAN_CLOCK_SKEW:
+		if (!was_on) r->skewed_ns = r->host[RUN_FLYBALL].clock.skew_ns;
+		run_away(r, on, m, seconds);
+		break;
+	case PLAN_API_SLOW: r->server.faults.slow_ns = (int64_t)(m * 1e9); break;
 	case PLAN_API_FAILING: r->server.faults.failing = m; break;
 	case PLAN_API_FORGETFUL: r->server.faults.forgetful = m; break;
 	case PLAN_API_STALE: r->server.faults.stale = m; break;
@@ -46,19 +69,19 @@ static void condition_ends(void *self, uint64_t arg) {
 	struct run *r = self;
 	enum plan_kind kind = (enum plan_kind)(arg & 0xff);
 	if (r->draining || r->condition[kind].generation != arg >> 8) return;
-	set_condition(r, kind, false, 0);
+	set_condition(r, kind, false, 0, 0);
 	sim_trace_tell(&r->trace, "outside: %s is over", plan_table[kind].name);
 }
 
 static void condition_begins(struct run *r, const struct plan_step *s) {
-	set_condition(r, s->kind, true, s->magnitude);
+	set_condition(r, s->kind, true, s->magnitude, (double)s->for_ns / 1e9);
 	uint64_t generation = ++r->condition[s->kind].generation;
 	if (s->for_ns) sim_queue_in(&r->queue, s->for_ns, condition_ends, r, generation << 8 | s->kind);
 }
 
 void run_plan_calm(struct run *r) {
 	for (int k = 0; k < PLAN_FAULTS; k++)
-		if (r->condition[k].on) set_condition(r, (enum plan_kind)k, false, 0);
+		if (r->condition[k].on) set_condition(r, (enum plan_kind)k, false, 0, 0);
 }
 
 /* ---- moments ---- */
@@ -80,7 +103,17 @@ static void kube_restarts(struct run *r, const struct plan_step *s) {
 
 static void flyball_dies(struct run *r, const struct plan_step *s) {
 	r->down_ns = s->for_ns;
-	run_flyball_dies(r, s->effects, s->kind == PLAN_POWER_LOSS);
+	if (s->kind != PLAN_KILL) r->host[RUN_FLYBALL].disk.tears = s->kind == PLAN_TORN_WRITE;
+	run_flyball_dies(r, s->effects, s->kind != PLAN_KILL);
+}
+
+/* One death of a storm, somewhere in the work of coming up; `left` more follow. */
+static void storm_dies(void *self, uint64_t left) {
+	struct run *r = self;
+	if (r->draining) return;
+	r->down_ns = NS_PER_SEC;
+	run_flyball_dies(r, rng_below(&r->rng, STORM_EFFECTS), false);
+	if (left) sim_queue_in(&r->queue, (int64_t)rng_exponential(&r->rng, (double)STORM_NS), storm_dies, r, left - 1);
 }
 
 static void deploy(struct run *r, const struct plan_step *s) {
@@ -100,6 +133,21 @@ static void deploy(struct run *r, const struct plan_step *s) {
 	assert(!e && "a Deployment of the shop takes an image");
 }
 
+/* A piece of ordinary life; that there is such a target was seen by run_plan_begin. */
+static void life(struct run *r, const struct plan_step *s) {
+	switch (s->kind) {
+	case PLAN_DEPLOYMENT: deploy(r, s); return;
+	case PLAN_DRAIN: (void)shop_drain(r->shop, s->target, s->for_ns); return;
+	case PLAN_SLEEP: (void)shop_put_to_sleep(r->shop, s->target, s->for_ns); return;
+	case PLAN_BURST: shop_burst(r->shop, s->magnitude, s->for_ns); return;
+	case PLAN_GAP: (void)shop_lose_telemetry(r->shop, s->target, s->for_ns); return;
+	case PLAN_RESET: (void)shop_reset_counters(r->shop, s->target); return;
+	case PLAN_SKEW: (void)shop_skew_clock(r->shop, s->target, (int64_t)(s->magnitude * 1e9)); return;
+	case PLAN_JOB: (void)shop_run_job(r->shop, s->target); return;
+	default: assert(!"not ordinary life");
+	}
+}
+
 void run_plan_step(struct run *r, const struct plan_step *s) {
 	char text[160];
 	plan_step_text(s, text, sizeof text);
@@ -108,15 +156,17 @@ void run_plan_step(struct run *r, const struct plan_step *s) {
 	if (s->kind < PLAN_FAULTS) r->came[s->kind]++;
 	switch (s->kind) {
 	case PLAN_KILL:
-	case PLAN_POWER_LOSS: flyball_dies(r, s); return;
+	case PLAN_POWER_LOSS:
+	case PLAN_TORN_WRITE: flyball_dies(r, s); return;
+	case PLAN_RESTART_STORM: storm_dies(r, s->magnitude > 1 ? (uint64_t)s->magnitude - 1 : 0); return;
 	case PLAN_CLOCK_STEP: sim_clock_step(&r->host[RUN_FLYBALL].clock, (int64_t)(s->magnitude * 1e9)); return;
 	case PLAN_API_RESTART: kube_restarts(r, s); return;
 	case PLAN_API_COMPACT: sim_kube_compact(r->kube); return;
-	case PLAN_DEPLOYMENT: deploy(r, s); return;
 	case PLAN_APPROVE:
 	case PLAN_REJECT: run_people_answer(r, s->kind == PLAN_APPROVE); return;
 	default: break;
 	}
+	if (plan_is_life(s->kind)) life(r, s);
 	if (is_condition(s->kind)) condition_begins(r, s);
 }
 
@@ -187,8 +237,16 @@ static enum err plan_shop_fault(struct run *r, const struct plan_step *s, struct
 }
 
 static enum err check_target(const struct run *r, const struct plan_step *s, struct why *why) {
-	if (s->kind != PLAN_DEPLOYMENT || target_of(r, s) >= 0) return OK;
-	return why_set(why, ERR_INVALID, "the world '%s' has no service '%s' to deploy", r->world.name, s->target);
+	int node = 0;
+	bool there = false;
+	const char *what = s->kind == PLAN_JOB ? "job" : s->kind == PLAN_DRAIN || s->kind == PLAN_SKEW ? "node" : "service";
+	if (!plan_is_life(s->kind) || s->kind == PLAN_BURST) return OK;
+	for (size_t i = 0; *what == 'j' && i < r->world.job_count; i++) there |= !strcmp(r->world.jobs[i].name, s->target);
+	if (*what == 'n') there = sscanf(s->target, "node-%d", &node) == 1 && node >= 1 && node <= r->world.nodes;
+	if (*what == 's') there = target_of(r, s) >= 0;
+	if (there) return OK;
+	return why_set(why, ERR_INVALID, "%s: the world '%s' has no %s '%s'", plan_table[s->kind].name, r->world.name, what,
+	               s->target);
 }
 
 enum err run_plan_begin(struct run *r, struct why *why) {

@@ -6,6 +6,8 @@
 #include "base/param.h"
 #include "sim/shop_fault.h"
 
+#define TIMES_MAX 1000
+
 static const char *const words[WORDS] = { "incident",   "cause",    "action", "resolved",
 	                                      "escalation", "approval", "stale",  "write" };
 
@@ -67,13 +69,16 @@ static bool magnitude(enum plan_unit unit, struct str word, double *out) {
 		*out /= 100;
 		return ok;
 	}
+	if (unit == PLAN_TIMES) return str_int(word, &ns) && ns > 0 && ns <= TIMES_MAX && (*out = (double)ns, true);
+	bool back = unit == PLAN_SECONDS && word.n > 1 && word.p[0] == '-';
+	if (back) word = (struct str){ word.p + 1, word.n - 1 };
 	if (unit != PLAN_SECONDS || duration_parse(word, &ns)) return false;
-	*out = (double)ns / 1e9;
+	*out = (double)ns / 1e9 * (back ? -1 : 1);
 	return true;
 }
 
 static bool takes_target(enum plan_kind k) {
-	return k < PLAN_SHOP_FAULTS || k == PLAN_DEPLOYMENT;
+	return k < PLAN_SHOP_FAULTS || (plan_is_life(k) && k != PLAN_BURST);
 }
 
 /* [TARGET] [MAGNITUDE] [for D] [after N effects] */
@@ -100,10 +105,16 @@ static enum err step_details(struct parse *p, struct plan_step *s) {
 		}
 		if (e) return e;
 	}
+	if (plan_is_life(s->kind) && takes_target(s->kind) && !*s->target)
+		return bad(p, "needs to know which one:", str_of(info->name));
+	if (!s->for_ns && (s->kind == PLAN_SLEEP || s->kind == PLAN_BURST || s->kind == PLAN_GAP))
+		return bad(p, "needs a length like 'for 5m':", str_of(info->name));
 	static const char *const wants[] = { "", "needs a factor like x6", "needs a share like 40%",
-		                                 "needs a time like 20m" };
+		                                 "needs a time like 20m", "needs a number of times like 12" };
 	bool needless = s->form && !(s->form & (SHOP_SLOWER | SHOP_FAILING)); /* it crashes, or is never ready */
-	if (info->unit != PLAN_NOTHING && !measured && !needless) return bad(p, wants[info->unit], str_of(info->name));
+	bool drawn = s->kind < PLAN_SHOP_FAULTS && !*s->target;               /* where nothing is said the shop draws all */
+	if (info->unit != PLAN_NOTHING && !measured && !needless && !drawn)
+		return bad(p, wants[info->unit], str_of(info->name));
 	return OK;
 }
 
@@ -112,7 +123,9 @@ static enum err step_kind(struct parse *p, struct plan_step *s) {
 	bool fault = str_is(word, "fault");
 	if (fault) word = next(p);
 	if (!plan_kind_parse(word, &s->kind) || fault != (s->kind < PLAN_FAULTS))
-		return bad(p, fault ? "there is no such fault:" : "'fault NAME', deploy, approve or reject belongs here, not",
+		return bad(p,
+		           fault ? "there is no such fault:"
+		                 : "'fault NAME', a piece of ordinary life, approve or reject belongs here, not",
 		           word);
 	return step_details(p, s);
 }
@@ -134,6 +147,15 @@ static enum err line_when(struct parse *p) {
 	enum err e = step_kind(p, &s);
 	if (!e) p->s->when[dry ? SCENARIO_DRY_RUN : SCENARIO_EFFECT] = s;
 	return e;
+}
+
+void plan_write(const struct fault_plan *p, struct buf *out) {
+	for (size_t i = 0; i < p->count; i++) {
+		char text[200], at[32];
+		duration_format(p->steps[i].at_ns, at);
+		plan_step_text(&p->steps[i], text, sizeof text);
+		buf_printf(out, "at %s %s%s\n", at, p->steps[i].kind < PLAN_FAULTS ? "fault " : "", text);
+	}
 }
 
 /* ---- expectations ---- */

@@ -10,7 +10,8 @@
  *   at 5m   fault slow_database orders x6 for 10m
  *   at 6m   fault kill after 40 effects      # of Flyball's process: in the midst of a step
  *   when dry_run fault kill                  # at its first dry run; `when effect`: at its first effect
- *   at 2m   deploy cart                      # ordinary life
+ *   at 2m   deploy cart                      # ordinary life; also: drain node-2 for 5m, sleep email for 5m, burst x3
+ *                                            # for 5m, gap cart for 1m, reset cart, skew node-1 5s, job nightly
  *   at 7m   approve                          # a person, every action that waits
  *   expect  within 30s cause entity=database/orders kind=latency confidence>=0.5
  *   expect  action rollout_restart target=orders state=verified
@@ -85,6 +86,9 @@ struct scenario {
 /* Everything lies in `a` or in `text`. ERR_INVALID: "name:12: ...", with what would be right. ERR_NOMEM. */
 MUST_USE enum err scenario_parse(struct arena *a, struct str text, const char *name, struct scenario *out,
                                  struct why *why);
+
+/* A plan as lines of a scenario; parsed again, a drawn plan is the same plan. */
+void plan_write(const struct fault_plan *p, struct buf *out);
 
 /* What a run left behind. */
 struct scenario_write {

@@ -114,4 +114,26 @@ TEST(expectations_are_held_against_the_store) {
 	buf_done(&said);
 }
 
-RUN(a_scenario_reads_as_it_is_written, what_is_wrong_is_named_with_its_line, expectations_are_held_against_the_store)
+/* Drawn, written down and read again: the same plan. */
+TEST(a_drawn_plan_can_be_written_down, .seeds = 200) {
+	struct fault_plan p;
+	struct scenario s;
+	struct why why = { "" };
+	struct buf text;
+	buf_init(&text, 0);
+	plan_draw(&p, rng_seeded(t->seed), PLAN_ALL, 30 * NS_PER_MIN);
+	plan_write(&p, &text);
+	enum err e = scenario_parse(t->arena, buf_get(&text), "drawn.sim", &s, &why);
+	if (e) fprintf(stderr, "%s\n", why.text);
+	EXPECT_OK(e);
+	EXPECT(s.plan.count == p.count);
+	for (size_t i = 0; i < p.count; i++) {
+		const struct plan_step *a = &p.steps[i], *b = &s.plan.steps[i];
+		EXPECT(a->at_ns == b->at_ns && a->kind == b->kind && a->magnitude == b->magnitude);
+		EXPECT(a->for_ns == b->for_ns && a->effects == b->effects);
+	}
+	buf_done(&text);
+}
+
+RUN(a_drawn_plan_can_be_written_down, a_scenario_reads_as_it_is_written, what_is_wrong_is_named_with_its_line,
+    expectations_are_held_against_the_store)

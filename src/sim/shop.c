@@ -6,9 +6,6 @@
 
 #include "sim/shop_impl.h"
 
-#define NOISE_STEP_NS (30 * NS_PER_SEC)
-#define NOISE_DECAY   0.95 /* of the noise from step to step: ten minutes or so */
-
 /* ---- the world resolved ---- */
 
 static uint32_t find_service(const struct shop *s, const char *name) {
@@ -53,8 +50,33 @@ static void add_points(struct shop *s) {
 	}
 }
 
+/* What both ends of a message queue say of it. */
+static void put_messaging(struct sim_wire *w, const char *queue, const char *type, const char *name) {
+	shop_attr_str(w, 9, "messaging.system", "kafka");
+	shop_attr_str(w, 9, "messaging.destination.name", queue);
+	shop_attr_str(w, 9, "messaging.operation.type", type);
+	shop_attr_str(w, 9, "messaging.operation.name", name);
+}
+
+static void consumer_forms(struct shop_point *pt) {
+	char name[100];
+	struct sim_wire a = { 0 };
+	snprintf(name, sizeof name, "process %s", pt->queue);
+	put_messaging(&a, pt->queue, "process", "process");
+	shop_form_init(&pt->form, name, 5, &a, "kafka", true);
+	sw_done(&a);
+	for (int o = 0; o < SHOP_OUTCOMES; o++) {
+		put_messaging(&pt->metric_attributes[o], pt->queue, "process", "process");
+		shop_attr_outcome(&pt->metric_attributes[o], 9, (enum shop_outcome)o, "kafka");
+	}
+}
+
 static void point_forms(struct shop *s, struct shop_point *pt) {
 	char method[16];
+	if (pt->queue) {
+		consumer_forms(pt);
+		return;
+	}
 	const char *route = split(pt->spec->name, method), *service = s->members[pt->service].spec->name;
 	struct sim_wire a = { 0 };
 	shop_attr_str(&a, 9, "http.request.method", method);
@@ -117,6 +139,19 @@ static void db_edge_forms(struct shop *s, struct shop_edge *e, const char *state
 	}
 }
 
+static void publish_forms(struct shop_edge *e) {
+	char name[100];
+	struct sim_wire a = { 0 };
+	snprintf(name, sizeof name, "send %s", e->queue);
+	put_messaging(&a, e->queue, "send", "send");
+	shop_form_init(&e->form, name, 4, &a, "kafka", false);
+	sw_done(&a);
+	for (int o = 0; o < SHOP_OUTCOMES; o++) {
+		put_messaging(&e->metric_attributes[o], e->queue, "send", "send");
+		shop_attr_outcome(&e->metric_attributes[o], 9, (enum shop_outcome)o, "kafka");
+	}
+}
+
 static uint32_t add_edge(struct shop *s, struct shop_edge e) {
 	s->edges = must_grow(s->edges, s->edge_count + 1, sizeof *s->edges);
 	s->edges[s->edge_count] = e;
@@ -131,6 +166,11 @@ static uint32_t add_call(struct shop *s, uint32_t service, const struct shop_cal
 	e.target = e.database ? db : find_point(s, c->to, c->endpoint);
 	assert(e.target != SHOP_NONE && "a world's call leads somewhere");
 	e.probability = c->probability > 0 ? c->probability : 1;
+	e.queue = c->queue && *c->queue ? c->queue : NULL;
+	e.cache_hits = c->cache_hits;
+	e.copies = c->copies > 0 ? c->copies : 1;
+	e.remote = shop_remote(
+		s, service, e.database ? s->world->databases[db].region : s->members[s->points[e.target].service].spec->region);
 	e.timers = shop_timer_find(s, c->timeout_ns);
 	e.slot = m->edge_count;
 	if (e.database) {
@@ -142,6 +182,8 @@ static uint32_t add_call(struct shop *s, uint32_t service, const struct shop_cal
 	m->edges[m->edge_count++] = index;
 	if (e.database)
 		db_edge_forms(s, &s->edges[index], c->endpoint, m->spec->old_names);
+	else if (e.queue)
+		publish_forms(&s->edges[index]);
 	else
 		http_edge_forms(s, &s->edges[index]);
 	return index;
@@ -156,11 +198,42 @@ static void add_calls(struct shop *s, struct shop_point *pt) {
 	}
 }
 
+static void add_replicas(struct shop *s) {
+	for (size_t i = 0; i < s->world->database_count; i++) {
+		struct shop_db *db = &s->dbs[i];
+		db->replicas = must_array((size_t)db->spec->replicas, sizeof *db->replicas);
+		for (int k = 0; k < db->spec->replicas; k++) db->replicas[k] = db->station;
+	}
+}
+
+/* Endpoints that take from a message queue: their spans and metrics are of another kind. */
+static void mark_consumers(struct shop *s) {
+	for (uint32_t i = 0; i < s->point_count; i++) {
+		for (size_t k = 0; k < s->points[i].spec->call_count; k++) {
+			const struct shop_call *c = &s->points[i].spec->calls[k];
+			uint32_t to = c->queue && *c->queue ? find_point(s, c->to, c->endpoint) : SHOP_NONE;
+			if (to != SHOP_NONE) s->points[to].queue = c->queue;
+		}
+	}
+}
+
+static void add_jobs(struct shop *s) {
+	s->jobs = must_array(s->world->job_count, sizeof *s->jobs);
+	for (size_t i = 0; i < s->world->job_count; i++) {
+		const struct shop_job *j = &s->world->jobs[i];
+		struct shop_edge e = { .service = SHOP_NONE, .target = find_point(s, j->service, j->endpoint), .job = true };
+		assert(e.target != SHOP_NONE && "a world's job leads somewhere");
+		e.timers = shop_timer_find(s, s->world->customer_timeout_ns);
+		s->jobs[i].edge = add_edge(s, e);
+	}
+}
+
 static void add_entries(struct shop *s) {
 	s->entry_edges = must_array(s->world->entry_count, sizeof *s->entry_edges);
 	for (size_t i = 0; i < s->world->entry_count; i++) {
 		const struct shop_entry *e = &s->world->entries[i];
 		struct shop_edge edge = { .service = SHOP_NONE, .target = find_point(s, e->service, e->endpoint) };
+		edge.retries = s->world->customer_retries;
 		assert(edge.target != SHOP_NONE && "a world's entry leads somewhere");
 		edge.timers = shop_timer_find(s, s->world->customer_timeout_ns);
 		s->entry_edges[i] = add_edge(s, edge);
@@ -191,6 +264,9 @@ struct shop *shop_new(const struct shop_opts *o) {
 	s->export_rng = rng_fork(&o->rng, "export");
 	s->people_rng = rng_fork(&o->rng, "people");
 	s->fault_rng = rng_fork(&o->rng, "faults");
+	s->life_rng = rng_fork(&o->rng, "life");
+	s->network_rng = rng_fork(&o->rng, "network");
+	s->skews = must_array((size_t)s->world->nodes, sizeof *s->skews);
 	s->disk_rng = rng_fork(&o->rng, "disks");
 	map_init(&s->by_uid, 0);
 	s->members = must_array(s->world->service_count, sizeof *s->members);
@@ -199,12 +275,15 @@ struct shop *shop_new(const struct shop_opts *o) {
 		const struct shop_database *db = &s->world->databases[i];
 		s->dbs[i] = (struct shop_db){ db, { .workers = db->servers, .waiting_max = db->queue_max }, .slow = 1 };
 	}
+	add_replicas(s);
 	add_points(s);
+	mark_consumers(s);
 	for (uint32_t i = 0; i < s->point_count; i++) {
 		point_forms(s, &s->points[i]);
 		add_calls(s, &s->points[i]);
 	}
 	add_entries(s);
+	add_jobs(s);
 	shop_rates(s);
 	set_sampling(s);
 	if (o->clients) {
@@ -240,7 +319,11 @@ void shop_free(struct shop *s) {
 	free(s->points);
 	free(s->edges);
 	free(s->entry_edges);
+	for (size_t i = 0; i < s->world->database_count; i++) free(s->dbs[i].replicas);
 	free(s->dbs);
+	free(s->jobs);
+	free(s->skews);
+	shop_messages_done(s);
 	free(s->pods);
 	free(s);
 }
@@ -280,60 +363,6 @@ static void put_deployment(const struct shop *s, const struct shop_member *m, st
 		spec->deployment, spec->name, spec->name, (long long)m->revision, spec->cpu_limit * 1000, spec->memory_limit);
 }
 
-/* ---- customers ---- */
-
-/* Requests a second now: the day's rhythm, slow noise, and whoever turned the tap. */
-double shop_rate_now(const struct shop *s) {
-	double hours = (double)(shop_wall(s, s->queue->now_ns) % NS_PER_DAY) / (3600.0 * (double)NS_PER_SEC);
-	double day = 1 + s->world->daily * cos(2 * M_PI * (hours - s->world->peak_h) / 24);
-	return s->world->rate * day * exp(s->noise) * s->rate_factor;
-}
-
-static void customer_moment(void *self, uint64_t arg) {
-	struct shop *s = self;
-	(void)arg;
-	double rate = shop_rate_now(s);
-	if (rate > 0) shop_customer(s);
-	/* The rate moves slowly: over one gap between customers it stands still. */
-	int64_t gap = rate > 0 ? (int64_t)(rng_exponential(&s->traffic_rng, 1 / rate) * 1e9) : NS_PER_SEC;
-	sim_queue_in(s->queue, gap, customer_moment, s, 0);
-}
-
-/* An Ornstein-Uhlenbeck walk, sampled. */
-static void noise_moment(void *self, uint64_t arg) {
-	struct shop *s = self;
-	double sd = s->world->noise * sqrt(1 - NOISE_DECAY * NOISE_DECAY);
-	(void)arg;
-	s->noise = s->noise * NOISE_DECAY + sd * rng_normal(&s->traffic_rng);
-	sim_queue_in(s->queue, NOISE_STEP_NS, noise_moment, s, 0);
-}
-
-void shop_set_rate(struct shop *s, double factor) {
-	s->rate_factor = factor;
-}
-
-/* ---- people ---- */
-
-/* A new version of some service, as a pipeline rolls it out. */
-static void deploy_moment(void *self, uint64_t arg) {
-	struct shop *s = self;
-	(void)arg;
-	struct shop_member *m = &s->members[rng_below(&s->people_rng, (int64_t)s->world->service_count)];
-	char patch[400];
-	snprintf(patch, sizeof patch,
-	         "{\"spec\":{\"template\":{\"spec\":{\"containers\":[{\"name\":\"%s\",\"image\":\"registry.local/"
-	         "%s:1.%lld.0\"}]}}}}",
-	         m->spec->name, m->spec->name, (long long)++m->revision);
-	enum err e = sim_kube_change(s->kube, KUBE_DEPLOYMENTS, s->world->namespace_, m->spec->deployment, "helm",
-	                             str_of(patch), NULL);
-	assert(!e);
-	s->counts.deployments++;
-	sim_trace_tell(s->o.trace, "people: %s 1.%lld.0 is rolled out", m->spec->name, (long long)m->revision);
-	double day = (double)NS_PER_DAY / 1e9;
-	sim_queue_in(s->queue, (int64_t)(rng_exponential(&s->people_rng, day / s->world->deployments_day) * 1e9),
-	             deploy_moment, s, 0);
-}
-
 void shop_open(struct shop *s, struct sim_kube *kube, int64_t calm_ns) {
 	struct buf b;
 	s->kube = kube;
@@ -347,15 +376,10 @@ void shop_open(struct shop *s, struct sim_kube *kube, int64_t calm_ns) {
 	}
 	assert(!e && "a world's Deployments are valid");
 	buf_done(&b);
-	sim_queue_in(s->queue, calm_ns, customer_moment, s, 0);
-	sim_queue_in(s->queue, calm_ns, noise_moment, s, 0);
+	shop_traffic_start(s, calm_ns);
 	shop_agents_start(s);
+	shop_life_start(s, calm_ns);
 	shop_disks_start(s);
-	if (s->world->deployments_day > 0) {
-		double day = (double)NS_PER_DAY / 1e9;
-		int64_t first = (int64_t)(rng_exponential(&s->people_rng, day / s->world->deployments_day) * 1e9);
-		sim_queue_in(s->queue, calm_ns + first, deploy_moment, s, 0);
-	}
 }
 
 /* ---- looking ---- */

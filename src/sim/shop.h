@@ -11,6 +11,7 @@
 #include "sim/host.h"
 #include "sim/kube.h"
 #include "sim/shop_fault.h"
+#include "sim/shop_life.h"
 #include "sim/shop_world.h"
 
 /* ---- running it ---- */
@@ -42,6 +43,8 @@ struct shop_counts {
 	uint64_t spans, logs, points; /* made */
 	uint64_t exports, bytes, export_failures, export_retries, spans_dropped;
 	uint64_t oom_kills, deployments;
+	uint64_t messages, messages_lost; /* lost: given up, after every attempt */
+	uint64_t drains, jobs, gaps, resets;
 };
 const struct shop_counts *shop_counts(const struct shop *s);
 /* Of one endpoint since the last call of this: requests, failures, sum of seconds, as the pods measured. */

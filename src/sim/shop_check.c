@@ -37,6 +37,13 @@ static bool is_amount(const char *s) {
 	return digits >= 1 && digits <= 3 && (!s[digits] || !strcmp(s + digits, "%"));
 }
 
+static bool is_region(const struct shop_world *w, const char *region) {
+	if (!region || !*region) return true;
+	for (size_t i = 0; i < w->region_count; i++)
+		if (!strcmp(w->regions[i].name, region)) return true;
+	return false;
+}
+
 static enum err check_service(const struct checker *c, const struct shop_service *s) {
 	if (!is_label(s->name) || !is_label(s->deployment))
 		return bad(c, s->line, is_label(s->name) ? s->deployment : s->name,
@@ -47,6 +54,9 @@ static enum err check_service(const struct checker *c, const struct shop_service
 	if (s->max_surge && s->max_unavailable && (!strcmp(s->max_surge, "0") || !strcmp(s->max_surge, "0%")) &&
 	    (!strcmp(s->max_unavailable, "0") || !strcmp(s->max_unavailable, "0%")))
 		return bad(c, s->line, s->name, "with 'max_surge' and 'max_unavailable' both 0 no rollout could ever go on");
+	if (!is_region(c->w, s->region)) return bad(c, s->line, s->name, "its 'region' is not among 'regions'");
+	if (s->autoscale.most && s->autoscale.most < s->autoscale.least)
+		return bad(c, s->line, s->name, "'autoscale' takes a 'max' of at least 'min'");
 	if (!s->endpoint_count) return bad(c, s->line, s->name, "a service needs 'endpoints'");
 	for (size_t i = 0; i < s->endpoint_count; i++) {
 		const struct shop_endpoint *e = &s->endpoints[i];
@@ -59,6 +69,55 @@ static enum err check_service(const struct checker *c, const struct shop_service
 	return OK;
 }
 
+/* ---- calls ---- */
+
+static bool sleeps(const struct shop_service *s) {
+	return s->sleep.from != s->sleep.until;
+}
+
+/* One endpoint takes requests, or from one message queue. */
+static enum err check_consumer(const struct checker *c, const struct shop_graph *g, const struct shop_graph_edge *e,
+                               const struct shop_call **taken) {
+	const struct shop_call *call = e->call, *before = taken[e->target];
+	const struct shop_service *to = &c->w->services[g->points[e->target].service];
+	bool queue = call->queue && *call->queue;
+	if (queue && !is_words(call->queue, 63))
+		return bad(c, call->line, call->queue, "a queue's name is 1 to 63 printable characters");
+	if (!queue && !call->optional && sleeps(to))
+		return bad(c, call->line, to->name, "it sleeps: calls to it must be 'optional', or go by a 'queue'");
+	taken[e->target] = call;
+	if (!before || strcmp(before->queue ? before->queue : "", call->queue ? call->queue : "") == 0) return OK;
+	return bad(c, call->line, call->endpoint, "it takes requests and messages, or messages of two queues");
+}
+
+static enum err check_calls(const struct checker *c, const struct shop_graph *g, struct arena *a) {
+	const struct shop_call **taken = arena_array(a, const struct shop_call *, g->point_count + 1);
+	if (!taken) return ERR_NOMEM;
+	for (size_t i = 0; i < g->point_count; i++) {
+		const struct shop_graph_point *p = &g->points[i];
+		int copies = 0;
+		for (size_t k = 0; k < p->endpoint->call_count; k++) {
+			const struct shop_graph_edge *e = &p->edges[k];
+			copies += e->call->copies > 0 ? e->call->copies : 1;
+			if (copies > 200)
+				return bad(c, e->call->line, p->endpoint->name, "more than 200 calls of one request, copies included");
+			if (e->database && e->call->queue && *e->call->queue)
+				return bad(c, e->call->line, e->call->to, "a database takes no messages: leave 'queue' out");
+			enum err err = e->database ? OK : check_consumer(c, g, e, taken);
+			if (err) return err;
+		}
+	}
+	for (size_t i = 0; i < c->w->entry_count; i++) {
+		const struct shop_call *call = taken[g->entries[i]];
+		if (call && call->queue && *call->queue)
+			return bad(c, c->w->entries[i].line, c->w->entries[i].endpoint,
+			           "it takes messages: customers cannot ask it");
+	}
+	return OK;
+}
+
+/* ---- names ---- */
+
 /* No two of the names that could be meant by one. */
 static enum err check_names(const struct checker *c) {
 	const struct shop_world *w = c->w;
@@ -70,6 +129,7 @@ static enum err check_names(const struct checker *c) {
 		const struct shop_database *d = &w->databases[i];
 		if (!is_words(d->name, 63) || !is_words(d->namespace_, 63) || strchr(d->name, '/'))
 			return bad(c, d->line, d->name, "names of databases are 1 to 63 printable characters");
+		if (!is_region(c->w, d->region)) return bad(c, d->line, d->name, "its 'region' is not among 'regions'");
 		for (size_t k = 0; k < w->service_count; k++)
 			if (!strcmp(w->services[k].name, d->name))
 				return bad(c, d->line, d->name, "a service has that name already: calls would not know which is meant");
@@ -110,12 +170,16 @@ enum err shop_world_check(const struct shop_world *w, const char *file, struct w
 	struct shop_graph g;
 	struct arena a;
 	if (!is_words(w->name, 63)) return bad(&c, 1, "name", "takes 1 to 63 printable characters");
+	for (size_t i = 0; i < w->region_count; i++)
+		if (!is_words(w->regions[i].name, 63))
+			return bad(&c, w->regions[i].line, "regions", "names are 1 to 63 printable characters");
 	if (!is_label(w->namespace_)) return bad(&c, 1, "namespace", "takes 1 to 63 of a-z, 0-9 and '-'");
 	enum err e = check_entries(&c);
 	for (size_t i = 0; i < w->service_count && !e; i++) e = check_service(&c, &w->services[i]);
 	if (!e) e = check_names(&c);
 	arena_init(&a, 0);
 	if (!e) e = shop_graph_make(w, &a, file, &g, why);
+	if (!e) e = check_calls(&c, &g, &a);
 	if (!e) e = check_load(&c, &g, &a);
 	arena_done(&a);
 	return e;

@@ -28,15 +28,6 @@ static const char *const *mount_of(const struct shop_db *db) {
 	return mounts[0];
 }
 
-bool shop_statement_writes(const char *statement) {
-	static const char *const words[] = { "INSERT", "UPDATE", "DELETE", "UPSERT", "MERGE", "SET", "HSET",   "LPUSH",
-		                                 "RPUSH",  "SADD",   "ZADD",   "XADD",   "INCR",  "put", "insert", "update" };
-	size_t n = strcspn(statement, " ");
-	for (size_t i = 0; i < sizeof words / sizeof *words; i++)
-		if (strlen(words[i]) == n && !strncasecmp(words[i], statement, n)) return true;
-	return false;
-}
-
 void shop_disk_text(const struct shop *s, uint32_t edge, char *out, size_t n) {
 	snprintf(out, n, "%s", mount_of(&s->dbs[s->edges[edge].target])[2]);
 }

@@ -49,6 +49,7 @@ static void build_resource(struct shop *s, struct shop_pod *p) {
 		shop_attr_str(w, 1, "k8s.node.name", p->kube.node);
 		shop_attr_str(w, 1, "k8s.deployment.name", spec->deployment);
 	}
+	if (s->world->region_count) shop_attr_str(w, 1, "cloud.region", shop_region_of(s->world, spec->region));
 	shop_attr_str(w, 1, "host.name", p->kube.name);
 	shop_attr_int(w, 1, "process.pid", 1);
 	shop_attr_str(w, 1, "telemetry.sdk.name", "opentelemetry");
@@ -138,10 +139,15 @@ static void make_body(struct shop_sending *x, const struct sim_wire *resource, c
 	for (int i = 0; i < 4; i++) x->body.p[1 + i] = (unsigned char)(n >> (24 - 8 * i));
 }
 
+/* What it tells is lost on the way. */
+static bool silent(const struct shop *s, uint32_t pod) {
+	return pod != SHOP_NONE && s->queue->now_ns < s->members[s->pods[pod]->service].silent_until_ns;
+}
+
 /* Starts an export of these elements; `gen` of its pod, or no pod at all. */
 static void send_elements(struct shop *s, uint32_t pod, enum shop_signal signal, const struct sim_wire *resource,
                           const char *scope, const struct sim_wire *elements, bool grpc, uint32_t touched) {
-	if (!s->client) return;
+	if (!s->client || silent(s, pod)) return;
 	struct shop_sending *x = sending_new(s);
 	x->pod = pod;
 	x->gen = pod == SHOP_NONE ? 0 : s->pods[pod]->gen;
@@ -266,54 +272,78 @@ static bool batch_added(struct shop *s, struct shop_pod *p, enum shop_signal sig
 void shop_add_span(struct shop *s, struct shop_pod *p, const struct shop_span_form *form, const struct shop_span *span,
                    enum shop_outcome o, uint32_t touched) {
 	struct shop_batch *b = growing(&p->exporters[SHOP_SPANS]);
+	if (s->members[p->service].spec->no_spans) return;
 	if (!b) {
 		s->counts.spans_dropped++;
 		return;
 	}
 	s->counts.spans++;
-	shop_put_span(&b->wire, form, span, o, str_of(s->tracestate));
+	struct shop_span told = *span;
+	told.start_ns += shop_skew(s, p->kube.node);
+	told.end_ns += shop_skew(s, p->kube.node);
+	shop_put_span(&b->wire, form, &told, o, str_of(s->tracestate));
 	batch_added(s, p, SHOP_SPANS, b, touched);
 }
 
 void shop_add_log(struct shop *s, struct shop_pod *p, const struct shop_log *l, uint32_t touched) {
 	struct shop_batch *b = growing(&p->exporters[SHOP_LOGS]);
-	if (!b) return;
+	if (!b || s->members[p->service].spec->no_logs) return;
 	s->counts.logs++;
-	shop_put_log(&b->wire, l);
+	struct shop_log told = *l;
+	told.at_ns += shop_skew(s, p->kube.node);
+	shop_put_log(&b->wire, &told);
 	batch_added(s, p, SHOP_LOGS, b, touched);
 }
 
 /* ---- metrics of a process ---- */
 
-static void put_served(struct shop *s, const struct shop_pod *p, struct sim_wire *metrics) {
+/* By its node's clock. */
+static int64_t pod_wall(const struct shop *s, const struct shop_pod *p, int64_t at_ns) {
+	return shop_wall(s, at_ns) + shop_skew(s, p->kube.node);
+}
+
+/* Since when its SDK has counted. */
+static int64_t counted_from(const struct shop_pod *p) {
+	return p->counted_from_ns > p->began_ns ? p->counted_from_ns : p->began_ns;
+}
+
+static void put_served(struct shop *s, const struct shop_pod *p, bool consumed, struct sim_wire *metrics) {
 	const struct shop_member *m = &s->members[p->service];
 	struct sim_wire points = { 0 };
-	int64_t start = shop_wall(s, p->began_ns), now = shop_wall(s, s->queue->now_ns);
+	int64_t start = pod_wall(s, p, counted_from(p)), now = pod_wall(s, p, s->queue->now_ns);
 	for (uint32_t i = 0; i < m->point_count; i++)
 		for (int o = 0; o < 3; o++) {
-			if (!p->served[i][o].count) continue;
+			if (!p->served[i][o].count || (s->points[m->first_point + i].queue != NULL) != consumed) continue;
 			shop_put_histogram(&points, &p->served[i][o], start, now,
 			                   &s->points[m->first_point + i].metric_attributes[o]);
 			s->counts.points++;
 		}
-	if (points.n) shop_put_metric(metrics, "http.server.request.duration", "s", SHOP_HISTOGRAM, &points);
+	const char *name = consumed ? "messaging.process.duration" : "http.server.request.duration";
+	if (points.n) shop_put_metric(metrics, name, "s", SHOP_HISTOGRAM, &points);
 	sw_done(&points);
 }
 
-static void put_called(struct shop *s, const struct shop_pod *p, bool database, struct sim_wire *metrics) {
+enum call_kind { CALL_HTTP, CALL_DATABASE, CALL_QUEUE };
+
+static enum call_kind kind_of(const struct shop_edge *e) {
+	return e->database ? CALL_DATABASE : e->queue ? CALL_QUEUE : CALL_HTTP;
+}
+
+static void put_called(struct shop *s, const struct shop_pod *p, enum call_kind kind, struct sim_wire *metrics) {
+	static const char *const names[] = { "http.client.request.duration", "db.client.operation.duration",
+		                                 "messaging.client.operation.duration" };
 	const struct shop_member *m = &s->members[p->service];
 	struct sim_wire points = { 0 };
-	int64_t start = shop_wall(s, p->began_ns), now = shop_wall(s, s->queue->now_ns);
+	int64_t start = pod_wall(s, p, counted_from(p)), now = pod_wall(s, p, s->queue->now_ns);
 	for (uint32_t i = 0; i < m->edge_count; i++) {
 		const struct shop_edge *e = &s->edges[m->edges[i]];
-		for (int o = 0; o < SHOP_OUTCOMES && e->database == database; o++) {
+		for (int o = 0; o < SHOP_OUTCOMES && kind_of(e) == kind; o++) {
 			if (!p->called[i][o].count) continue;
 			shop_put_histogram(&points, &p->called[i][o], start, now, &e->metric_attributes[o]);
 			s->counts.points++;
 		}
 	}
-	const char *name = database ? "db.client.operation.duration" : "http.client.request.duration";
-	if (points.n) shop_put_metric(metrics, name, "s", SHOP_HISTOGRAM, &points);
+	if (points.n) shop_put_metric(metrics, names[kind], "s", SHOP_HISTOGRAM, &points);
 	sw_done(&points);
 }
 
@@ -344,11 +374,13 @@ static void export_metrics(struct shop *s, uint32_t index) {
 	struct shop_pod *p = s->pods[index];
 	const struct shop_service *spec = s->members[p->service].spec;
 	struct sim_wire metrics = { 0 };
-	int64_t start = shop_wall(s, p->began_ns), now = shop_wall(s, s->queue->now_ns);
-	if (p->exporters[SHOP_METRICS].sending || p->hung) return; /* the next collection tells all */
-	put_served(s, p, &metrics);
-	put_called(s, p, false, &metrics);
-	put_called(s, p, true, &metrics);
+	int64_t start = pod_wall(s, p, p->began_ns), now = pod_wall(s, p, s->queue->now_ns);
+	if (p->exporters[SHOP_METRICS].sending || p->hung || spec->no_metrics) return; /* the next collection tells all */
+	put_served(s, p, false, &metrics);
+	put_served(s, p, true, &metrics);
+	put_called(s, p, CALL_HTTP, &metrics);
+	put_called(s, p, CALL_DATABASE, &metrics);
+	put_called(s, p, CALL_QUEUE, &metrics);
 	shop_pool_metrics(s, p, &metrics);
 	put_one(&metrics, "process.cpu.time", "s", SHOP_SUM, shop_pod_cpu(s, p), start, now);
 	put_one(&metrics, "process.memory.usage", "By", SHOP_UPDOWN, noisy_memory(s, p), start, now);
@@ -419,7 +451,7 @@ void shop_export_stop(struct shop_pod *p) {
 static void put_pod(struct shop *s, struct shop_pod *p, struct sim_wire *body) {
 	struct sim_wire metrics = { 0 };
 	const struct shop_service *spec = s->members[p->service].spec;
-	int64_t now = s->queue->now_ns, at = shop_wall(s, now);
+	int64_t now = s->queue->now_ns, at = pod_wall(s, p, now);
 	double seconds = (double)(now - p->cpu_told_ns) / 1e9, memory = noisy_memory(s, p);
 	double cpu_s = shop_pod_cpu(s, p), cores = seconds > 0 ? (cpu_s - p->cpu_told_s) / seconds : 0;
 	put_one(&metrics, "k8s.pod.cpu.usage", "{cpu}", SHOP_GAUGE, cores, 0, at);

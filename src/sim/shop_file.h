@@ -14,6 +14,8 @@
 #define SHOP_SERVICES_MOST  1000
 #define SHOP_DATABASES_MOST 500
 #define SHOP_ENTRIES_MOST   500
+#define SHOP_REGIONS_MOST   8
+#define SHOP_EVENTS_MOST    100 /* campaigns; and jobs */
 #define SHOP_ENDPOINTS_MOST 100 /* of a service */
 #define SHOP_CALLS_MOST     100 /* of an endpoint */
 

@@ -9,6 +9,7 @@
 #define BEFORE          0.6               /* share of the work done before others are called */
 #define DEFAULT_TIMEOUT (2 * NS_PER_SEC)
 #define TAIL_MAX        50.0
+#define CACHE_S         60.0 /* until two thirds of what a cache will hold are in it */
 
 static void arrive(void *self, uint64_t arg);
 static void worked(void *self, uint64_t arg);
@@ -159,7 +160,9 @@ static void timers_moment(void *self, uint64_t arg) {
 /* ---- stations ---- */
 
 static struct shop_station *station_of(struct shop *s, const struct shop_flow *f) {
-	return f->pod == SHOP_NONE ? &s->dbs[f->point].station : &s->pods[f->pod]->station;
+	if (f->pod != SHOP_NONE) return &s->pods[f->pod]->station;
+	struct shop_db *db = &s->dbs[f->point];
+	return f->replica ? &db->replicas[f->replica - 1] : &db->station;
 }
 
 /* The work until the next thing happens, in virtual time from now. */
@@ -236,9 +239,16 @@ static void arrive(void *self, uint64_t arg) {
 
 /* ---- calls ---- */
 
-/* One message, one way. */
-static int64_t way(struct shop *s, const struct shop_edge *e) {
-	return hop(s) + (e->link_mask ? shop_link_way(s, e) : 0);
+int64_t shop_way(struct shop *s, const struct shop_edge *e) {
+	return hop(s) + (e->remote ? shop_network_way(s) : 0) + (e->link_mask ? shop_link_way(s, e) : 0);
+}
+
+/* Reads go to the replicas in turn; who has just written would not find it there yet. */
+static uint8_t pick_replica(struct shop *s, const struct shop_edge *e, const struct shop_flow *caller) {
+	struct shop_db *db = &s->dbs[e->target];
+	if (e->writes || !db->spec->replicas) return 0;
+	if (caller->wrote_ns && caller->wrote_ns + db->spec->lag_ns > s->queue->now_ns) return 0;
+	return (uint8_t)(1 + db->turn++ % (uint32_t)db->spec->replicas);
 }
 
 static uint32_t pick_pod(struct shop *s, uint32_t service) {
@@ -252,7 +262,7 @@ static void answer_later(struct shop *s, uint32_t call, uint32_t gen, enum shop_
 	if (!c->used || c->gen != gen) return; /* the caller has given up */
 	c->outcome = (uint8_t)o;
 	c->touched |= touched;
-	sim_queue_in(s->queue, way(s, &s->edges[c->edge]), answered, s, name_of(call, gen));
+	sim_queue_in(s->queue, shop_way(s, &s->edges[c->edge]), answered, s, name_of(call, gen));
 }
 
 /* Sends the request of a call to a pod or a database. `parent`: who calls, for the trace; NULL: a customer. */
@@ -273,6 +283,7 @@ static void send_request(struct shop *s, uint32_t call, const struct shop_flow *
 	f->call = call;
 	f->call_gen = c->gen;
 	f->parent = c->span;
+	if (e->database) f->replica = pick_replica(s, e, &from);
 	f->writes = e->writes;
 	c->touched |= e->link_mask | (pod == SHOP_NONE ? 0 : s->pods[pod]->slow_mask);
 	if (parent) {
@@ -285,7 +296,7 @@ static void send_request(struct shop *s, uint32_t call, const struct shop_flow *
 		f->sampled = (f->trace_lo & UINT64_C(0xffffffffffffff)) >= s->threshold; /* the last 7 bytes */
 	}
 	if (f->sampled && pod != SHOP_NONE) f->span = rng_next(&s->id_rng) | 1;
-	sim_queue_in(s->queue, way(s, e), arrive, s, name_of(i, f->gen));
+	sim_queue_in(s->queue, shop_way(s, e), arrive, s, name_of(i, f->gen));
 }
 
 static void call_begin(struct shop *s, uint32_t edge, uint32_t flow, int attempt) {
@@ -302,7 +313,10 @@ static void call_begin(struct shop *s, uint32_t edge, uint32_t flow, int attempt
 	const struct shop_edge *e = &s->edges[edge];
 	timers_add(s, e->storm_attempts ? e->storm_timers : e->timers, i);
 	if (e->database && !shop_pool_take(s, i)) return;
-	send_request(s, i, flow == SHOP_NONE ? NULL : &s->flows[flow]);
+	if (e->queue)
+		sim_queue_in(s->queue, shop_publish(s, edge, flow, c->span), answered, s, name_of(i, s->calls[i].gen));
+	else
+		send_request(s, i, flow == SHOP_NONE ? NULL : &s->flows[flow]);
 }
 
 void shop_call_send(struct shop *s, uint32_t call) {
@@ -318,6 +332,33 @@ void shop_customer(struct shop *s) {
 	call_begin(s, s->entry_edges[i], SHOP_NONE, 0);
 }
 
+void shop_job_call(struct shop *s, uint32_t edge) {
+	call_begin(s, edge, SHOP_NONE, 0);
+}
+
+void shop_deliver(struct shop *s, uint32_t pod, uint32_t point, uint32_t message) {
+	const struct shop_message *m = &s->messages[message];
+	uint32_t i = flow_new(s);
+	struct shop_flow *f = &s->flows[i];
+	f->point = point;
+	f->pod = pod;
+	f->call = SHOP_NONE;
+	f->message = message + 1;
+	f->trace_hi = m->trace_hi;
+	f->trace_lo = m->trace_lo;
+	f->parent = m->span;
+	f->sampled = m->sampled;
+	if (f->sampled) f->span = rng_next(&s->id_rng) | 1;
+	sim_queue_in(s->queue, hop(s), arrive, s, name_of(i, f->gen));
+}
+
+/* A cache in the process answers, more often the longer it has run. */
+static bool cached(struct shop *s, const struct shop_edge *e, const struct shop_flow *f) {
+	if (e->cache_hits <= 0) return false;
+	double age = (double)(s->queue->now_ns - s->pods[f->pod]->began_ns) / 1e9;
+	return rng_unit(&s->route_rng) < e->cache_hits * (1 - exp(-age / CACHE_S));
+}
+
 /* Calls the next groups until one has calls to wait for; then, or at the end, the rest of the work. */
 static void next_group(struct shop *s, uint32_t i) {
 	struct shop_flow *f = &s->flows[i];
@@ -328,8 +369,11 @@ static void next_group(struct shop *s, uint32_t i) {
 		for (uint32_t n = 0; n < pt->edge_count; n++) {
 			const struct shop_edge *e = &s->edges[pt->edges[n]];
 			if (e->group != group || (e->probability < 1 && rng_unit(&s->route_rng) >= e->probability)) continue;
-			s->flows[i].pending++;
-			call_begin(s, pt->edges[n], i, 0); /* may move the pool */
+			if (cached(s, e, f)) continue;
+			for (int copy = e->copies; copy; copy--) {
+				s->flows[i].pending++;
+				call_begin(s, pt->edges[n], i, 0); /* may move the pool */
+			}
 			f = &s->flows[i];
 			assert(f->gen == gen);
 		}
@@ -421,7 +465,10 @@ static void finish(struct shop *s, uint32_t i, enum shop_outcome o) {
 	struct shop_station *st = station_of(s, &f);
 	if (f.pod != SHOP_NONE) tell_served(s, &f, o);
 	flow_free(s, i);
-	answer_later(s, f.call, f.call_gen, o, f.touched);
+	if (f.message)
+		shop_message_ended(s, f.message - 1, o);
+	else
+		answer_later(s, f.call, f.call_gen, o, f.touched);
 	if (f.working) {
 		st->busy--;
 		next_in_line(s, st);
@@ -445,6 +492,22 @@ static void tell_called(struct shop *s, const struct shop_call_state *c, const s
 }
 
 static void retry_moment(void *self, uint64_t arg);
+
+/* The customer tries again, or gives up; a job's failures are its own. */
+static void customer_goes_on(struct shop *s, const struct shop_call_state *c, enum shop_outcome o) {
+	const struct shop_edge *e = &s->edges[c->edge];
+	if (o == SHOP_OK || e->job) return;
+	if (c->attempt >= e->retries) {
+		s->counts.failed++;
+		return;
+	}
+	uint32_t i = call_new(s);
+	s->calls[i].edge = c->edge;
+	s->calls[i].flow = SHOP_NONE;
+	s->calls[i].attempt = (uint8_t)(c->attempt + 1);
+	double wait = (double)(NS_PER_SEC << c->attempt) * rng_between(&s->traffic_rng, 0.7, 1.3);
+	sim_queue_in(s->queue, (int64_t)wait, retry_moment, s, name_of(i, s->calls[i].gen));
+}
 
 /* The caller goes on: with another attempt, the next group, or its own failure. */
 static void caller_goes_on(struct shop *s, const struct shop_call_state *c, enum shop_outcome o) {
@@ -481,20 +544,21 @@ static void retry_moment(void *self, uint64_t arg) {
 	if (!call_is(s, arg)) return;
 	struct shop_call_state c = s->calls[(uint32_t)arg];
 	call_free(s, (uint32_t)arg);
-	struct shop_flow *f = &s->flows[c.flow];
-	if (f->used && f->gen == c.flow_gen) call_begin(s, c.edge, c.flow, c.attempt);
+	bool waits = c.flow == SHOP_NONE || (s->flows[c.flow].used && s->flows[c.flow].gen == c.flow_gen);
+	if (waits) call_begin(s, c.edge, c.flow, c.attempt);
 }
 
 static void call_ended(struct shop *s, uint32_t index, enum shop_outcome o) {
 	struct shop_call_state c = s->calls[index];
 	call_free(s, index);
 	if (c.flow == SHOP_NONE) {
-		s->counts.failed += o != SHOP_OK;
+		customer_goes_on(s, &c, o);
 		return;
 	}
 	struct shop_flow *f = &s->flows[c.flow];
 	if (!f->used || f->gen != c.flow_gen) return; /* its pod has died */
 	const struct shop_edge *e = &s->edges[c.edge];
+	if (e->database && e->writes && o == SHOP_OK) f->wrote_ns = s->queue->now_ns;
 	if (e->database) c.touched |= s->dbs[e->target].slow_mask;
 	if (o == SHOP_TIMEOUT || o == SHOP_BUSY) c.touched |= e->storm_mask;
 	if (c.queued) {
@@ -522,6 +586,9 @@ void shop_pod_dies(struct shop *s, uint32_t pod) {
 		struct shop_flow f = s->flows[i];
 		if (!f.used || f.pod != pod) continue;
 		flow_free(s, i);
-		answer_later(s, f.call, f.call_gen, SHOP_RESET, s->pods[pod]->has);
+		if (f.message)
+			shop_message_ended(s, f.message - 1, SHOP_RESET);
+		else
+			answer_later(s, f.call, f.call_gen, SHOP_RESET, s->pods[pod]->has);
 	}
 }

@@ -2,6 +2,7 @@
 
 #include <math.h>
 #include <string.h>
+#include <strings.h>
 
 #include "base/map.h"
 #include "base/str.h"
@@ -102,6 +103,12 @@ static enum err resolve(struct maker *m, struct arena *a) {
 		enum err e = find_point(m, x->line, "entries", x->service, x->endpoint, &g->entries[i]);
 		if (e) return e;
 	}
+	for (size_t i = 0; i < m->w->job_count; i++) {
+		const struct shop_job *j = &m->w->jobs[i];
+		size_t point;
+		enum err e = find_point(m, j->line, j->name, j->service, j->endpoint, &point);
+		if (e) return e;
+	}
 	return OK;
 }
 
@@ -179,12 +186,23 @@ double shop_time_mean(const struct shop_time *t) {
 	return t->tail > 0 ? body * (1 - t->tail + t->tail * tail_mean(t->tail_alpha)) : body;
 }
 
+/* So many calls a request, at the mean. */
+static double call_share(const struct shop_call *c) {
+	double chance = c->probability > 0 ? c->probability : 1;
+	return chance * (1 - c->cache_hits) * (c->copies > 0 ? c->copies : 1);
+}
+
+static bool waits_not(const struct shop_call *c) {
+	return c->queue && *c->queue;
+}
+
 /* What one call adds to the time of its caller: nothing, when it does not wait. */
 static double call_mean(const struct shop_graph *g, const struct shop_load *l, const struct shop_graph_edge *e) {
+	if (waits_not(e->call)) return 0;
 	double mean = e->database ? shop_time_mean(&g->world->databases[e->target].work) : l->means[e->target];
 	double most = (double)(e->call->timeout_ns ? e->call->timeout_ns : 2 * NS_PER_SEC) / 1e9;
-	double chance = e->call->probability > 0 ? e->call->probability : 1;
-	return chance * (mean < most ? mean : most);
+	double share = call_share(e->call);
+	return (share < 1 ? share : 1) * (mean < most ? mean : most);
 }
 
 /* The groups after one another, of each the longest. */
@@ -207,6 +225,12 @@ static double calls_mean(const struct shop_graph *g, const struct shop_load *l, 
 	}
 }
 
+/* The share of a statement's load that one of the database's servers takes: reads go to the replicas. */
+static double at_primary(const struct shop_graph *g, const struct shop_graph_edge *e) {
+	int replicas = g->world->databases[e->target].replicas;
+	return replicas && !shop_statement_writes(e->call->endpoint) ? 1.0 / replicas : 1;
+}
+
 static void add_rates(const struct shop_graph *g, struct shop_load *l) {
 	const struct shop_world *w = g->world;
 	double weight = 0;
@@ -218,9 +242,9 @@ static void add_rates(const struct shop_graph *g, struct shop_load *l) {
 		double rate = l->rates[g->order[i]];
 		for (size_t c = 0; c < p->endpoint->call_count; c++) {
 			const struct shop_graph_edge *e = &p->edges[c];
-			double share = e->call->probability > 0 ? e->call->probability : 1;
+			double share = call_share(e->call);
 			if (e->database)
-				l->databases[e->target] += rate * share; /* rates yet; busy shares at the end */
+				l->databases[e->target] += rate * share * at_primary(g, e); /* rates yet; busy shares at the end */
 			else
 				l->rates[e->target] += rate * share;
 		}
@@ -232,9 +256,9 @@ static double failure(const struct shop_load *l, const struct shop_graph_point *
 	double sound = 1 - p->endpoint->errors;
 	for (size_t i = 0; i < p->endpoint->call_count; i++) {
 		const struct shop_graph_edge *e = &p->edges[i];
-		if (e->database || e->call->optional) continue;
-		double chance = e->call->probability > 0 ? e->call->probability : 1;
-		sound *= 1 - chance * pow(l->failures[e->target], e->call->retries + 1);
+		if (e->database || e->call->optional || waits_not(e->call)) continue;
+		double share = call_share(e->call);
+		sound *= 1 - (share < 1 ? share : 1) * pow(l->failures[e->target], e->call->retries + 1);
 	}
 	return 1 - sound;
 }
@@ -262,6 +286,15 @@ enum err shop_load_make(const struct shop_graph *g, struct arena *a, struct shop
 		l.databases[i] *= shop_time_mean(&w->databases[i].work) / w->databases[i].servers;
 	*out = l;
 	return OK;
+}
+
+bool shop_statement_writes(const char *statement) {
+	static const char *const words[] = { "INSERT", "UPDATE", "DELETE", "UPSERT", "MERGE", "SET", "HSET",   "LPUSH",
+		                                 "RPUSH",  "SADD",   "ZADD",   "XADD",   "INCR",  "put", "insert", "update" };
+	size_t n = strcspn(statement, " ");
+	for (size_t i = 0; i < sizeof words / sizeof *words; i++)
+		if (strlen(words[i]) == n && !strncasecmp(words[i], statement, n)) return true;
+	return false;
 }
 
 /* ---- who reaches whom ---- */

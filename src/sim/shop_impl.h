@@ -3,6 +3,7 @@
 
 #include "base/map.h"
 #include "sim/shop.h"
+#include "sim/shop_life.h"
 #include "sim/shop_otlp.h"
 
 #define SHOP_NONE       UINT32_MAX
@@ -30,9 +31,11 @@ struct shop_edge { /* a call as it is written in the world */
 	bool database;
 	uint32_t target;  /* endpoint or database */
 	uint32_t service; /* who calls; SHOP_NONE: customers */
-	int group, retries;
-	double probability;
-	bool optional;
+	int group, retries, copies;
+	double probability, cache_hits;
+	bool optional, remote; /* remote: in another region */
+	bool job;              /* not customers, but a job */
+	const char *queue;     /* a message queue stands between; NULL */
 	uint32_t timers;
 	uint32_t slot; /* among the calling service's edges, for its client metrics */
 	uint32_t pool; /* of a database: among the calling service's pools */
@@ -54,6 +57,7 @@ struct shop_point { /* an endpoint */
 	const struct shop_endpoint *spec;
 	uint32_t *edges, edge_count;
 	int groups;
+	const char *queue; /* from which it takes messages; NULL: it serves requests */
 	struct shop_span_form form;
 	struct sim_wire metric_attributes[SHOP_OUTCOMES];
 	struct shop_measure measured;
@@ -71,6 +75,8 @@ struct shop_db {
 	const struct shop_database *spec;
 	struct shop_station station;
 	double slow; /* factor; 1 */
+	struct shop_station *replicas;
+	uint32_t turn; /* of the replicas */
 	uint32_t slow_mask, full_mask;
 };
 
@@ -89,6 +95,7 @@ struct shop_member { /* a service */
 	struct shop_rest rest_cpu;
 	uint32_t *serving, serving_count, serving_cap; /* pods that get requests */
 	int64_t revision;                              /* of the image's tag */
+	int64_t silent_until_ns;                       /* its telemetry is lost */
 };
 
 /* ---- requests ---- */
@@ -103,6 +110,9 @@ struct shop_flow { /* one request at one pod (or statement at a database) */
 	uint32_t point;          /* endpoint; of a database: its index */
 	uint32_t pod;            /* SHOP_NONE: at a database */
 	uint32_t call, call_gen; /* who asked */
+	uint32_t message;        /* index + 1 of what it was delivered by; 0: a request */
+	uint8_t replica;         /* of a database; 0: the primary */
+	int64_t wrote_ns;        /* when it last wrote to a database; 0: never */
 	uint32_t next;           /* in a station's queue */
 	int64_t start_ns;
 	uint64_t trace_hi, trace_lo, span, parent;
@@ -172,6 +182,10 @@ struct shop_pod {
 	int64_t told_ns;
 	double cpu_s, cpu_told_s; /* used since its start; and when the agent last told */
 	int64_t cpu_told_ns;
+	int64_t counted_from_ns; /* its SDK's counters; 0: since it began */
+	double scraped_s;        /* of the metrics server: CPU seconds, and when, of which process */
+	int64_t scraped_ns, scraped_window_ns, scraped_milli;
+	uint32_t scraped_gen;
 	struct sim_wire resource, agent_resource;
 	struct shop_histogram (*served)[3];             /* by endpoint of the service; OK, ERROR, BUSY */
 	struct shop_histogram (*called)[SHOP_OUTCOMES]; /* by edge of the service */
@@ -188,6 +202,13 @@ struct shop_sending { /* an export under way */
 	uint32_t touched;
 	int status, grpc_status;
 	struct sim_wire body; /* as posted, for the next attempt */
+};
+
+struct shop_message { /* between a publisher and a consumer */
+	uint32_t gen, edge;
+	int attempt;
+	bool sampled;
+	uint64_t trace_hi, trace_lo, span;
 };
 
 struct shop_storm {
@@ -229,7 +250,20 @@ struct shop {
 	struct shop_storm *storms;
 	uint32_t storm_count;
 	double rate_factor, noise; /* noise: of the rate's logarithm */
-	uint64_t threshold;        /* of sampling: traces with r below it are left out */
+	struct shop_burst {
+		double add; /* share of the rate */
+		int64_t from_ns, until_ns;
+	} burst;
+	struct rng life_rng, network_rng;
+	struct {
+		uint32_t edge;
+		int64_t until_ns; /* it runs */
+	} * jobs;
+	int64_t *skews; /* of the nodes' clocks */
+	bool skews_any;
+	struct shop_message *messages;
+	uint32_t *free_messages, message_count, free_message_count;
+	uint64_t threshold; /* of sampling: traces with r below it are left out */
 	char tracestate[32];
 	struct http_client *client;
 	struct shop_sending *sendings;
@@ -241,10 +275,30 @@ static inline int64_t shop_wall(const struct shop *s, int64_t at_ns) {
 	return s->o.epoch.ns + at_ns;
 }
 
-/* ---- shop.c ---- */
+/* ---- shop_traffic.c ---- */
+void shop_traffic_start(struct shop *s, int64_t calm_ns);
 double shop_rate_now(const struct shop *s); /* customers a second */
 
+/* ---- shop_life.c ---- */
+void shop_life_start(struct shop *s, int64_t calm_ns);
+int64_t shop_next_in_day(struct shop *s, double times_a_day); /* time until the next of them, by chance */
+int64_t shop_skew(const struct shop *s, const char *node);    /* of its clock */
+
+/* ---- shop_network.c ---- */
+const char *shop_region_of(const struct shop_world *w, const char *region); /* "": home */
+bool shop_remote(const struct shop *s, uint32_t service, const char *region);
+int64_t shop_network_way(struct shop *s); /* one way, to another region */
+
+/* ---- shop_message.c ---- */
+/* `span`: of the publisher. Answers how long it takes until the broker has said that it has it. */
+int64_t shop_publish(struct shop *s, uint32_t edge, uint32_t flow, uint64_t span);
+void shop_message_ended(struct shop *s, uint32_t message, enum shop_outcome o);
+void shop_messages_done(struct shop *s);
+
 /* ---- shop_flow.c ---- */
+int64_t shop_way(struct shop *s, const struct shop_edge *e); /* of one message, one way */
+void shop_job_call(struct shop *s, uint32_t edge);
+void shop_deliver(struct shop *s, uint32_t pod, uint32_t point, uint32_t message);
 void shop_customer(struct shop *s);                           /* one more request arrives */
 double shop_draw(struct rng *rng, const struct shop_time *t); /* seconds */
 void shop_pod_dies(struct shop *s, uint32_t pod);             /* everything at it is reset */
@@ -322,7 +376,6 @@ void shop_storm_end(struct shop *s, const struct shop_fault *f);
 
 /* ---- shop_disk.c: the databases' hosts, and what they say when full ---- */
 void shop_disks_start(struct shop *s);
-bool shop_statement_writes(const char *statement);
 void shop_disk_text(const struct shop *s, uint32_t edge, char *out, size_t n);
 
 /* ---- shop_visible.c ---- */

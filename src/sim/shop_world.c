@@ -8,15 +8,18 @@
 	{ .median = (ms)*MS, .sigma = 0.25, .tail = 0.001, .tail_alpha = 2 }
 #define LIST(T, ...) (const T[]){ __VA_ARGS__ }, sizeof((const T[]){ __VA_ARGS__ }) / sizeof(T)
 #define CALL(...) \
-	{ .probability = 1, .timeout_ns = 2 * NS_PER_SEC, .to = __VA_ARGS__ }
+	{ .probability = 1, .timeout_ns = 2 * NS_PER_SEC, .copies = 1, .to = __VA_ARGS__ }
 #define CALLS(...)     LIST(struct shop_call, __VA_ARGS__)
 #define ENDPOINTS(...) .endpoints = LIST(struct shop_endpoint, __VA_ARGS__)
-#define TIMEOUT(ms)    .timeout_ns = (int64_t)(ms)*NS_PER_MS
+/* As a file that says nothing has it. */
+#define AUTOSCALED_BY_NOBODY .autoscale = { .least = 2, .cpu = 0.7 }
+#define TIMEOUT(ms)          .timeout_ns = (int64_t)(ms)*NS_PER_MS
 
 static const struct shop_service services[] = {
 	{
 		.name = "frontend",
 		.deployment = "frontend",
+		AUTOSCALED_BY_NOBODY,
 		.language = "nodejs",
 		.replicas = 3,
 		.workers = 64,
@@ -48,6 +51,7 @@ static const struct shop_service services[] = {
 	{
 		.name = "cart",
 		.deployment = "cart",
+		AUTOSCALED_BY_NOBODY,
 		.language = "dotnet",
 		.replicas = 3,
 		.workers = 16,
@@ -67,6 +71,7 @@ static const struct shop_service services[] = {
 	{
 		.name = "checkout",
 		.deployment = "checkout",
+		AUTOSCALED_BY_NOBODY,
 		.language = "go",
 		.replicas = 3,
 		.workers = 32,
@@ -88,6 +93,7 @@ static const struct shop_service services[] = {
 		/* Its Deployment bears another name: a mapping by equal names would miss it. */
 		.name = "payment",
 		.deployment = "pay-gateway",
+		AUTOSCALED_BY_NOBODY,
 		.language = "java",
 		.replicas = 3,
 		.workers = 16,
@@ -105,6 +111,7 @@ static const struct shop_service services[] = {
 	{
 		.name = "catalogue",
 		.deployment = "catalogue",
+		AUTOSCALED_BY_NOBODY,
 		.language = "go",
 		.replicas = 3,
 		.workers = 32,
@@ -121,6 +128,7 @@ static const struct shop_service services[] = {
 	{
 		.name = "recommendation",
 		.deployment = "recommendation",
+		AUTOSCALED_BY_NOBODY,
 		.language = "python",
 		.replicas = 3,
 		.workers = 8,
@@ -137,6 +145,7 @@ static const struct shop_service services[] = {
 	{
 		.name = "search",
 		.deployment = "search",
+		AUTOSCALED_BY_NOBODY,
 		.language = "java",
 		.replicas = 2,
 		.workers = 16,
@@ -154,6 +163,7 @@ static const struct shop_service services[] = {
 	{
 		.name = "shipping",
 		.deployment = "shipping",
+		AUTOSCALED_BY_NOBODY,
 		.language = "go",
 		.replicas = 2,
 		.workers = 16,
@@ -168,6 +178,7 @@ static const struct shop_service services[] = {
 	{
 		.name = "currency",
 		.deployment = "currency",
+		AUTOSCALED_BY_NOBODY,
 		.language = "nodejs",
 		.replicas = 3,
 		.workers = 16,
@@ -182,6 +193,7 @@ static const struct shop_service services[] = {
 	{
 		.name = "email",
 		.deployment = "email",
+		AUTOSCALED_BY_NOBODY,
 		.language = "python",
 		.replicas = 2,
 		.workers = 8,
@@ -197,6 +209,7 @@ static const struct shop_service services[] = {
 	{
 		.name = "user",
 		.deployment = "user-accounts",
+		AUTOSCALED_BY_NOBODY,
 		.language = "java",
 		.replicas = 2,
 		.workers = 16,
@@ -212,6 +225,7 @@ static const struct shop_service services[] = {
 	{
 		.name = "auth",
 		.deployment = "auth",
+		AUTOSCALED_BY_NOBODY,
 		.language = "go",
 		.replicas = 2,
 		.workers = 32,
@@ -228,6 +242,7 @@ static const struct shop_service services[] = {
 	{
 		.name = "orders",
 		.deployment = "orders",
+		AUTOSCALED_BY_NOBODY,
 		.language = "java",
 		.replicas = 2,
 		.workers = 16,
@@ -244,6 +259,7 @@ static const struct shop_service services[] = {
 	{
 		.name = "inventory",
 		.deployment = "inventory",
+		AUTOSCALED_BY_NOBODY,
 		.language = "dotnet",
 		.replicas = 2,
 		.workers = 16,
@@ -260,6 +276,7 @@ static const struct shop_service services[] = {
 	{
 		.name = "ads",
 		.deployment = "ads",
+		AUTOSCALED_BY_NOBODY,
 		.language = "java",
 		.replicas = 2,
 		.workers = 16,
@@ -308,7 +325,15 @@ const struct shop_world shop_builtin = {
 	.rate = 100,
 	.daily = 0.4,
 	.peak_h = 19,
+	.weekend = 1,
 	.noise = 0.05,
+	.burst_size = 0.5,
+	.burst_alpha = 1.5,
+	.burst_ns = 5 * NS_PER_MIN,
+	.network_delay = 40 * MS,
+	.network_jitter = 0.1,
+	.drain_ns = 10 * NS_PER_MIN,
+	.gap_ns = NS_PER_MIN,
 	.deployments_day = 6,
 	.nodes = 5,
 	.span_ns = 5 * NS_PER_SEC,

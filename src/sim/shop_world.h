@@ -22,6 +22,9 @@ struct shop_call {
 	int64_t timeout_ns;        /* 0: 2 s */
 	int retries;               /* further attempts after a failure */
 	bool optional;             /* its failure does not fail the caller */
+	const char *queue;         /* by a message queue of that name: the caller does not wait; NULL, "": at once */
+	double cache_hits;         /* so often a cache in the caller's process answers, once that is warm */
+	int copies;                /* so many of it at once; 0: 1 */
 	int line;                  /* of its file; 0: built in */
 };
 struct shop_endpoint {
@@ -31,6 +34,13 @@ struct shop_endpoint {
 	const struct shop_call *calls;
 	size_t call_count;
 	int line;
+};
+struct shop_autoscale { /* by a HorizontalPodAutoscaler, not by us */
+	int least, most;    /* most 0: none */
+	double cpu;         /* target, share of the limit */
+};
+struct shop_sleep {     /* scaled to zero */
+	double from, until; /* hours of the day, UTC; equal: never */
 };
 struct shop_service {
 	const char *name;                 /* service.name */
@@ -47,6 +57,10 @@ struct shop_service {
 	bool grpc;                        /* exports over gRPC; else OTLP/HTTP */
 	bool old_names;                   /* writes db.system instead of db.system.name */
 	bool by_pod_only;                 /* its resource names the pod's UID, and no workload */
+	bool no_spans, no_metrics, no_logs;
+	const char *region; /* NULL, "": the first */
+	struct shop_autoscale autoscale;
+	struct shop_sleep sleep;
 	const struct shop_endpoint *endpoints;
 	size_t endpoint_count;
 	int line;
@@ -56,6 +70,28 @@ struct shop_database {
 	int servers;                            /* statements worked on at once */
 	int queue_max;
 	struct shop_time work;
+	int replicas;   /* that are read from, beside the primary */
+	int64_t lag_ns; /* so far they are behind: who has written reads from the primary for that long */
+	const char *region;
+	int line;
+};
+struct shop_region {
+	const char *name;
+	int line;
+};
+struct shop_job { /* load of its own, at its hours: a CronJob */
+	const char *name, *service, *endpoint;
+	int64_t every_ns, first_ns; /* counted from midnight, UTC */
+	int64_t length_ns;
+	double rate; /* requests a second */
+	int line;
+};
+struct shop_campaign { /* customers come because they were told to */
+	const char *name;
+	int day; /* of the week, Monday 1; 0: every day */
+	double hour;
+	int64_t length_ns, ramp_ns;
+	double factor;
 	int line;
 };
 struct shop_entry { /* what customers do */
@@ -72,21 +108,42 @@ struct shop_world {
 	size_t database_count;
 	const struct shop_entry *entries;
 	size_t entry_count;
-	double rate;            /* requests a second at the entry, mean over the day */
-	double daily;           /* amplitude of the daily rhythm, share of the mean */
-	double peak_h;          /* hour of its peak, UTC */
-	double noise;           /* sd of the slow noise of the rate's logarithm */
-	double deployments_day; /* by people, over all services */
+	double rate;                    /* requests a second at the entry, mean over the day */
+	double daily;                   /* amplitude of the daily rhythm, share of the mean */
+	double peak_h;                  /* hour of its peak, UTC */
+	double weekend;                 /* the rate of Saturdays and Sundays, share of a weekday's; 0: 1 */
+	double noise;                   /* sd of the slow noise of the rate's logarithm */
+	double noise_df;                /* its degrees of freedom (Student's t): the fewer, the heavier; 0: normal */
+	double bursts_day;              /* nobody announced them */
+	double burst_size, burst_alpha; /* 1 + size times a Pareto of that exponent, at most 20 */
+	int64_t burst_ns;               /* mean length */
+	const struct shop_campaign *campaigns;
+	size_t campaign_count;
+	const struct shop_job *jobs;
+	size_t job_count;
+	const struct shop_region *regions; /* none: nothing is remote */
+	size_t region_count;
+	double network_delay, network_jitter, network_loss; /* between regions, one way: seconds, sigma, share */
 	int nodes;
+	/* ordinary life, a day, over everything */
+	double deployments_day, drains_day;
+	int64_t drain_ns; /* a node is away for so long */
 	/* telemetry */
 	int64_t span_ns, metric_ns, log_ns, agent_ns; /* export intervals; agent: the node's */
 	double sampling;                              /* share of traces that are exported */
 	bool no_threshold; /* spans do not say it (tracestate "ot=th:..."), as older SDKs do not */
 	double info_logs;  /* lines a request at level INFO */
+	double gaps_day;   /* a service's telemetry is lost for a while */
+	int64_t gap_ns;
+	double resets_day; /* an SDK begins anew in a process that goes on: counters from zero */
+	int64_t skew_ns;   /* sd of the nodes' clocks */
 	int64_t customer_timeout_ns;
+	int customer_retries;
 };
 /* 15 services, 3 databases. */
 extern const struct shop_world shop_builtin;
 
+/* Does a statement change something, so that it needs the primary, and room on its disk? By its first word. */
+bool shop_statement_writes(const char *statement);
 /* Does the service `from` call `to` (a service or database), over any number of others? Itself: yes. */
 bool shop_world_reaches(const struct shop_world *w, const char *from, const char *to);

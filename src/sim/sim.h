@@ -17,7 +17,7 @@ struct simulate_opts {
 	const struct run_image *image; /* warmed; NULL: cold */
 	double rate;                   /* as the image's */
 	double hours;
-	uint32_t faults;       /* a bit for each enum plan_kind below PLAN_FAULTS */
+	plan_mask faults;      /* a bit for each enum plan_kind below PLAN_FAULTS */
 	bool twice;            /* each seed two times: unequal hashes are a broken promise */
 	enum run_break broken; /* BREAK_NOTHING but in tests of the checkers */
 	const struct run_watch *watch;

@@ -31,6 +31,7 @@ TEST(a_seed_is_a_row_and_a_broken_one_a_story) {
 	EXPECT(json_int(json_get(j, "broken"), -1) == 1 && str_is(json_str(json_get(j, "invariant")), "replicas"));
 	buf_byte(&story, 0);
 	EXPECT(strstr(story.p, "broken: replicas") && strstr(story.p, "flyball: starts"));
+	EXPECT(strstr(story.p, "shrunk to 0 of ")); /* somebody else broke it: no fault is needed */
 	buf_done(&row);
 	buf_done(&story);
 }
@@ -61,8 +62,13 @@ TEST(the_experiment_tells_what_was_and_what_was_said, .seeds = 2) {
 	struct buf row;
 	struct why why = { "" };
 	buf_init(&row, 0);
-	EXPECT_OK(mttd_run(&o, t->seed, cases[t->seed % 2], &row, &why));
-	const struct json *j = parsed(t, &row), *flyball = json_path(j, "subjects.flyball");
+	const struct json *j = NULL;
+	for (uint64_t seed = t->seed; !json_bool(json_get(j, "counts"), false); seed += 2) { /* one that people notice */
+		buf_clear(&row);
+		EXPECT_OK(mttd_run(&o, seed, cases[seed % 2], &row, &why));
+		j = parsed(t, &row);
+	}
+	const struct json *flyball = json_path(j, "subjects.flyball");
 	EXPECT_OK(report_open((struct report_opts){ "mttd", mttd_metrics, { 1, 1 } }, &r));
 	EXPECT_OK(report_add(r, j, &why));
 	report_close(r);

@@ -2,12 +2,15 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/param.h"
 #include "model/event.h"
 #include "sim/run.h"
 #include "sim/shop_file.h"
+#include "sim/shrink.h"
 #include "sim/sim.h"
 
-#define STEP_NS (30 * NS_PER_SEC) /* virtual, between two looks at the watch */
+#define STEP_NS      (30 * NS_PER_SEC) /* virtual, between two looks at the watch */
+#define SHRINK_TRIES 60                /* runs that a failing seed is worth, so that people read less */
 
 struct played {
 	uint64_t trace;
@@ -106,6 +109,43 @@ static enum err play(const struct run_opts *o, const struct simulate_opts *s, in
 	return e;
 }
 
+/* ---- a failing seed, with the fewest steps ---- */
+
+struct shrinking {
+	struct run_opts o;
+	const struct simulate_opts *s;
+	int64_t length_ns;
+	int broken; /* the invariant that has to break again */
+};
+
+static bool breaks_again(void *self, const struct fault_plan *plan) {
+	struct shrinking *h = self;
+	struct played p;
+	struct buf story;
+	struct why why = { "" };
+	h->o.plan = plan;
+	buf_init(&story, 0);
+	enum err e = play(&h->o, h->s, h->length_ns, &p, &story, &why);
+	buf_done(&story);
+	return !e && p.broken == h->broken;
+}
+
+static void tell_shrunk(const struct run_opts *o, const struct simulate_opts *s, int64_t length_ns, int broken,
+                        struct buf *story) {
+	static const char *const modes[] = { "auto", "approve", "observe" };
+	struct shrinking h = { *o, s, length_ns, broken };
+	struct fault_plan fewest = *o->plan;
+	char length[32];
+	int tries = plan_shrink(&fewest, breaks_again, &h, SHRINK_TRIES);
+	duration_format(length_ns, length);
+	buf_printf(story,
+	           "shrunk to %zu of %zu steps in %d runs; saved as FILE.sim, this is it again: flyball simulate FILE.sim\n"
+	           "seed %llu\nmode %s\nrate %.17g\n%sfor %s\n",
+	           fewest.count, o->plan->count, tries, (unsigned long long)o->seed, modes[o->mode],
+	           o->rate > 0 ? o->rate : o->world->rate, o->image ? "" : "cold\n", length);
+	plan_write(&fewest, story);
+}
+
 /* ---- rows ---- */
 
 static void put_faults(struct json_out *o, const struct played *p) {
@@ -157,6 +197,7 @@ enum err simulate_seed(const struct simulate_opts *s, uint64_t seed, struct buf 
 	add_deployments(&plan, s->world, &life, length_ns);
 	enum err e = play(&o, s, length_ns, &first, story, why);
 	int64_t broken = first.broken >= 0;
+	if (!e && broken) tell_shrunk(&o, s, length_ns, first.broken, story);
 	if (!e && s->twice && !broken) {
 		e = play(&o, s, length_ns, &second, story, why);
 		if (!e && second.trace != first.trace) {

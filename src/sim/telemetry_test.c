@@ -263,8 +263,7 @@ TEST(messages_that_are_late_lost_or_twice_cost_nothing_but_time) {
 	struct sim_link l = {
 		.delay_ns = NS_PER_MS, .delay_sigma = 1, .lost = 0.02, .reset = 0.02, .cut = 0.02, .twice = 0.05
 	};
-	l.slow = 0.05;
-	l.slow_ns = 3 * NS_PER_SEC;
+	l.slow = (struct sim_late){ 0.05, 3 * NS_PER_SEC };
 	sim_net_link(&r.net, r.flyball.ports.host, &l);
 	run_for(&r, 300);
 	drain(&r);

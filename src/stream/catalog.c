@@ -4,6 +4,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define PART_IDLE_NS    (600 * NS_PER_SEC)
+#define EDGE_IDLE_NS    (3 * NS_PER_DAY)
+#define ENTITY_IDLE_NS  (14 * NS_PER_DAY) /* a job that runs once a week is known the next time, and the one after */
+#define CROWDED_IDLE_NS (2 * 3600 * NS_PER_SEC) /* over SERIES_IDLE_NS: a series names its edge */
+
 #define GAP_FACTOR 2.5 /* usual gaps, after which something was missed */
 #define GAP_MIN_S  4.0
 
@@ -36,12 +41,13 @@ static void workload_free(struct workload *w) {
 
 /* ---- tables ---- */
 
+/* The lowest free place, so that a table is never longer than its fullest hour, and what is read back from a
+ * checkpoint goes on as the original would have. */
 static bool table_place(struct table *t, uint32_t *at) {
-	for (uint32_t i = t->count; i-- > 0 && t->count - i < 64 && !t->restoring;) {
-		if (!t->v[i]) {
-			*at = i;
-			return true;
-		}
+	while (!t->restoring && t->free_from < t->count && t->v[t->free_from]) t->free_from++;
+	if (!t->restoring && t->free_from < t->count) {
+		*at = t->free_from;
+		return true;
 	}
 	if (t->count == t->cap) {
 		uint32_t cap = t->cap ? 2 * t->cap : 64;
@@ -65,6 +71,12 @@ static void *table_add(struct catalog *c, struct table *t, const struct hash128 
 	free(p);
 	c->refused++;
 	return NULL;
+}
+
+static void table_drop(struct table *t, const struct hash128 *key, uint32_t at) {
+	index_remove(&t->by_key, key);
+	t->v[at] = NULL;
+	if (at < t->free_from) t->free_from = at;
 }
 
 static void *table_get(const struct table *t, const struct hash128 *key) {
@@ -134,6 +146,7 @@ void catalog_done(struct catalog *c) {
 	for (uint32_t i = 0; i < c->sources.count; i++) free(c->sources.v[i]);
 	for (uint32_t i = 0; i < c->edges.count; i++) edge_free(c->edges.v[i]);
 	table_done(&c->entities), table_done(&c->instances), table_done(&c->sources), table_done(&c->edges);
+	free(c->gone_entities.v), free(c->gone_edges.v);
 	*c = (struct catalog){ .limits = c->limits };
 }
 
@@ -158,35 +171,64 @@ void catalog_restored(struct catalog *c) {
 
 /* ---- finding and making ---- */
 
-static bool subject_taken(const struct catalog *c, struct str subject) {
-	return catalog_find_entity(c, subject) != NULL;
-}
-
-/* "service/payment"; where another namespace has a service of that name too: "service/shop/payment". */
-static bool subject_set(const struct catalog *c, struct entity *e, struct str namespace_, struct str name) {
+/* "service/payment"; `long_form`: "service/shop/payment". */
+static bool subject_set(struct entity *e, struct str namespace_, struct str name, bool long_form) {
 	const char *kind = entity_kind_name(e->kind);
-	size_t n = strlen(kind) + 1 + name.n;
 	char text[1024];
-	if (n + namespace_.n + 1 > sizeof text) return false;
 	size_t at = strlen(kind);
+	if (at + 1 + namespace_.n + 1 + name.n > sizeof text) return false;
 	memcpy(text, kind, at);
 	text[at++] = '/';
-	memcpy(text + at, name.p, name.n);
-	if (namespace_.n && subject_taken(c, (struct str){ text, n })) {
-		memcpy(text + at, namespace_.p, namespace_.n);
-		text[at + namespace_.n] = '/';
-		memcpy(text + at + namespace_.n + 1, name.p, name.n);
-		n += namespace_.n + 1;
+	size_t n = at;
+	if (long_form) {
+		memcpy(text + n, namespace_.p, namespace_.n);
+		n += namespace_.n;
+		text[n++] = '/';
 	}
+	memcpy(text + n, name.p, name.n);
+	n += name.n;
 	if (!text_set(&e->subject, (struct str){ text, n })) return false;
 	e->name = (struct str){ e->subject.p + at, n - at };
 	e->own_name = (struct str){ e->subject.p + n - name.n, name.n };
 	return text_set(&e->service_namespace, namespace_);
 }
 
+static bool subject_taken(const struct catalog *c, const struct entity *e) {
+	for (uint32_t i = 0; i < c->entities.count; i++) {
+		const struct entity *x = c->entities.v[i];
+		if (x && x != e && str_eq(x->subject, e->subject)) return true;
+	}
+	return false;
+}
+
+/* The long form where another namespace has a service of that name already. */
+static bool subject_choose(const struct catalog *c, struct entity *e, struct str namespace_, struct str name) {
+	if (!subject_set(e, namespace_, name, false)) return false;
+	return !namespace_.n || !subject_taken(c, e) || subject_set(e, namespace_, name, true);
+}
+
+bool catalog_subject_long(const struct entity *e) {
+	return e->name.n != e->own_name.n;
+}
+
+bool catalog_restore_subject(struct entity *e, bool long_form) {
+	char name[256], namespace_[1024];
+	if (catalog_subject_long(e) == long_form) return true;
+	if (e->own_name.n > sizeof name || e->service_namespace.n > sizeof namespace_ || !e->service_namespace.n)
+		return false;
+	memcpy(name, e->own_name.p, e->own_name.n); /* what they lie in is replaced */
+	memcpy(namespace_, e->service_namespace.p, e->service_namespace.n);
+	return subject_set(e, (struct str){ namespace_, e->service_namespace.n }, (struct str){ name, e->own_name.n },
+	                   long_form);
+}
+
+static struct hash128 entity_key(enum entity_kind kind, struct str namespace_, struct str name) {
+	return key_of('E', (uint32_t)kind, namespace_, name);
+}
+
 struct entity *catalog_get_entity(struct catalog *c, enum entity_kind kind, struct str namespace_, struct str name,
                                   int64_t now_ns) {
-	struct hash128 key = key_of('E', (uint32_t)kind, namespace_, name);
+	struct hash128 key = entity_key(kind, namespace_, name);
 	struct entity *e = table_get(&c->entities, &key);
 	if (e) {
 		e->last_ns = now_ns;
@@ -200,9 +242,8 @@ struct entity *catalog_get_entity(struct catalog *c, enum entity_kind kind, stru
 	e->kind = kind;
 	e->first_source = e->first_instance = e->first_edge = NONE;
 	e->first_ns = e->last_ns = now_ns;
-	if (!subject_set(c, e, namespace_, name)) {
-		index_remove(&c->entities.by_key, &key);
-		c->entities.v[at] = NULL;
+	if (!subject_choose(c, e, namespace_, name)) {
+		table_drop(&c->entities, &key, at);
 		entity_free(e);
 		return NULL;
 	}
@@ -251,6 +292,15 @@ struct source *catalog_get_source(struct catalog *c, struct hash128 key, bool *f
 	return s;
 }
 
+static void edge_link(struct catalog *c, struct edge *e) {
+	struct entity *caller = catalog_entity(c, e->from);
+	if (!caller) return;
+	uint32_t *link = &caller->first_edge;
+	while (*link != NONE && *link > e->index) link = &catalog_edge(c, *link)->next;
+	e->next = *link;
+	*link = e->index;
+}
+
 struct edge *catalog_get_edge(struct catalog *c, uint32_t from, enum edge_kind kind, struct str address, uint32_t to,
                               int64_t now_ns) {
 	char target[8] = { (char)kind };
@@ -261,15 +311,10 @@ struct edge *catalog_get_edge(struct catalog *c, uint32_t from, enum edge_kind k
 		uint32_t at;
 		e = table_add(c, &c->edges, &key, sizeof *e, &at);
 		if (!e) return NULL;
-		struct entity *caller = catalog_entity(c, from);
-		*e = (struct edge){ .index = at,
-			                .key = key,
-			                .next = caller ? caller->first_edge : NONE,
-			                .from = from,
-			                .to = to,
-			                .kind = kind,
-			                .first_ns = now_ns };
-		if (caller) caller->first_edge = at;
+		*e = (struct edge){
+			.index = at, .key = key, .next = NONE, .from = from, .to = to, .kind = kind, .first_ns = now_ns
+		};
+		edge_link(c, e);
 		if (!text_set(&e->address, address)) return NULL;
 	}
 	e->last_ns = now_ns;
@@ -292,17 +337,21 @@ uint32_t catalog_by_workload(const struct catalog *c, const struct workload *w) 
 void catalog_own_source(struct catalog *c, struct source *s, uint32_t entity) {
 	struct entity *e = catalog_entity(c, entity);
 	if (!e || s->entity != NONE) return;
+	uint32_t *link = &e->first_source;
+	while (*link != NONE && *link > s->index) link = &catalog_source(c, *link)->next;
 	s->entity = entity;
-	s->next = e->first_source;
-	e->first_source = s->index;
+	s->next = *link;
+	*link = s->index;
 }
 
 void catalog_own_instance(struct catalog *c, struct instance *i, uint32_t entity) {
 	struct entity *e = catalog_entity(c, entity);
 	if (!e || i->entity != NONE) return;
+	uint32_t *link = &e->first_instance;
+	while (*link != NONE && *link > i->index) link = &catalog_instance(c, *link)->next;
 	i->entity = entity;
-	i->next = e->first_instance;
-	e->first_instance = i->index;
+	i->next = *link;
+	*link = i->index;
 }
 
 /* ---- ageing ---- */
@@ -313,8 +362,7 @@ static void instance_drop(struct catalog *c, struct instance *x) {
 	uint32_t *link = e ? &e->first_instance : NULL;
 	while (link && *link != x->index) link = &catalog_instance(c, *link)->next;
 	if (link) *link = x->next;
-	index_remove(&c->instances.by_key, &key);
-	c->instances.v[x->index] = NULL;
+	table_drop(&c->instances, &key, x->index);
 	instance_free(x);
 }
 
@@ -323,8 +371,7 @@ static void source_drop(struct catalog *c, struct source *x) {
 	uint32_t *link = e ? &e->first_source : NULL;
 	while (link && *link != x->index) link = &catalog_source(c, *link)->next;
 	if (link) *link = x->next;
-	index_remove(&c->sources.by_key, &x->key);
-	c->sources.v[x->index] = NULL;
+	table_drop(&c->sources, &x->key, x->index);
 	free(x);
 }
 
@@ -333,12 +380,29 @@ static void edge_drop(struct catalog *c, struct edge *x) {
 	uint32_t *link = e ? &e->first_edge : NULL;
 	while (link && *link != x->index) link = &catalog_edge(c, *link)->next;
 	if (link) *link = x->next;
-	index_remove(&c->edges.by_key, &x->key);
-	c->edges.v[x->index] = NULL;
+	table_drop(&c->edges, &x->key, x->index);
 	edge_free(x);
 }
 
-void catalog_expire(struct catalog *c, int64_t before_ns, int64_t edges_before_ns) {
+static void entity_drop(struct catalog *c, struct entity *x) {
+	struct hash128 key = entity_key(x->kind, x->service_namespace, x->own_name);
+	table_drop(&c->entities, &key, x->index);
+	entity_free(x);
+}
+
+static bool gone_note(struct gone *g, uint32_t index) {
+	if (g->count == g->cap) {
+		uint32_t cap = g->cap ? 2 * g->cap : 16;
+		uint32_t *v = realloc(g->v, cap * sizeof *v);
+		if (!v) return false; /* it stays until the next sweep */
+		g->v = v;
+		g->cap = cap;
+	}
+	g->v[g->count++] = index;
+	return true;
+}
+
+static void parts_expire(struct catalog *c, int64_t before_ns) {
 	for (uint32_t i = 0; i < c->instances.count; i++) {
 		struct instance *x = c->instances.v[i];
 		if (x && x->last_ns < before_ns) instance_drop(c, x);
@@ -348,10 +412,43 @@ void catalog_expire(struct catalog *c, int64_t before_ns, int64_t edges_before_n
 		if (x && x->instance != NONE && !c->instances.v[x->instance]) x->instance = NONE;
 		if (x && x->last_ns < before_ns) source_drop(c, x);
 	}
+}
+
+static void edges_expire(struct catalog *c, int64_t before_ns) {
+	for (uint32_t i = 0; i < c->entities.count; i++)
+		if (c->entities.v[i]) ((struct entity *)c->entities.v[i])->called = false;
 	for (uint32_t i = 0; i < c->edges.count; i++) {
 		struct edge *x = c->edges.v[i];
-		if (x && x->last_ns < edges_before_ns) edge_drop(c, x);
+		if (!x) continue;
+		if (x->last_ns < before_ns && gone_note(&c->gone_edges, i)) {
+			edge_drop(c, x);
+			continue;
+		}
+		struct entity *to = catalog_entity(c, x->to);
+		if (to) to->called = true;
 	}
+}
+
+static void entities_expire(struct catalog *c, int64_t before_ns) {
+	for (uint32_t i = 0; i < c->entities.count; i++) {
+		struct entity *x = c->entities.v[i];
+		if (!x || x->last_ns >= before_ns || x->holds || x->called) continue;
+		if (x->first_source != NONE || x->first_instance != NONE || x->first_edge != NONE) continue;
+		if (gone_note(&c->gone_entities, i)) entity_drop(c, x);
+	}
+}
+
+/* Room is made before it is needed: what would have been kept for its history goes sooner. */
+static bool crowded(const struct table *t) {
+	return t->by_key.count > t->by_key.max - t->by_key.max / 8;
+}
+
+void catalog_expire(struct catalog *c, int64_t now_ns) {
+	bool entities = crowded(&c->entities), edges = entities || crowded(&c->edges);
+	c->gone_edges.count = c->gone_entities.count = 0;
+	parts_expire(c, now_ns - PART_IDLE_NS);
+	edges_expire(c, now_ns - (edges ? CROWDED_IDLE_NS : EDGE_IDLE_NS));
+	entities_expire(c, now_ns - (entities ? CROWDED_IDLE_NS : ENTITY_IDLE_NS));
 }
 
 /* ---- slots ---- */

@@ -5,7 +5,16 @@
  * instance is one running copy of a service: a pod where there is Kubernetes, else a process. A
  * source is one set of resource attributes. An edge is a caller and an address that it calls,
  * resolved to an entity by the span that answered. Everything is bounded; what does not fit is
- * counted and left out. Objects stay where they are until they expire. Thread: its owner's. */
+ * counted and left out. Objects stay where they are until they expire. Thread: its owner's.
+ *
+ * What comes and goes, goes (catalog_expire, each minute; times of arrival):
+ *   instance, source  10 minutes after its last word
+ *   edge              3 days after the last call, or after a series last named it
+ *   entity            14 days after its last word, when no instance, source or edge is left of it, nobody calls
+ *                     it and nobody holds it (an open incident does)
+ * Edges go after 2 hours already while their table or that of entities is over seven eighths full, entities while
+ * theirs is. Numbers are used again, the lowest first: whoever keeps things by number listens to `gone_entities` and
+ * `gone_edges`. */
 #pragma once
 
 #include "base/str.h"
@@ -66,6 +75,8 @@ struct entity {
 	int64_t hint_ns[LOG_HINTS];                        /* event time of the newest error line of each sort */
 	uint32_t first_source, first_instance, first_edge; /* its own, linked by `next`; NONE: none */
 	int64_t first_ns, last_ns;                         /* arrival */
+	uint32_t holds;                                    /* by whom it may not be let go; not saved */
+	bool called;                                       /* by an edge, when it was last looked */
 };
 
 enum gauge_kind { GAUGE_CPU, GAUGE_MEMORY, GAUGES };
@@ -153,8 +164,14 @@ struct catalog_limits {
 struct table { /* of pointers; a freed place is used again */
 	void **v;
 	uint32_t count, cap;
+	uint32_t free_from; /* no place below is free */
 	struct index by_key;
 	bool restoring; /* places are taken at the end only */
+};
+
+/* Numbers that were let go. */
+struct gone {
+	uint32_t *v, count, cap;
 };
 
 enum catalog_table { CATALOG_ENTITIES, CATALOG_INSTANCES, CATALOG_SOURCES, CATALOG_EDGES, CATALOG_TABLES };
@@ -162,7 +179,8 @@ enum catalog_table { CATALOG_ENTITIES, CATALOG_INSTANCES, CATALOG_SOURCES, CATAL
 struct catalog {
 	struct catalog_limits limits;
 	struct table entities, instances, sources, edges;
-	int64_t refused; /* things that did not fit */
+	struct gone gone_entities, gone_edges; /* by the last catalog_expire */
+	int64_t refused;                       /* things that did not fit */
 };
 
 void catalog_init(struct catalog *c, struct catalog_limits limits);
@@ -194,12 +212,15 @@ void catalog_own_source(struct catalog *c, struct source *s, uint32_t entity);
 void catalog_own_instance(struct catalog *c, struct instance *i, uint32_t entity);
 /* The entity whose telemetry names this workload; NONE: none does. */
 uint32_t catalog_by_workload(const struct catalog *c, const struct workload *w);
-/* Lets go of instances and sources, and of edges, that were not heard of since then (arrival). */
-void catalog_expire(struct catalog *c, int64_t before_ns, int64_t edges_before_ns);
+/* Lets go of what was not heard of for too long, by the rules above. `now_ns`: arrival. */
+void catalog_expire(struct catalog *c, int64_t now_ns);
 
 /* For reading what was saved: the next object made in that table gets this number. False: it cannot. */
 bool catalog_restore_at(struct catalog *c, enum catalog_table which, uint32_t at);
 void catalog_restored(struct catalog *c);
+/* Whether the subject names the namespace too; it stays so when the namesake has gone. False: it has none. */
+bool catalog_subject_long(const struct entity *e);
+bool catalog_restore_subject(struct entity *e, bool long_form);
 
 /* Replaces a kept string by a copy of another; false: no memory, the old one stays. */
 bool text_set(struct str *kept, struct str value);

@@ -45,6 +45,8 @@ void feed_series(struct stream *st, const struct batch_series *s) {
 		x->kind = s->kind;
 		x->last_ns = st->now_ns;
 		x->source = src ? src->index : NONE;
+		struct edge *g = catalog_edge(&st->catalog, x->edge);
+		if (g) g->last_ns = st->now_ns; /* while a series names it by its number, it is nobody else's */
 	}
 	if (!feed_grow((void **)&st->batch_series, &st->series_cap, st->series_count, sizeof *st->batch_series)) return;
 	st->batch_series[st->series_count++] = at;

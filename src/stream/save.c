@@ -1,4 +1,4 @@
-/* The stream's state as one codec record, "FBST" version 1: what there is, the slots of the last two
+/* The stream's state as one codec record, "FBST" version 2: what there is, the slots of the last two
  * minutes, the last points of every series. Objects keep their numbers, so that whoever refers to
  * them by number (the observer) still does. */
 #include <math.h>
@@ -7,7 +7,7 @@
 
 #include "stream/feed.h"
 
-#define VERSION         1
+#define VERSION         2
 #define SLOT_NUMBER_MAX (INT64_C(1) << 60)
 
 static void put_bool(struct enc *e, bool b) {
@@ -44,7 +44,7 @@ static void put_ring(struct enc *e, const void *slots, size_t floats, int64_t ne
 		const float *s = v + (size_t)k * floats;
 		if (s[0] == 0) continue;
 		enc_u8(e, (uint8_t)k);
-		for (size_t i = 0; i < floats; i++) enc_f32(e, s[i]);
+		enc_f32s(e, s, floats);
 	}
 }
 static int64_t get_ring(struct dec *d, void *slots, size_t floats) {
@@ -65,7 +65,7 @@ static void put_channel(struct enc *e, const struct channel *c) {
 	put_bool(e, c != NULL);
 	if (!c) return;
 	enc_u32(e, c->bound_count);
-	for (uint32_t i = 0; i < c->bound_count; i++) enc_f32(e, c->bounds[i]);
+	enc_f32s(e, c->bounds, c->bound_count);
 	put_ring(e, c->slots, FLOATS(struct slot), c->newest);
 	put_bool(e, c->known), enc_f64(e, c->weight), enc_f32(e, c->slow_s);
 	enc_i64(e, c->first_ns), enc_i64(e, c->seen_total);
@@ -90,6 +90,7 @@ static bool get_channel(struct dec *d, struct entity *x, enum via via) {
 
 static void put_entity(struct enc *e, const struct entity *x) {
 	enc_u8(e, (uint8_t)x->kind), enc_str(e, x->service_namespace), enc_str(e, x->own_name);
+	put_bool(e, catalog_subject_long(x));
 	enc_str(e, x->region), put_workload(e, &x->workload), put_bool(e, x->workload_differs);
 	for (int v = 0; v < VIAS; v++) put_channel(e, x->red[v]);
 	for (int k = 0; k < SIGNAL_KINDS; k++) put_pulse(e, &x->pulses[k]);
@@ -108,7 +109,7 @@ static bool get_entity(struct stream *st, struct dec *d) {
 	struct str namespace_ = dec_str(d), name = dec_str(d);
 	if (d->err || kind >= ENTITY_KINDS) return false;
 	struct entity *x = catalog_get_entity(&st->catalog, (enum entity_kind)kind, namespace_, name, 0);
-	if (!x) return false;
+	if (!x || (d->version > 1 && !catalog_restore_subject(x, get_bool(d)))) return false;
 	text_set(&x->region, dec_str(d));
 	get_workload(d, &x->workload);
 	x->workload_differs = get_bool(d);
@@ -216,7 +217,7 @@ static void put_series(struct enc *e, const struct series *x) {
 	put_bool(e, x->counts != NULL);
 	if (!x->counts) return;
 	enc_u32(e, x->bound_count);
-	for (uint32_t i = 0; i < x->bound_count; i++) enc_f32(e, x->bounds[i]);
+	enc_f32s(e, x->bounds, x->bound_count);
 	for (uint32_t i = 0; i <= x->bound_count; i++) enc_u64(e, x->counts[i]);
 }
 

@@ -12,7 +12,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
 	struct buf b, again;
 	struct str rest;
 	buf_init(&b, 1 << 24), buf_init(&again, 1 << 26);
-	struct enc e = enc_begin(&b, "FBST", 1);
+	struct enc e = enc_begin(&b, "FBST", 2);
 	enc_i64(&e, o.window_ns);
 	enc_bytes(&e, data, size);
 	enc_end(&e);

@@ -7,8 +7,6 @@
 #include "stream/feed.h"
 
 #define SWEEP_NS      (60 * NS_PER_SEC)
-#define IDLE_NS       (600 * NS_PER_SEC) /* instances and sources */
-#define EDGE_IDLE_NS  (3 * NS_PER_DAY)
 #define PER_SERVICE   16 /* instances, sources and edges for each service allowed */
 #define STALE_FACTOR  2.0
 #define STALE_MIN_S   20.0 /* a burst of a rare service is no interval */
@@ -114,13 +112,22 @@ static void news_clear(struct stream *st) {
 	st->channel_count = st->level_count = st->pod_count = st->line_count = 0;
 	st->source_count = st->series_count = st->touched_count = 0;
 	st->fresh_changes = 0;
+	st->catalog.gone_entities.count = st->catalog.gone_edges.count = 0;
+}
+
+/* A change of what is gone is nobody's: the number may be somebody else's soon. */
+static void changes_forget(struct stream *st, uint32_t entity) {
+	for (int i = 0; i < CHANGES; i++)
+		if (st->changes[i].entity == entity) st->changes[i].entity = NONE;
 }
 
 static void sweep(struct stream *st) {
+	struct catalog *c = &st->catalog;
 	if (st->now_ns - st->swept_ns < SWEEP_NS) return;
 	st->swept_ns = st->now_ns;
-	catalog_expire(&st->catalog, st->now_ns - IDLE_NS, st->now_ns - EDGE_IDLE_NS);
 	series_expire(st->series, st->now_ns - SERIES_IDLE_NS);
+	catalog_expire(c, st->now_ns);
+	for (uint32_t i = 0; i < c->gone_entities.count; i++) changes_forget(st, c->gone_entities.v[i]);
 }
 
 static void feed(struct stream *st, const struct batch_record *r) {

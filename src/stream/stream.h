@@ -6,7 +6,9 @@
  *
  * Event time is trusted within limits: later than the batch's arrival by more than FUTURE_NS is
  * taken as the arrival (counted); older than `lateness_ns` is left out of windows (counted).
- * Everything is bounded by the options. Deterministic in the batches alone. Thread: its owner's. */
+ * Everything is bounded by the options, and what comes and goes does not add up: catalog.h says when entities,
+ * instances, sources and edges are let go, series_table.h when series are. Deterministic in the batches alone.
+ * Thread: its owner's. */
 #pragma once
 
 #include "stream/catalog.h"

@@ -70,7 +70,8 @@ struct http_listen {
 	struct str address;      /* "127.0.0.1", "::1", "0.0.0.0" */
 	int port;                /* 0: any free one */
 	bool http2;              /* HTTP/2 with prior knowledge (gRPC); else HTTP/1.1 */
-	int64_t connections_max; /* further ones are closed at once; 1..65536 */
+	int64_t connections_max; /* further ones are closed at once; 1..65536; at most a quarter of the files
+	                          * that the process may have open */
 	int64_t idle_timeout_ns; /* of a connection, also of a slow sender */
 };
 

@@ -486,7 +486,10 @@ enum err vfs_database(struct vfs *v, const char *path, struct sqlite3 **out, str
 	int rc = sqlite3_open_v2(path, &db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX, v->name);
 	if (rc == SQLITE_OK) rc = sqlite3_extended_result_codes(db, 1);
 	if (rc == SQLITE_OK) rc = apply_all(db, settings, sizeof settings / sizeof *settings);
+	/* Until it is known to be ours, closing it must not move a log into it either. */
+	if (rc == SQLITE_OK) rc = sqlite3_db_config(db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
 	if (rc == SQLITE_OK && v->owned) e = v->owned(v->owned_arg, db, why);
+	if (rc == SQLITE_OK && !e) rc = sqlite3_db_config(db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 0, NULL);
 	bool others = e == ERR_INVALID || e == ERR_VERSION;
 	if (rc == SQLITE_OK && !e) rc = apply_all(db, claims, sizeof claims / sizeof *claims);
 	if (rc != SQLITE_OK) e = vfs_err(rc);

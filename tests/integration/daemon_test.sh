@@ -103,15 +103,15 @@ bad "handlerz: []" "bad.yaml:1: unknown key 'handlerz', did you mean 'handlers'?
 bad $'region: x\nlisten:\n  apii: 5' "bad.yaml:3: no such key 'apii'; did you mean 'api'?"
 bad "listen: {api: 70000}" "bad.yaml:1"
 bad "listen: [1]" "bad.yaml:1"
-bad "a: &x 1" "line 1"
-bad $'handlers:\n  - name: x\n    kinds: [slow]\n    action: rollout_restart' "line 3: unknown cause 'slow'"
+bad "a: &x 1" "bad.yaml:1:"
+bad $'handlers:\n  - name: x\n    kinds: [slow]\n    action: rollout_restart' "bad.yaml:3: unknown cause 'slow'"
 bad $'handlers:\n  - name: x\n    kinds: [errors]\n    action: reboot' "reboot"
 bad "policy: {budget: {percent: 51}}" "percent"
 bad "services: {pay: {namespace: shop}}" "'workload'"
 bad "tokens: [{name: a, sha256: abc}]" "64 hex digits"
 bad $'tokens:\n  - {name: a, role: boss, sha256: 0}' "role"
 bad "observe: {window: 10}" "window"
-bad "state: [" "line"
+bad "state: [" "bad.yaml:"
 check "an unknown verb names the nearest" refused 2 "did you mean 'incidents'" incident
 check "an unknown option names the nearest" refused 2 "--state" run --sate x
 check "an unknown target names the known" refused 2 "kubernetes" run -c <(echo 'target: "swarm:"') --state "$tmp/three"

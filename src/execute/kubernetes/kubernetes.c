@@ -340,6 +340,25 @@ static bool poll(struct executor *e, struct exec_done *out) {
 	return false;
 }
 
+static enum err map(struct executor *e, const struct target *t, struct arena *a, struct plan *out, struct why *why) {
+	struct kubernetes *k = self(e);
+	struct kube_resolved found = { 0 };
+	if (!kube_watch_ready(k->watch, why)) return ERR_AGAIN;
+	enum err bad = kube_resolve(k->watch, ACTION_ROLLOUT_RESTART, t, k->services, k->service_count, a, &found, why);
+	if (bad) return bad;
+	const struct kube_object *d = found.deployment;
+	*out = (struct plan){
+		.namespace_ = str_copy(a, d->namespace_),
+		.kind = STR("Deployment"),
+		.name = str_copy(a, d->name),
+		.uid = str_copy(a, d->uid),
+		.mapped_by = str_copy(a, found.mapped_by),
+	};
+	if (d->owner_kind.n)
+		out->owner = str_printf(a, STR_FMT "/" STR_FMT, STR_ARG(d->owner_kind), STR_ARG(d->owner_name));
+	return OK;
+}
+
 static bool ready(struct executor *e, struct why *why) {
 	return kube_watch_ready(self(e)->watch, why);
 }
@@ -373,7 +392,7 @@ static void changed(void *p, const struct kube_object *before, const struct kube
 	kube_report_change(k->report, k->watch, before, now, kube_watch_ready(k->watch, NULL));
 }
 
-const struct executor_ops kubernetes_ops = { start_plan, apply, settle, undo, poll, ready, next_due, close_ };
+const struct executor_ops kubernetes_ops = { start_plan, apply, settle, undo, poll, map, ready, next_due, close_ };
 
 static enum err copy_services(struct kubernetes *k, const struct executor_setup *s) {
 	struct service_map *all = arena_array(&k->arena, struct service_map, s->service_count ? s->service_count : 1);

@@ -130,11 +130,25 @@ static struct exec_done wait_done(struct t *t, struct cluster *c) {
 	test_fail(t, __FILE__, __LINE__, "no answer");
 }
 
+/* What coverage shows of a service is what an action would do: the same object by the same way, or the same reason. */
+static void mapped_alike(struct t *t, struct cluster *c, struct target target, const struct exec_done *d) {
+	struct plan p = { 0 };
+	struct why why = { "" };
+	enum err e = c->executor->ops->map(c->executor, &target, t->arena, &p, &why);
+	EXPECT(e == d->err);
+	if (e)
+		EXPECT(strcmp(why.text, d->why) == 0);
+	else
+		EXPECT(str_eq(p.uid, d->plan->uid) && str_eq(p.name, d->plan->name) &&
+		       str_eq(p.mapped_by, d->plan->mapped_by) && str_eq(p.owner, d->plan->owner));
+}
+
 static struct exec_done plan_of(struct t *t, struct cluster *c, enum action_kind a, struct target target,
                                 int64_t replicas) {
 	EXPECT_OK(c->executor->ops->plan(c->executor, a, &target, replicas, 7));
 	struct exec_done d = wait_done(t, c);
 	EXPECT(d.kind == EXEC_PLANNED && d.tag == 7);
+	if (a == ACTION_ROLLOUT_RESTART) mapped_alike(t, c, target, &d);
 	return d;
 }
 

@@ -20,7 +20,9 @@
 #define RHO_PRIOR         0.005
 #define RULE_S            5.0 /* until it is ready: half of the requests take longer, of twenty at least */
 #define RULE_SEEN         20.0
+#define RULE_BEFORE       10.0
 #define RHO_MAX           0.5
+#define AFTER_FEW         20.0 /* requests of which a p90 says nothing */
 #define SHIFT_MIN         0.03 /* below, the tables are good enough */
 
 /* Factor on the durations of `share` of the requests. */
@@ -35,14 +37,15 @@ static uint32_t cells(const struct duration *d) {
 enum err duration_init(struct duration *d, const float *bounds, uint32_t bound_count) {
 	*d = (struct duration){ .bound_count = bound_count, .bounds = bounds };
 	uint32_t n = bound_count + 1;
-	d->memory = calloc((size_t)(6 + ALTERNATIVES) * n + 1, sizeof *d->memory);
+	d->memory = calloc((size_t)(7 + ALTERNATIVES) * n + 1, sizeof *d->memory);
 	if (!d->memory) return ERR_NOMEM;
 	d->usual = d->memory;
 	d->fresh = d->usual + n;
 	d->held = d->fresh + n;
 	d->lately = d->held + n;
-	for (int a = 0; a < ALTERNATIVES; a++) d->llr[a] = d->lately + (size_t)(a + 1) * n;
-	d->logs = d->lately + (size_t)(ALTERNATIVES + 1) * n;
+	d->after = d->lately + n;
+	for (int a = 0; a < ALTERNATIVES; a++) d->llr[a] = d->after + (size_t)(a + 1) * n;
+	d->logs = d->after + (size_t)(ALTERNATIVES + 1) * n;
 	d->edges = d->logs + n;
 	for (uint32_t i = 0; i < n; i++) d->logs[i] = (float)log(fmax(bucket_middle(bounds, bound_count, i), 1e-6));
 	for (uint32_t i = 0; i < bound_count; i++) d->edges[i + 1] = (float)log(fmax((double)bounds[i], 1e-6));
@@ -165,14 +168,15 @@ static void window_end(struct duration *d, int64_t at_ns, bool quiet) {
 	tables(d);
 }
 
-static void turn(struct duration *d, int64_t at_ns, bool quiet) {
+static void turn(struct duration *d, int64_t at_ns, enum mood mood) {
 	double seconds = d->turned_ns ? (double)(at_ns - d->turned_ns) / 1e9 : 0;
-	bool learn = quiet && seconds < 600;
+	bool learn = mood == MOOD_QUIET && seconds < 600;
+	float held = mood == MOOD_UNSETTLED, fresh = mood != MOOD_TROUBLE;
 	/* The memory is of requests at first, so that a young distribution is not kept young. */
 	double keep = exp2(-seconds / USUAL_HALF_S);
 	for (uint32_t i = 0; i < cells(d); i++) {
 		if (learn) d->usual[i] = (float)(keep * (double)d->usual[i] + (double)d->held[i]);
-		d->held[i] = learn || !quiet ? (quiet ? d->fresh[i] : 0) : 0;
+		d->held[i] = held * d->held[i] + fresh * d->fresh[i];
 		d->fresh[i] = 0;
 	}
 	if (learn && total(d->usual, cells(d)) > 0) d->usual_s += seconds;
@@ -180,10 +184,10 @@ static void turn(struct duration *d, int64_t at_ns, bool quiet) {
 	build(d, at_ns);
 }
 
-void duration_pass(struct duration *d, int64_t at_ns, bool quiet) {
-	if (at_ns - d->window_ns >= WINDOW_NS) window_end(d, at_ns, quiet);
+void duration_pass(struct duration *d, int64_t at_ns, enum mood mood) {
+	if (at_ns - d->window_ns >= WINDOW_NS) window_end(d, at_ns, mood == MOOD_QUIET);
 	bool young = !ready(d);
-	if (at_ns - d->turned_ns >= (young ? TURN_NS / 4 : TURN_NS)) turn(d, at_ns, quiet);
+	if (at_ns - d->turned_ns >= (young ? TURN_NS / 4 : TURN_NS)) turn(d, at_ns, mood);
 }
 
 /* ---- deciding ---- */
@@ -209,7 +213,7 @@ static void window_add(struct duration *d, uint32_t cell, double n) {
 }
 
 void duration_feed(struct duration *d, const struct evidence_opts *o, const float *counts, int64_t from_ns,
-                   int64_t to_ns, int64_t received_ns, bool quiet) {
+                   int64_t to_ns, int64_t received_ns, enum mood mood) {
 	struct increment inc = { .from_ns = from_ns, .to_ns = to_ns, .received_ns = received_ns };
 	lately_age(d, to_ns);
 	for (uint32_t i = 0; i < cells(d); i++) {
@@ -217,6 +221,7 @@ void duration_feed(struct duration *d, const struct evidence_opts *o, const floa
 		double n = (double)counts[i];
 		d->fresh[i] += counts[i];
 		d->lately[i] += counts[i];
+		if (d->after_ns && from_ns >= d->after_ns) d->after[i] += counts[i];
 		window_add(d, i, n);
 		inc.seen += n;
 		for (int a = 0; a < ALTERNATIVES; a++) inc.llr[a] += n * (double)d->llr[a][i];
@@ -224,7 +229,7 @@ void duration_feed(struct duration *d, const struct evidence_opts *o, const floa
 	if (!ready(d) || !(inc.seen > 0)) return;
 	double effect = 1 + (inc.seen - 1) * rho(d);
 	for (int a = 0; a < ALTERNATIVES; a++) inc.llr[a] /= effect;
-	evidence_feed(&d->evidence, o, &inc, quiet);
+	evidence_feed(&d->evidence, o, &inc, mood != MOOD_TROUBLE);
 }
 
 /* The quantile at which it is slowest against the usual: the median, or p90 when only some requests are. */
@@ -234,10 +239,10 @@ static int worst_quantile(const struct duration *d, const double *now) {
 	return ratio[1] > ratio[0] || (!plain && now[1] - d->usual_q[1] >= ABSOLUTE_MIN_S);
 }
 
-static void describe(const struct duration *d, struct verdict *v) {
+static void describe(const struct duration *d, const float *counts, double few, struct verdict *v) {
 	double now[2];
-	histogram_quantiles(d->bounds, d->bound_count, d->lately, shown, now, 2);
-	int q = worst_quantile(d, now);
+	histogram_quantiles(d->bounds, d->bound_count, counts, shown, now, 2);
+	int q = total(counts, cells(d)) < few ? 0 : worst_quantile(d, now);
 	double wide = fmax(log(RATIO_MIN), WANDER_SPREADS * stray_spread(&d->stray));
 	v->value = now[q];
 	v->expected = d->usual_q[q];
@@ -245,21 +250,48 @@ static void describe(const struct duration *d, struct verdict *v) {
 	v->high = fmax(v->expected * exp(wide), v->expected + ABSOLUTE_MIN_S);
 }
 
+/* Some requests take minutes by nature: only those that did not before are slow. */
+static bool were_quicker(const struct duration *d) {
+	float before[BOUNDS_MAX + 1];
+	for (uint32_t i = 0; i < cells(d); i++) before[i] = d->usual[i] + d->held[i];
+	return total(before, cells(d)) >= RULE_BEFORE &&
+	       histogram_quantile(d->bounds, d->bound_count, before, shown[0]) < RULE_S / 2;
+}
+
 struct verdict duration_judge(const struct duration *d, const struct evidence_opts *o) {
 	struct verdict v = { .value = NAN, .expected = NAN, .low = NAN, .high = NAN, .onset_sd_s = NAN, .ready = ready(d) };
 	if (!v.ready) {
 		v.value = histogram_quantile(d->bounds, d->bound_count, d->lately, shown[0]);
 		v.high = RULE_S;
-		if (total(d->lately, cells(d)) >= RULE_SEEN) v.score = v.value / RULE_S;
+		if (total(d->lately, cells(d)) >= RULE_SEEN && were_quicker(d)) v.score = v.value / RULE_S;
 		v.onset_ns = v.delivered_ns = v.score >= 1 ? d->lately_ns : 0;
 		return v;
 	}
-	describe(d, &v);
+	describe(d, d->lately, 0, &v);
 	v.score = evidence_score(&d->evidence, o, &v.which);
 	if (v.score >= 1 && (!(v.value > v.high) || total(d->lately, cells(d)) < SEEN_MIN)) v.score = 0.99;
 	if (v.score < ONSET_SCORE) return v;
 	v.onset_ns = evidence_onset(&d->evidence, o, v.which, &v.onset_sd_s);
 	v.delivered_ns = d->evidence.cusums[v.which].delivered_ns;
+	return v;
+}
+
+void duration_mark(struct duration *d, int64_t since_ns) {
+	if (since_ns <= d->after_ns) return;
+	d->after_ns = since_ns;
+	for (uint32_t i = 0; i < cells(d); i++) d->after[i] = 0;
+}
+
+struct verdict duration_after(const struct duration *d, double *seen) {
+	struct verdict v = { .value = NAN, .expected = NAN, .low = NAN, .high = NAN, .onset_sd_s = NAN, .ready = ready(d) };
+	*seen = total(d->after, cells(d));
+	if (!v.ready) {
+		v.value = histogram_quantile(d->bounds, d->bound_count, d->after, shown[0]);
+		v.high = RULE_S;
+	} else {
+		describe(d, d->after, AFTER_FEW, &v);
+	}
+	v.score = v.value / v.high;
 	return v;
 }
 
@@ -280,7 +312,7 @@ void duration_adopt(struct duration *d) {
 /* ---- saving ---- */
 
 static void counts_save(const float *v, uint32_t n, struct enc *out) {
-	for (uint32_t i = 0; i < n; i++) enc_f32(out, v[i]);
+	enc_f32s(out, v, n);
 }
 static void counts_load(float *v, uint32_t n, struct dec *in) {
 	for (uint32_t i = 0; i < n; i++) {
@@ -291,7 +323,7 @@ static void counts_load(float *v, uint32_t n, struct dec *in) {
 
 void duration_save(const struct duration *d, struct enc *out) {
 	enc_u32(out, d->bound_count);
-	for (uint32_t i = 0; i < d->bound_count; i++) enc_f32(out, d->bounds[i]);
+	enc_f32s(out, d->bounds, d->bound_count);
 	counts_save(d->usual, cells(d), out);
 	counts_save(d->fresh, cells(d), out);
 	counts_save(d->held, cells(d), out);
@@ -303,6 +335,8 @@ void duration_save(const struct duration *d, struct enc *out) {
 	enc_f64(out, d->window_seen), enc_f64(out, d->window_log), enc_f64(out, d->window_log2);
 	enc_i64(out, d->window_ns), enc_i64(out, d->turned_ns), enc_i64(out, d->lately_ns), enc_i64(out, d->built_ns);
 	enc_f64(out, d->shift);
+	enc_i64(out, d->after_ns);
+	counts_save(d->after, cells(d), out);
 }
 
 enum err duration_load(struct duration *d, struct dec *in) {
@@ -321,6 +355,10 @@ enum err duration_load(struct duration *d, struct dec *in) {
 	d->window_ns = dec_i64(in), d->turned_ns = dec_i64(in), d->lately_ns = dec_i64(in);
 	d->built_ns = dec_i64(in);
 	d->shift = fmin(fmax(dec_f64(in), -1), 1);
+	if (in->version > 1) {
+		d->after_ns = dec_i64(in);
+		counts_load(d->after, cells(d), in);
+	}
 	if (d->built_ns && total(d->usual, cells(d)) > 0) tables(d);
 	return in->err;
 }

@@ -7,8 +7,9 @@
  * the common wander is (stray.h) tells how many of them count as one (design effect 1 + (n - 1) rho,
  * Kish 1965).
  *
- * What came in the last minute or two waits in quarantine and is learned only if the time was quiet.
- * Until the baseline is known a rule serves: half of at least twenty requests take over five seconds.
+ * What came in the last minute or two waits in quarantine until it is known that nothing came of it (enum mood).
+ * Until the baseline is known a rule serves: half of at least twenty requests take over five seconds, and those
+ * before them, ten at least, did not.
  * Guards, in duration_judge: at the median or p90 x1.3 (more where whole windows stray: four of
  * their spreads), 2 ms, 8 requests. Pure. */
 #pragma once
@@ -26,7 +27,7 @@ struct duration {
 	uint32_t bound_count;
 	const float *bounds; /* the channel's, borrowed */
 	float *memory;       /* one allocation for the arrays below, bound_count + 1 each */
-	float *usual, *fresh, *held, *lately, *llr[ALTERNATIVES];
+	float *usual, *fresh, *held, *lately, *after, *llr[ALTERNATIVES];
 	float *logs, *edges; /* logs of the buckets' middles and bounds; edges has one more */
 	struct evidence evidence;
 	struct season season;           /* of the mean log */
@@ -38,6 +39,7 @@ struct duration {
 	double shift;                   /* of season and wander against it, in the tables */
 	double window_seen, window_log, window_log2;
 	int64_t window_ns, turned_ns, lately_ns, built_ns;
+	int64_t after_ns; /* `after` holds what came of this time and later */
 };
 
 struct verdict {
@@ -53,14 +55,19 @@ struct verdict {
 /* ERR_NOMEM. `bounds` outlive it. */
 MUST_USE enum err duration_init(struct duration *d, const float *bounds, uint32_t bound_count);
 void duration_done(struct duration *d);
-/* One increment: `counts` has bound_count + 1 entries. `quiet`: learn of chance. */
+/* One increment: `counts` has bound_count + 1 entries. */
 void duration_feed(struct duration *d, const struct evidence_opts *o, const float *counts, int64_t from_ns,
-                   int64_t to_ns, int64_t received_ns, bool quiet);
+                   int64_t to_ns, int64_t received_ns, enum mood mood);
 /* Event time passes: windows are learned from, quarantine turns over. */
-void duration_pass(struct duration *d, int64_t at_ns, bool quiet);
+void duration_pass(struct duration *d, int64_t at_ns, enum mood mood);
 struct verdict duration_judge(const struct duration *d, const struct evidence_opts *o);
 /* Requests slower than this are examples of a slow one: the usual p99. NaN while not ready. */
 double duration_slow(const struct duration *d);
+/* Requests from `since_ns` on are looked at by themselves: whether it is well again must not be seen through what
+ * `lately` still remembers of the fault. A later time begins anew; an earlier one changes nothing. */
+void duration_mark(struct duration *d, int64_t since_ns);
+/* Of those: how many, and the slower of median and p90 against the band (of few, the median alone). */
+struct verdict duration_after(const struct duration *d, double *seen);
 /* What is lately is usual from now on. */
 void duration_adopt(struct duration *d);
 void duration_save(const struct duration *d, struct enc *out);

@@ -209,7 +209,7 @@ void evidence_save(const struct evidence *e, struct enc *out) {
 		if (!(e->slots[k].seen > 0)) continue;
 		enc_u8(out, (uint8_t)k);
 		enc_f32(out, e->slots[k].seen);
-		for (int a = 0; a < ALTERNATIVES; a++) enc_f32(out, e->slots[k].llr[a]);
+		enc_f32s(out, e->slots[k].llr, ALTERNATIVES);
 	}
 }
 

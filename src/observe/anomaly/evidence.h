@@ -62,6 +62,11 @@ struct evidence_opts {
 	double budget_s; /* mean time between two false alarms of this signal */
 };
 
+/* What comes in a quiet time is learned. What comes while evidence rises is held until it is known what became of
+ * it: nothing, then it was chance and is learned like the rest (left out, the usual would seem better than it is,
+ * and the next chance worse); trouble, then it is dropped. */
+enum mood { MOOD_QUIET, MOOD_UNSETTLED, MOOD_TROUBLE };
+
 /* `learn`: this is a quiet time; what happens now tells what chance does. */
 void evidence_feed(struct evidence *e, const struct evidence_opts *o, const struct increment *i, bool learn);
 /* Sum over boundary of the strongest alternative, *which (may be NULL). 1: the boundary. */

@@ -116,10 +116,15 @@ struct verdict level_judge(const struct level_watch *w, const struct evidence_op
 	return v;
 }
 
-bool level_in_band(const struct level_watch *w, double limit) {
-	if (w->seen_s <= LEVEL_YOUNG_S) return true; /* it replaces what was out of band */
+struct verdict level_after(const struct level_watch *w, double limit) {
 	double usual = fmin(w->quick, w->slow), sd = spread(w, usual);
-	return w->lately <= usual + fmax(IN_BAND_SPREADS * sd, limit > 0 ? IN_BAND_LIMIT * limit : 0);
+	struct verdict v = {
+		.value = w->lately, .expected = usual, .low = NAN, .high = NAN, .onset_sd_s = NAN, .ready = true
+	};
+	if (w->seen_s <= LEVEL_YOUNG_S) return v;
+	v.high = usual + fmax(IN_BAND_SPREADS * sd, limit > 0 ? IN_BAND_LIMIT * limit : 0);
+	v.score = v.high > 0 ? v.value / v.high : 0;
+	return v;
 }
 
 struct line {

@@ -45,8 +45,9 @@ void level_feed(struct level_watch *w, const struct evidence_opts *o, const stru
                 double scale, int64_t at_ns, int64_t received_ns, bool quiet);
 struct verdict level_judge(const struct level_watch *w, const struct evidence_opts *o);
 struct level_outlook level_look(const struct level_watch *w, double limit); /* of the samples since it began to rise */
-/* Whether what is lately stands where it should. */
-bool level_in_band(const struct level_watch *w, double limit); /* limit: not above 0, or NaN, is none */
+/* Where what is lately stands, against where it should; score: 1 at the edge. Of a young one, which replaces what
+ * was out of band: within. `limit`: not above 0, or NaN, is none. */
+struct verdict level_after(const struct level_watch *w, double limit);
 void level_adopt(struct level_watch *w);
 void level_save(const struct level_watch *w, struct enc *out);
 void level_load(struct level_watch *w, struct dec *in);

@@ -49,9 +49,9 @@ TEST(in_band_means_back_where_it_was) {
 	int64_t at = T0;
 	for (int i = 0; i < 200; i++) at = feed(&w, &t->rng, at, 400, true);
 	for (int i = 0; i < 30; i++) at = feed(&w, &t->rng, at, 460, false);
-	EXPECT(!level_in_band(&w, LIMIT));
+	EXPECT(level_after(&w, LIMIT).score > 1);
 	for (int i = 0; i < 10; i++) at = feed(&w, &t->rng, at, 395, false);
-	EXPECT(level_in_band(&w, LIMIT));
+	EXPECT(level_after(&w, LIMIT).score <= 1);
 }
 
 RUN(a_leak_is_told_once_it_shows, a_sawtooth_is_not_a_leak, in_band_means_back_where_it_was)

@@ -44,11 +44,15 @@ static double draw(struct service *s, double hour) {
 	return d * s->factor;
 }
 
+static enum mood mood(const struct service *s) {
+	return s->quiet ? MOOD_QUIET : MOOD_TROUBLE;
+}
+
 static void window_end(struct service *s) {
 	count_feed(&s->rate, &opts, COUNT_DROP, s->window_n, s->window_ns, s->window_ns + 10 * NS_PER_SEC, s->at_ns,
 	           s->quiet);
-	duration_pass(&s->slow, s->at_ns, s->quiet);
-	share_pass(&s->bad, s->at_ns, s->quiet);
+	duration_pass(&s->slow, s->at_ns, mood(s));
+	share_pass(&s->bad, s->at_ns, mood(s));
 	struct verdict r = count_judge(&s->rate, &opts, COUNT_DROP);
 	s->rate_score = fmax(s->rate_score, r.score);
 	s->window_n = 0;
@@ -69,8 +73,8 @@ static void export_one(struct service *s) {
 	s->at_ns += 5 * NS_PER_SEC;
 	s->window_n += n;
 	if (n > 0) {
-		duration_feed(&s->slow, &opts, counts, s->at_ns - 5 * NS_PER_SEC, s->at_ns - 1, s->at_ns, s->quiet);
-		share_feed(&s->bad, &opts, n, bad, s->at_ns - 5 * NS_PER_SEC, s->at_ns - 1, s->at_ns, s->quiet);
+		duration_feed(&s->slow, &opts, counts, s->at_ns - 5 * NS_PER_SEC, s->at_ns - 1, s->at_ns, mood(s));
+		share_feed(&s->bad, &opts, n, bad, s->at_ns - 5 * NS_PER_SEC, s->at_ns - 1, s->at_ns, mood(s));
 	}
 	s->score = fmax(s->score, duration_judge(&s->slow, &opts).score);
 	s->score = fmax(s->score, share_judge(&s->bad, &opts).score);
@@ -177,11 +181,11 @@ TEST(a_saved_detector_decides_alike, .seeds = 5) {
 	service_init(&s, t, 10);
 	int64_t until = T0 + (1800 + rng_below(&t->rng, 600)) * NS_PER_SEC;
 	while (s.at_ns < until) export_one(&s);
-	struct enc out = enc_begin(&b, "TEST", 1);
+	struct enc out = enc_begin(&b, "TEST", 2);
 	duration_save(&s.slow, &out);
 	enc_end(&out);
 	EXPECT_OK(duration_init(&back, s.bounds, GRID_BOUNDS));
-	EXPECT_OK(dec_begin(&d, buf_get(&b), "TEST", 1, NULL, NULL));
+	EXPECT_OK(dec_begin(&d, buf_get(&b), "TEST", 2, NULL, NULL));
 	EXPECT_OK(duration_load(&back, &d));
 	EXPECT_OK(dec_end(&d));
 	for (int i = 0; i < 100; i++) {
@@ -190,8 +194,8 @@ TEST(a_saved_detector_decides_alike, .seeds = 5) {
 		s.at_ns += 5 * NS_PER_SEC;
 		struct duration *const both[] = { &s.slow, &back };
 		for (int k = 0; k < 2; k++) {
-			duration_feed(both[k], &opts, counts, s.at_ns - 1, s.at_ns, s.at_ns, true);
-			duration_pass(both[k], s.at_ns, true);
+			duration_feed(both[k], &opts, counts, s.at_ns - 1, s.at_ns, s.at_ns, MOOD_QUIET);
+			duration_pass(both[k], s.at_ns, MOOD_QUIET);
 		}
 		EXPECT(duration_judge(&s.slow, &opts).score == duration_judge(&back, &opts).score);
 	}

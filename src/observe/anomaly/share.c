@@ -34,10 +34,27 @@ static double rho(const struct share *s) {
 	return fmin(fmax(s->excess / (s->room + 1e-9), 0), RHO_MAX);
 }
 
-static void weigh(double usual, double seen, double bad, double effect, struct increment *inc) {
+static double alternative(double usual, int which) {
+	return fmin(fmax(usual + alternatives[which].points, usual * alternatives[which].ratio), 0.5 + usual / 2);
+}
+
+double share_turn(const struct share *s, int which) {
+	double usual = share_usual(s), other = alternative(usual, which);
+	double well = log((1 - usual) / (1 - other));
+	return well / (well + log(other / usual));
+}
+
+/* The share that would be predicted for the next requests, had what came since the evidence began been chance. */
+static double predicted(const struct share *s, double bad) {
+	double few = fmax(bad - 1, 0) / 2; /* of the failures in hand, each after those before it */
+	return (s->usual_bad + PRIOR_BAD + s->since_bad + few) / (s->usual_seen + PRIOR_SEEN + s->since_seen);
+}
+
+static void weigh(const struct share *s, double seen, double bad, double effect, struct increment *inc) {
+	double usual = share_usual(s), now = predicted(s, bad);
 	for (int a = 0; a < ALTERNATIVES; a++) {
-		double other = fmin(fmax(usual + alternatives[a].points, usual * alternatives[a].ratio), 0.5 + usual / 2);
-		inc->llr[a] = (bad * log(other / usual) + (seen - bad) * log((1 - other) / (1 - usual))) / effect;
+		double other = alternative(usual, a), normal = fmin(now, other);
+		inc->llr[a] = (bad * log(other / normal) + (seen - bad) * log((1 - other) / (1 - normal))) / effect;
 	}
 }
 
@@ -52,17 +69,18 @@ static void lately_age(struct share *s, int64_t at_ns) {
 }
 
 void share_feed(struct share *s, const struct evidence_opts *o, double seen, double bad, int64_t from_ns, int64_t to_ns,
-                int64_t received_ns, bool quiet) {
+                int64_t received_ns, enum mood mood) {
 	struct increment inc = { .from_ns = from_ns, .to_ns = to_ns, .received_ns = received_ns, .seen = seen };
 	lately_age(s, to_ns);
 	s->lately_bad += bad, s->lately_seen += seen;
 	s->fresh_bad += bad, s->fresh_seen += seen;
 	s->window_bad += bad, s->window_seen += seen;
 	if (!evidence_any(&s->evidence)) s->since_bad = s->since_seen = 0;
+	if (ready(s) && seen > 0) {
+		weigh(s, seen, bad, 1 + (fmax(seen, 1) - 1) * rho(s), &inc);
+		evidence_feed(&s->evidence, o, &inc, mood != MOOD_TROUBLE);
+	}
 	s->since_bad += bad, s->since_seen += seen;
-	if (!ready(s) || !(seen > 0)) return;
-	weigh(share_usual(s), seen, bad, 1 + (fmax(seen, 1) - 1) * rho(s), &inc);
-	evidence_feed(&s->evidence, o, &inc, quiet);
 }
 
 /* n windows of `seen` requests have the variance seen p (1 - p) (1 + (seen - 1) rho). */
@@ -77,27 +95,28 @@ static void window_learn(struct share *s) {
 	if (s->excess < 0) s->excess = 0;
 }
 
-static void turn(struct share *s, int64_t at_ns, bool quiet) {
+static void turn(struct share *s, int64_t at_ns, enum mood mood) {
 	double seconds = s->turned_ns ? (double)(at_ns - s->turned_ns) / 1e9 : 0;
-	if (quiet && seconds < 600) {
+	if (mood == MOOD_QUIET && seconds < 600) {
 		double keep = exp2(-seconds / USUAL_HALF_S);
 		s->usual_bad = s->usual_bad * keep + s->held_bad;
 		s->usual_seen = s->usual_seen * keep + s->held_seen;
 		if (s->usual_seen > 0) s->usual_s += seconds;
 	}
-	s->held_bad = quiet ? s->fresh_bad : 0;
-	s->held_seen = quiet ? s->fresh_seen : 0;
+	double held = mood == MOOD_UNSETTLED, fresh = mood != MOOD_TROUBLE;
+	s->held_bad = held * s->held_bad + fresh * s->fresh_bad;
+	s->held_seen = held * s->held_seen + fresh * s->fresh_seen;
 	s->fresh_bad = s->fresh_seen = 0;
 	s->turned_ns = at_ns;
 }
 
-void share_pass(struct share *s, int64_t at_ns, bool quiet) {
+void share_pass(struct share *s, int64_t at_ns, enum mood mood) {
 	if (at_ns - s->window_ns >= WINDOW_NS) {
-		if (quiet) window_learn(s);
+		if (mood != MOOD_TROUBLE) window_learn(s);
 		s->window_bad = s->window_seen = 0;
 		s->window_ns = at_ns - at_ns % WINDOW_NS;
 	}
-	if (at_ns - s->turned_ns >= (ready(s) ? TURN_NS : TURN_NS / 4)) turn(s, at_ns, quiet);
+	if (at_ns - s->turned_ns >= (ready(s) ? TURN_NS : TURN_NS / 4)) turn(s, at_ns, mood);
 }
 
 struct verdict share_judge(const struct share *s, const struct evidence_opts *o) {

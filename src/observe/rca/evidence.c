@@ -106,14 +106,25 @@ static void say_edge(struct arena *a, const struct rca_input *in, const struct r
 	if (e->seconds.now > 1.2 * e->seconds.usual)
 		say(a, c, "calls from " STR_FMT " to " STR_FMT " take %.1f ms, usually %.1f ms (%.0f calls)", STR_ARG(from),
 		    STR_ARG(to), 1e3 * e->seconds.now, 1e3 * e->seconds.usual, e->calls);
-	if (e->failed.now > e->failed.usual + 0.005)
-		say(a, c,
-		    "%.1f %% of the calls from " STR_FMT " to " STR_FMT
-		    " fail, usually %.2f %%; %.0f %% of those got no answer",
-		    100 * e->failed.now, STR_ARG(from), STR_ARG(to), 100 * e->failed.usual, 100 * e->failed_unanswered);
+	if (e->failed.now > e->failed.usual + 0.005) {
+		char unanswered[48] = "";
+		if (e->failed_unanswered >= 0.005)
+			snprintf(unanswered, sizeof unanswered, "; %.0f %% of those got no answer", 100 * e->failed_unanswered);
+		say(a, c, "%.1f %% of the calls from " STR_FMT " to " STR_FMT " fail, usually %.2f %%%s", 100 * e->failed.now,
+		    STR_ARG(from), STR_ARG(to), 100 * e->failed.usual, unanswered);
+	}
 	if (e->gap_seconds.now > 1.5 * e->gap_seconds.usual + 0.001)
 		say(a, c, "%.1f ms of them lie between " STR_FMT " and " STR_FMT ", usually %.1f ms", 1e3 * e->gap_seconds.now,
 		    STR_ARG(from), STR_ARG(to), 1e3 * e->gap_seconds.usual);
+}
+
+/* What is usual may not be known yet. */
+static void say_cpu(struct arena *a, const struct rca_signal *cpu, struct rca_cause *c) {
+	char value[SIGNAL_TEXT_MAX], usual[SIGNAL_TEXT_MAX];
+	bool known = isfinite(cpu->expected);
+	signal_value_text(SIGNAL_CPU, cpu->value, value);
+	signal_value_text(SIGNAL_CPU, cpu->expected, usual);
+	say(a, c, "CPU at %s%s%s", value, known ? ", usually " : "", known ? usual : "");
 }
 
 static void say_resources(struct arena *a, const struct rca_node *n, struct rca_cause *c) {
@@ -128,7 +139,7 @@ static void say_resources(struct arena *a, const struct rca_node *n, struct rca_
 	if (n->cpu_high)
 		say(a, c, "CPU at %.0f %% of its limit", 100 * n->cpu_share);
 	else if (n->signals[SIGNAL_CPU].on)
-		say(a, c, "CPU at %.3g, usually %.3g", n->signals[SIGNAL_CPU].value, n->signals[SIGNAL_CPU].expected);
+		say_cpu(a, &n->signals[SIGNAL_CPU], c);
 	static const char *const hints[LOG_HINTS] = { "memory", "refused connections", "time-outs", "a full disk",
 		                                          "an exhausted pool" };
 	for (int h = 0; h < LOG_HINTS; h++)

@@ -221,6 +221,23 @@ TEST(what_happened_to_the_pods_gives_the_kind) {
 	EXPECT(r.causes[0].kind == CAUSE_DISK);
 }
 
+/* Before a baseline is ready nothing is usual, and no sentence pretends that something is. */
+TEST(what_is_not_known_is_not_told) {
+	struct system s = two_in_a_row(t, &t->rng);
+	bool told = false;
+	s.own[1] = 0.4;
+	measure(&s, true);
+	symptoms(&s);
+	s.nodes[1].signals[SIGNAL_CPU] = (struct rca_signal){ .on = true, .score = 2, .value = 0.97, .expected = NAN };
+	struct rca_report r = run(&s, t);
+	for (uint32_t i = 0; i < r.count; i++)
+		for (uint32_t k = 0; k < r.causes[i].evidence_count; k++) {
+			EXPECT(!strstr(str_c(t->arena, r.causes[i].evidence[k]), "nan"));
+			told |= str_is(r.causes[i].evidence[k], "CPU at 97 %");
+		}
+	EXPECT(told);
+}
+
 /* Two that are to blame alike, or nothing that explains it: no name. */
 TEST(it_abstains_when_it_cannot_tell) {
 	struct system s;
@@ -290,4 +307,5 @@ TEST(circles_end, .seeds = 20) {
 
 RUN(whose_own_time_grew_is_named, where_failures_begin_is_named, who_does_not_answer_is_named,
     a_slow_way_is_the_network, a_rollout_just_before_makes_it_a_deployment, what_happened_to_the_pods_gives_the_kind,
-    it_abstains_when_it_cannot_tell, without_traces_the_deepest_one_out_of_band_is_named, circles_end)
+    what_is_not_known_is_not_told, it_abstains_when_it_cannot_tell, without_traces_the_deepest_one_out_of_band_is_named,
+    circles_end)

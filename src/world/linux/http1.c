@@ -10,6 +10,10 @@
 #define CONNECTION_BYTES ((size_t)64 * 1024)
 #define CONNECTION_STEP  ((size_t)16 * 1024)
 
+#define STILL_MAX   16               /* runs on end without a move: more is no coincidence */
+#define STILL_PAUSE (2 * NS_PER_MS)  /* then between two runs; sockets wake it as before */
+#define STUCK_NS    (2 * NS_PER_SEC) /* without a byte of a chunk, while the library is stuck on somebody */
+
 static struct http1 *self(struct http_server *s) {
 	return container_of(s, struct http1, server);
 }
@@ -22,11 +26,19 @@ static void look_again(struct http1 *s) {
 	if (!list_linked(&s->sweep.node)) loop_timer(s->loop, &s->sweep, (struct mono){ now + pace_look_ns(s->idle_ns) });
 }
 
+/* It serves each ready connection once a run; busy says that some are still ready. But a connection whose pool is full
+ * of a chunk's extension is busy for ever: it neither reads nor refuses. So who is busy without moving is run
+ * again after a pause, until the sweep has cut him. */
 static void run(struct http1 *s) {
 	MHD_UNSIGNED_LONG_LONG ms;
+	uint64_t before = s->moved;
 	MHD_run(s->daemon);
-	/* It serves each ready connection once a run; 0 says that some are still ready. */
-	if (MHD_get_timeout(s->daemon, &ms) == MHD_YES && ms == 0) loop_task(s->loop, &s->run);
+	bool busy = MHD_get_timeout(s->daemon, &ms) == MHD_YES && ms == 0;
+	s->still = busy && s->moved == before ? s->still + 1 : 0;
+	if (s->still > STILL_MAX)
+		loop_timer(s->loop, &s->again, (struct mono){ clock_mono(loop_clock(s->loop)).ns + STILL_PAUSE });
+	else if (busy)
+		loop_task(s->loop, &s->run);
 	look_again(s);
 }
 
@@ -39,6 +51,10 @@ static void run_task(struct task *t) {
 	run(container_of(t, struct http1, run));
 }
 
+static void run_again(struct timer *t) {
+	run(container_of(t, struct http1, again));
+}
+
 static enum MHD_Result accept_policy(void *cls, const struct sockaddr *a, socklen_t n) {
 	(void)a, (void)n;
 	const struct http1 *s = cls;
@@ -49,6 +65,7 @@ static void connection_changed(void *cls, struct MHD_Connection *mhd, void **con
                                enum MHD_ConnectionNotificationCode code) {
 	struct http1 *s = cls;
 	struct http1_connection *c = *context;
+	s->moved++;
 	if (code == MHD_CONNECTION_NOTIFY_CLOSED) {
 		if (!c) return;
 		list_remove(&c->node);
@@ -70,14 +87,27 @@ static void connection_changed(void *cls, struct MHD_Connection *mhd, void **con
 
 /* ---- slow and vanished peers ---- */
 
+/* One that the library may be stuck on: chunks shall come, none does, and it claims to be busy. */
+static bool is_stuck(const struct http1 *s, const struct http1_connection *c) {
+	const struct http1_request *r = c->request;
+	if (s->still <= STILL_MAX || !r || r->suspended || r->state != REQUEST_BODY || r->length >= 0) return false;
+	return clock_mono(loop_clock(s->loop)).ns - c->pace.last.ns > STUCK_NS;
+}
+
+static bool is_late(const struct http1 *s, const struct http1_connection *c) {
+	if (c->turn == TURN_OURS || (c->request && c->request->suspended)) return false;
+	return pace_late(&c->pace, clock_mono(loop_clock(s->loop)), s->idle_ns) || is_stuck(s, c);
+}
+
 static void look_at(struct http1 *s, struct http1_connection *c) {
 	struct http1_request *r = c->request;
 	if (r && r->suspended && c->turn == TURN_OURS && http1_peer_gone(r)) {
 		r->abort = true;
 		http1_resume(r);
-	} else if (c->turn != TURN_OURS && !(r && r->suspended) &&
-	           pace_late(&c->pace, clock_mono(loop_clock(s->loop)), s->idle_ns)) {
-		/* The library sees the end of the connection at its next run, and cleans up. */
+	} else if (is_late(s, c)) {
+		/* The library sees the end of the connection at its next run, and cleans up. One that it is stuck on it does
+		 * not look at; there its own clock helps. */
+		if (is_stuck(s, c) && !c->late) MHD_set_connection_option(r->mhd, MHD_CONNECTION_OPTION_TIMEOUT, 1u);
 		c->late = true;
 		shutdown(c->fd, SHUT_RDWR);
 	}
@@ -141,6 +171,7 @@ static void server_close(struct http_server *server) {
 	resume_all(s); /* the library must not be stopped with suspended connections */
 	loop_unwatch(s->loop, &s->watch);
 	loop_timer_stop(&s->sweep);
+	loop_timer_stop(&s->again);
 	loop_task_stop(&s->run);
 	MHD_stop_daemon(s->daemon);
 	inbox_close(&s->inbox);
@@ -175,6 +206,7 @@ enum err http1_open(struct loop *l, const struct http_listen *o, int fd, int por
 	s->idle_ns = o->idle_timeout_ns;
 	s->port = port;
 	s->run.run = run_task;
+	s->again.fire = run_again;
 	s->sweep.fire = sweep;
 	list_init(&s->connections);
 	e = ERR_NOMEM;

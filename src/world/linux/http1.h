@@ -1,4 +1,5 @@
-/* HTTP/1.1 by libmicrohttpd, split in two: the server (http1.c) and one request in it (http1_request.c).
+/* HTTP/1.1 by libmicrohttpd, split in three: the server (http1.c), one request in it (http1_request.c), and what of
+ * its head is taken (http1_head.c).
  *
  * The library has no threads here: its epoll hangs in ours, and its callbacks run inside MHD_run. A
  * request that waits for the poller (its headers or a piece not polled, its reply not made, nothing to
@@ -16,6 +17,9 @@ struct http1 {
 	struct MHD_Daemon *daemon;
 	struct watch watch; /* the library's epoll */
 	struct task run;
+	struct timer again; /* in place of `run`, when the library only says that it is busy */
+	uint64_t moved;     /* its callbacks that did something */
+	int still;          /* runs on end in which it was busy and nothing moved */
 	struct timer sweep;
 	struct inbox inbox;
 	struct list connections;
@@ -69,6 +73,9 @@ void *http1_uri(void *cls, const char *uri, struct MHD_Connection *mhd);
 enum MHD_Result http1_handle(void *cls, struct MHD_Connection *mhd, const char *url, const char *method,
                              const char *version, const char *upload, size_t *upload_size, void **request);
 void http1_completed(void *cls, struct MHD_Connection *mhd, void **request, enum MHD_RequestTerminationCode code);
+
+/* Why a head is not taken, as a line for its sender; NULL: it is. `version`: "HTTP/1.1". */
+const char *http1_refused(const struct http_event *e, const char *version);
 
 enum err http1_reply(struct http1_request *r, const struct http_reply *reply);
 enum err http1_send(struct http1_request *r, struct str bytes, bool last);

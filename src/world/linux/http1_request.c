@@ -69,6 +69,7 @@ static void request_free(struct exchange *x) {
 /* Called when the request line is there, before anything is decoded. */
 void *http1_uri(void *cls, const char *uri, struct MHD_Connection *mhd) {
 	struct http1 *s = cls;
+	s->moved++;
 	const union MHD_ConnectionInfo *info = MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
 	struct http1_connection *c = info ? info->socket_context : NULL;
 	if (!c) return NULL;
@@ -99,8 +100,10 @@ static void fail(struct http1_request *r, bool late, enum MHD_RequestTermination
 }
 
 void http1_completed(void *cls, struct MHD_Connection *mhd, void **request, enum MHD_RequestTerminationCode code) {
-	(void)cls, (void)mhd;
+	(void)mhd;
+	struct http1 *s = cls;
 	struct http1_request *r = *request;
+	s->moved++;
 	*request = NULL;
 	if (!r) return;
 	struct http1_connection *c = r->connection;
@@ -131,31 +134,37 @@ static enum MHD_Result collect_one(void *cls, enum MHD_ValueKind kind, const cha
 	return c->whole ? MHD_YES : MHD_NO;
 }
 
-static void read_framing(struct http1_request *r) {
+/* False: a length that no number here can hold. */
+static bool read_framing(struct http1_request *r) {
 	struct http_event *e = &r->x.begin;
+	struct str length;
 	e->headers = r->x.headers.at;
 	e->header_count = r->x.headers.count;
 	r->expect = http_header(e, "expect").p != NULL;
-	if (http_header(e, "transfer-encoding").p) {
-		r->length = -1;
-	} else if (!str_int(str_trim(http_header(e, "content-length")), &r->length) || r->length < 0) {
-		r->length = 0;
-	}
+	length = str_trim(http_header(e, "content-length"));
+	r->length = http_header(e, "transfer-encoding").p ? -1 : 0;
+	return r->length || !length.n || (str_int(length, &r->length) && r->length >= 0);
 }
 
-static enum MHD_Result refuse(struct http1_request *r, unsigned int status, const char *text) {
+/* Nothing that follows on the connection is read: where it begins is not sure. */
+static enum MHD_Result say(struct MHD_Connection *mhd, unsigned int status, const char *text) {
 	struct MHD_Response *answer =
 		MHD_create_response_from_buffer(strlen(text), (void *)(uintptr_t)text, MHD_RESPMEM_PERSISTENT);
 	if (!answer) return MHD_NO;
-	r->replied = true;
-	r->state = REQUEST_REPLY;
-	turn(r, TURN_PEER_READS);
-	enum MHD_Result done = MHD_queue_response(r->mhd, status, answer);
+	enum MHD_Result done = MHD_add_response_header(answer, "Connection", "close");
+	if (done == MHD_YES) done = MHD_queue_response(mhd, status, answer);
 	MHD_destroy_response(answer);
 	return done;
 }
 
-static enum MHD_Result begin(struct http1_request *r, const char *method) {
+static enum MHD_Result refuse(struct http1_request *r, unsigned int status, const char *text) {
+	r->replied = true;
+	r->state = REQUEST_REPLY;
+	turn(r, TURN_PEER_READS);
+	return say(r->mhd, status, text);
+}
+
+static enum MHD_Result begin(struct http1_request *r, const char *method, const char *version) {
 	struct collect c = { r, true };
 	MHD_get_connection_values_n(r->mhd, MHD_HEADER_KIND, collect_one, &c);
 	if (!c.whole || r->x.begin.target.n > HTTP_HEADER_BYTES_MAX)
@@ -167,7 +176,9 @@ static enum MHD_Result begin(struct http1_request *r, const char *method) {
 	r->x.begin.method = exchange_copy(&r->x, str_of(method));
 	if (!r->x.begin.target.p || !r->x.begin.peer.p || !r->x.begin.method.p) return MHD_NO;
 
-	read_framing(r);
+	if (!read_framing(r)) return refuse(r, 413, "the body is too large\n");
+	const char *refused = http1_refused(&r->x.begin, version);
+	if (refused) return refuse(r, 400, refused);
 	turn(r, TURN_PEER_BODY);
 	inbox_head(&r->server->inbox, &r->x);
 	r->state = REQUEST_BODY;
@@ -217,12 +228,14 @@ static enum MHD_Result wait_for_reply(struct http1_request *r) {
  * with what was not taken. */
 enum MHD_Result http1_handle(void *cls, struct MHD_Connection *mhd, const char *url, const char *method,
                              const char *version, const char *upload, size_t *upload_size, void **request) {
-	(void)mhd, (void)url, (void)version;
+	(void)url;
 	struct http1 *s = cls;
 	struct http1_request *r = *request;
+	s->moved++;
+	if (!r && !s->closing) return say(mhd, 400, "this is no request of HTTP\n"); /* it named no target */
 	if (!r || s->closing || r->abort) return MHD_NO;
 	switch (r->state) {
-	case REQUEST_NEW: return begin(r, method);
+	case REQUEST_NEW: return begin(r, method, version);
 	case REQUEST_HELD:
 		if (r->discard && r->expect) return MHD_NO; /* refused, and its peer waits with the body */
 		r->state = REQUEST_BODY;
@@ -260,6 +273,7 @@ static enum err add_headers(struct http1_request *r, const struct http_reply *re
 static ssize_t read_open(void *cls, uint64_t at, char *to, size_t max) {
 	(void)at;
 	struct http1_request *r = cls;
+	r->server->moved++;
 	size_t left = r->out.n - r->out_at, n = left < max ? left : max;
 	if (r->abort || r->server->closing) return MHD_CONTENT_READER_END_WITH_ERROR;
 	if (n == 0 && r->last) return MHD_CONTENT_READER_END_OF_STREAM;

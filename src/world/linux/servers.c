@@ -3,11 +3,26 @@
 #include "world/linux/sys.h"
 
 #include <stdlib.h>
+#include <sys/resource.h>
+
+#define SHARE                                                                                                      \
+	4 /* a server's connections take at most one file in so many: the state's, the clients' and other servers' are \
+	     safe */
 
 struct servers {
 	struct http_host host;
 	struct loop *loop;
+	int64_t connections_max; /* of each */
 };
+
+/* The soft limit is low for the sake of select(), which nobody here uses. */
+static int64_t files_max(void) {
+	struct rlimit files = { 0 };
+	if (getrlimit(RLIMIT_NOFILE, &files) != 0) return 1024;
+	struct rlimit all = { files.rlim_max, files.rlim_max };
+	if (setrlimit(RLIMIT_NOFILE, &all) == 0) files = all;
+	return files.rlim_cur > INT32_MAX ? INT32_MAX : (int64_t)files.rlim_cur;
+}
 
 static enum err check(const struct http_listen *o, struct why *why) {
 	if (o->connections_max < 1 || o->connections_max > 65536)
@@ -25,14 +40,17 @@ static enum err servers_listen(struct http_host *h, const struct http_listen *o,
 	enum err e = check(o, why);
 	if (!e) e = sys_listen(o->address, o->port, &fd, &port, why);
 	if (e) return e;
-	e = o->http2 ? http2_open(s->loop, o, fd, port, out) : http1_open(s->loop, o, fd, port, out);
+	struct http_listen l = *o;
+	if (l.connections_max > s->connections_max) l.connections_max = s->connections_max;
+	e = o->http2 ? http2_open(s->loop, &l, fd, port, out) : http1_open(s->loop, &l, fd, port, out);
 	return e ? why_set(why, e, "cannot serve on " STR_FMT ":%d: %s", STR_ARG(o->address), port, err_text(e)) : OK;
 }
 
 enum err servers_open(struct loop *l, struct servers **out) {
 	struct servers *s = calloc(1, sizeof *s);
 	if (!s) return ERR_NOMEM;
-	*s = (struct servers){ .host = { .listen = servers_listen }, .loop = l };
+	int64_t share = files_max() / SHARE;
+	*s = (struct servers){ .host = { .listen = servers_listen }, .loop = l, .connections_max = share > 1 ? share : 1 };
 	*out = s;
 	return OK;
 }

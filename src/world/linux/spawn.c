@@ -48,6 +48,7 @@ static int run(pid_t *pid, int to, const char *const *arguments) {
 	sigemptyset(&none);
 	sigemptyset(&usual);
 	sigaddset(&usual, SIGPIPE);
+	sigaddset(&usual, SIGXFSZ);
 	posix_spawn_file_actions_init(&files);
 	posix_spawnattr_init(&attributes);
 	posix_spawn_file_actions_adddup2(&files, to, STDOUT_FILENO);

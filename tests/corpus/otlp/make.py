@@ -90,12 +90,19 @@ def number(v):
     return "none" if math.isnan(v) else "%.17g" % v
 
 
+def scoped(scope):
+    """What a series has of its scope: the attributes, the name, the version."""
+    pairs = [("otel.scope." + k, v) for k, v in values(scope.attributes)]
+    pairs += [("otel.scope.name", scope.name)] if scope.name else []
+    return pairs + ([("otel.scope.version", scope.version)] if scope.version else [])
+
+
 def metric_lines(request):
     lines, rejected = [], 0
     for group in request.resource_metrics:
         resource = attrs(values(group.resource.attributes))
         for scope in group.scope_metrics:
-            named = [("otel.scope.name", scope.scope.name)] if scope.scope.name else []
+            named = scoped(scope.scope)
             for metric in scope.metrics:
                 data = metric.WhichOneof("data")
                 points = getattr(metric, data).data_points

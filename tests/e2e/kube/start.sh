@@ -15,6 +15,8 @@
 # KUBETEST_AUDIT=1   write every request to log/audit.log
 # KUBETEST_OWNER     a process id: all components end when that process is gone
 # KUBETEST_TIMEOUT   seconds to wait for readiness (default 120)
+# KUBETEST_API_FLAGS, KUBETEST_CONTROLLER_FLAGS   further flags of kube-apiserver
+#                    and kube-controller-manager, which win over those below
 set -euo pipefail
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
@@ -112,7 +114,7 @@ start_kube-apiserver() {
         --requestheader-extra-headers-prefix=X-Remote-Extra- \
         --proxy-client-cert-file="$pki/front-proxy.crt" --proxy-client-key-file="$pki/front-proxy.key" \
         --default-not-ready-toleration-seconds=2 --default-unreachable-toleration-seconds=2 \
-        --shutdown-delay-duration=0s --profiling=false "${audit[@]}"
+        --shutdown-delay-duration=0s --profiling=false "${audit[@]}" ${KUBETEST_API_FLAGS:-} # words, unquoted
 }
 
 start_kube-controller-manager() {
@@ -122,7 +124,7 @@ start_kube-controller-manager() {
         --kube-api-qps=500 --kube-api-burst=1000 --profiling=false \
         --horizontal-pod-autoscaler-sync-period=1s \
         --horizontal-pod-autoscaler-downscale-stabilization=5s \
-        --node-monitor-period=1s --node-monitor-grace-period=10s
+        --node-monitor-period=1s --node-monitor-grace-period=10s ${KUBETEST_CONTROLLER_FLAGS:-} # words, unquoted
 }
 
 start_kube-scheduler() {
