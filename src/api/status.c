@@ -143,6 +143,12 @@ static void telemetry(const struct json *ingest, struct buf *out) {
 	buf_byte(out, '\n');
 }
 
+static void on_record(const struct json *control, struct buf *out) {
+	int64_t n = json_int(json_path(control, "audit.seq"), 0);
+	label(out, "On record");
+	buf_printf(out, "%lld %s in the decision log (flyball audit verify)\n", (long long)n, n == 1 ? "entry" : "entries");
+}
+
 void status_words(const struct json *status, struct buf *out) {
 	const struct json *control = part(status, "control"), *observe = part(status, "observe"),
 					  *ingest = part(status, "ingest");
@@ -154,8 +160,7 @@ void status_words(const struct json *status, struct buf *out) {
 	if (observe) watching(observe, out);
 	if (ingest) telemetry(ingest, out);
 	if (control)
-		buf_printf(out, "%-11s%lld entries in the decision log (flyball audit verify)\n", "On record",
-		           (long long)json_int(json_path(control, "audit.seq"), 0));
+		on_record(control, out);
 	else
 		buf_c(out, "This is what a daemon left behind: nothing of it runs here.\n");
 }

@@ -256,6 +256,9 @@ static void tell_moves(struct story *s, const struct json *act) {
 	json_each(l, json_get(act, "log")) {
 		struct str why = text(l, "why"), state = text(l, "state");
 		if (l == last) tell_gates(s, act, at(l, "at"));
+		/* without a target the mode is asked all the same; it is not what held the action back */
+		bool targetless = str_is(state, "told") && !str_is(text(act, "mode"), "observe");
+		if (targetless) why = STR("there is no target to act on");
 		struct moment *m = say(s, at(l, "at"), move_words(a, state, why));
 		if (!str_is(state, "claimed")) continue;
 		if (by.n) more(m, str_printf(a, "approved by " STR_FMT, STR_ARG(by)));
@@ -382,6 +385,8 @@ static struct summary summary_of(const struct story *s, struct str state) {
 		return (struct summary){ "over", " Flyball did nothing but say what it would do." };
 	if (str_is(state, "resolved")) return (struct summary){ "over", " What Flyball did is not what ended it." };
 	if (str_is(state, "escalated")) return (struct summary){ "handed to a person", "" };
+	if (!json_at(json_path(s->f->incident, "rca.root_causes"), 0))
+		return (struct summary){ "open", " Its cause is not known." };
 	if (has_state(s, "waiting", NULL)) return (struct summary){ "open", " An action waits." };
 	if (has_state(s, "acting", "verifying") || has_state(s, "claimed", "applied"))
 		return (struct summary){ "being corrected", "" };

@@ -77,6 +77,10 @@ TEST(it_begins_at_the_beginning_and_shows_what_was_seen) {
 	    "service/web: rate no data (absent), usually 20/s (normal from 15/s to 25/s)\n"); /* no data is never zero */
 	has(t, text, "cause: latency of service/pay, 90 % sure\n              - it rose first\n");
 	has(t, text, "also suspected: errors of service/web, 30 % sure");
+	(void)story(t, incident(t, "open", ""), NULL, &text);
+	has(t, text, "Incident I: a fault at service/pay\nIt is open. Its cause is not known.\n");
+	(void)story(t, incident(t, "open", RCA), action(t, "told", "auto", "tell", "pass"), &text);
+	has(t, text, "said, not done: there is no target to act on\n");
 	int64_t last = 0;
 	json_each(m, json_get(v, "story")) {
 		struct wall at;

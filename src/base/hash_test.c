@@ -57,4 +57,15 @@ TEST(every_way_to_a_crc_agrees, .seeds = 500) {
 	EXPECT(crc32c(s) != want);
 }
 
-RUN(values_that_must_never_change, crc32c_vectors, every_way_to_a_crc_agrees)
+/* Long ones are read in lanes that are joined. */
+TEST(a_crc_of_many_bytes_is_that_of_one_at_a_time, .seeds = 60) {
+	enum { MOST = 20000 };
+	char *b = arena_take(t->arena, MOST, 1);
+	for (size_t i = 0; i < MOST; i++) b[i] = (char)rng_next(&t->rng);
+	struct str s = { b + rng_below(&t->rng, 9), (size_t)rng_below(&t->rng, MOST - 9) };
+	uint32_t before = (uint32_t)rng_next(&t->rng);
+	EXPECT(crc32c_more(before, s) == crc32c_plain(before, s));
+}
+
+RUN(a_crc_of_many_bytes_is_that_of_one_at_a_time, values_that_must_never_change, crc32c_vectors,
+    every_way_to_a_crc_agrees)

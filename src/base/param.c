@@ -1,5 +1,7 @@
 #include "base/param.h"
 
+#include "base/url.h"
+
 #include <assert.h>
 #include <math.h>
 #include <stdio.h>
@@ -291,4 +293,14 @@ void param_help(const struct param *table, struct buf *out) {
 		if (strlen(p->key) > width) width = strlen(p->key);
 	}
 	for (const struct param *p = table; p->key; p++) help_line(p, (int)width, out);
+}
+
+enum err param_url(const struct param *table, const struct url *u, void *opts, const char *what, struct why *why) {
+	CLEANUP(arena_done) struct arena scratch;
+	arena_init(&scratch, 0);
+	for (const struct param *p = table; p->key; p++) assert(p->type != PARAM_STR); /* it would lie in `scratch` */
+	enum err e = param_defaults(table, &scratch, opts, why);
+	for (size_t i = 0; !e && i < u->param_count; i++)
+		e = param_set(table, &scratch, opts, u->params[i].key, u->params[i].value, why);
+	return e ? why_prefix(why, e == ERR_NOT_FOUND ? ERR_INVALID : e, "%s", what) : OK;
 }

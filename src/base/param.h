@@ -38,6 +38,11 @@ MUST_USE enum err param_defaults(const struct param *table, struct arena *a, voi
  * ERR_INVALID: not of its type, or out of bounds; ERR_NOMEM. A PARAM_STR's value is never repeated in *why. */
 MUST_USE enum err param_set(const struct param *table, struct arena *a, void *opts, struct str key, struct str value,
                             struct why *why);
+/* A back end's options: every default, then the URL's parameters. For tables without strings. ERR_INVALID: `what`, then
+ * what is wrong, an unknown name among it. */
+struct url;
+MUST_USE enum err param_url(const struct param *table, const struct url *u, void *opts, const char *what,
+                            struct why *why);
 const struct param *param_find(const struct param *table, struct str key);
 /* The key of the table nearest to `key` by edit distance; NULL for an empty table. */
 const char *param_nearest(const struct param *table, struct str key);

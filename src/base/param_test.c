@@ -4,6 +4,7 @@
 
 #include "base/clock.h"
 #include "base/test.h"
+#include "base/url.h"
 
 struct opts {
 	int64_t workers, timeout_ns, queue_bytes;
@@ -251,6 +252,31 @@ TEST(sizes_read_back_exactly, .seeds = 2000) {
 	EXPECT(bytes_are(text, n));
 }
 
-RUN(defaults_fill_every_field, values_land_in_their_fields, an_error_says_key_bound_and_nearest_name, find_and_nearest,
-    help_has_a_line_for_each, formatted_values_read_back, percents_are_written_short, durations,
-    durations_read_back_exactly, sizes, sizes_read_back_exactly)
+/* Back ends read their URLs with it: defaults, then what is given, and a mistake with the back end's name before it. */
+TEST(a_urls_parameters_are_options) {
+	struct numbers {
+		int64_t bytes, count;
+	} o = { 0 };
+	static const struct param of_url[] = {
+		{ "bytes", PARAM_BYTES, offsetof(struct numbers, bytes), 1024, 1 << 20, "64KiB", NULL, false, "Room." },
+		{ "count", PARAM_INT, offsetof(struct numbers, count), 1, 9, "3", NULL, false, "How many." },
+		PARAM_END,
+	};
+	static const struct {
+		const char *url, *words;
+	} wrong[] = { { "memory:?byts=1", "'bytes'" }, { "memory:?count=10", "1" }, { "memory:?bytes=x", "bytes" } };
+	struct url u = { 0 };
+	struct why why = { "" };
+	EXPECT_OK(url_parse(t->arena, STR("memory:?count=7"), &u, &why));
+	EXPECT_OK(param_url(of_url, &u, &o, "cache: memory", &why));
+	EXPECT(o.bytes == 65536 && o.count == 7);
+	for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+		EXPECT_OK(url_parse(t->arena, str_of(wrong[i].url), &u, &why));
+		EXPECT_ERR(param_url(of_url, &u, &o, "cache: memory", &why), ERR_INVALID);
+		EXPECT(strncmp(why.text, "cache: memory: ", 15) == 0 && strstr(why.text, wrong[i].words));
+	}
+}
+
+RUN(a_urls_parameters_are_options, defaults_fill_every_field, values_land_in_their_fields,
+    an_error_says_key_bound_and_nearest_name, find_and_nearest, help_has_a_line_for_each, formatted_values_read_back,
+    percents_are_written_short, durations, durations_read_back_exactly, sizes, sizes_read_back_exactly)

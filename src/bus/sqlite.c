@@ -498,16 +498,6 @@ static enum err found(void *self, unsigned index, const struct bus_queue_opts *o
 	return e ? why_prefix(why, e, "bus database, queue '" STR_FMT "'", STR_ARG(o->name)) : OK;
 }
 
-static enum err read_options(const struct url *u, struct bus_options *o, struct why *why) {
-	struct arena a;
-	arena_init(&a, 0);
-	enum err e = param_defaults(params, &a, o, why);
-	for (size_t i = 0; !e && i < u->param_count; i++)
-		e = param_set(params, &a, o, u->params[i].key, u->params[i].value, why);
-	arena_done(&a);
-	return e ? why_prefix(why, e == ERR_NOT_FOUND ? ERR_INVALID : e, "bus: sqlite") : OK;
-}
-
 static struct backend *backend_new(struct world *w, const struct bus_options *o) {
 	struct backend *b = calloc(1, sizeof *b);
 	if (!b) return NULL;
@@ -547,7 +537,7 @@ static enum err open_backend(struct backend *b, const struct url *u, struct why 
 
 static enum err x_open(struct world *w, const struct url *u, struct bus **out, struct why *why) {
 	struct bus_options o = { 0 };
-	enum err e = read_options(u, &o, why);
+	enum err e = param_url(params, u, &o, "bus: sqlite", why);
 	if (e) return e;
 	struct backend *b = backend_new(w, &o);
 	if (!b) return ERR_NOMEM;

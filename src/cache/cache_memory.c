@@ -369,20 +369,10 @@ static void x_close(struct cache *c) {
 	if (--b->handles == 0) backend_close(b);
 }
 
-static enum err read_options(const struct url *u, struct options *o, struct why *why) {
-	struct arena a;
-	arena_init(&a, 0);
-	enum err e = param_defaults(params, &a, o, why);
-	for (size_t i = 0; !e && i < u->param_count; i++)
-		e = param_set(params, &a, o, u->params[i].key, u->params[i].value, why);
-	arena_done(&a);
-	return e ? why_prefix(why, e == ERR_NOT_FOUND ? ERR_INVALID : e, "cache: memory") : OK;
-}
-
 static enum err x_open(struct world *w, const struct url *u, struct cache **out, struct why *why) {
 	struct options o = { 0 };
 	if (u->host.n || u->path.n || u->port) return why_set(why, ERR_INVALID, "cache: memory: has neither host nor path");
-	enum err e = read_options(u, &o, why);
+	enum err e = param_url(params, u, &o, "cache: memory", why);
 	if (e) return e;
 	struct backend *b = calloc(1, sizeof *b);
 	if (!b) return ERR_NOMEM;

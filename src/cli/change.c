@@ -58,15 +58,9 @@ int verb_incident_wrong(struct cli *c) {
 int verb_incident_mute(struct cli *c) {
 	return on_id(c, "incidents", "mute");
 }
-static int on_everything(struct cli *c, struct str path) {
-	if (c->args.positional_count)
-		return cli_fail(c, EXIT_USAGE, "%s takes no argument; --scope names a part", c->verb->name);
-	return post(c, path);
-}
-
 int verb_pause(struct cli *c) {
-	return on_everything(c, STR("/api/v1/pause"));
+	return post(c, STR("/api/v1/pause"));
 }
 int verb_resume(struct cli *c) {
-	return on_everything(c, STR("/api/v1/resume"));
+	return post(c, STR("/api/v1/resume"));
 }

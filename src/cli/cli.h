@@ -44,6 +44,7 @@ struct verb {
 	int (*run)(struct cli *);
 	unsigned forms; /* that -o may ask for; 0: each */
 	enum piped piped;
+	size_t arguments; /* words that it takes at most, besides options */
 };
 
 /* Every verb, ended by one without a name. A verb that does not work yet is not in it. */

@@ -4,11 +4,9 @@
 #include "daemon/version.h"
 
 /* "config check FILE" and "config check -c FILE" are one. */
-static enum err positional_is_config(struct cli *c, struct why *why) {
+static void positional_is_config(struct cli *c) {
 	static const struct option option = { "config", 'c', "FILE", "" };
-	if (c->args.positional_count > 1) return why_set(why, ERR_INVALID, "one FILE only");
 	if (c->args.positional_count) c->args.given[c->args.given_count++] = (struct arg){ &option, c->args.positional[0] };
-	return OK;
 }
 
 static int told(struct cli *c, const struct config *config) {
@@ -23,8 +21,8 @@ int verb_config_check(struct cli *c) {
 	struct why why = { "" };
 	CLEANUP(buf_done) struct buf b;
 	buf_init(&b, 0);
-	enum err e = positional_is_config(c, &why);
-	if (!e) e = setup_config(c, &config, &why);
+	positional_is_config(c);
+	enum err e = setup_config(c, &config, &why);
 	if (e) return cli_fail(c, EXIT_USAGE, "%s", why.text[0] ? why.text : err_text(e));
 	if (c->quiet) return EXIT_DONE;
 	if (c->format == OUT_TABLE) return told(c, &config);
@@ -46,8 +44,8 @@ int verb_config_show(struct cli *c) {
 	const struct json *v = NULL;
 	CLEANUP(buf_done) struct buf b;
 	buf_init(&b, 0);
-	enum err e = positional_is_config(c, &why);
-	if (!e) e = setup_config(c, &config, &why);
+	positional_is_config(c);
+	enum err e = setup_config(c, &config, &why);
 	if (e) return cli_fail(c, EXIT_USAGE, "%s", why.text[0] ? why.text : err_text(e));
 	config_show(&config, &b);
 	if (c->format == OUT_TABLE) return cli_print(c, buf_get(&b));

@@ -91,7 +91,6 @@ int verb_events(struct cli *c) {
 	int64_t limit = 0;
 	if (args_int(&c->args, "limit", all ? PAGE_MAX : PAGE_DEFAULT, 1, PAGE_MAX, &limit, &why))
 		return cli_fail(c, EXIT_USAGE, "%s", why.text);
-	if (c->args.positional_count) return cli_fail(c, EXIT_USAGE, "events takes no argument; --type names a type");
 	if (following && args_has(&c->args, "state"))
 		return cli_fail(c, EXIT_USAGE, "--follow needs a daemon that runs: nothing new comes into a directory");
 	if (following && c->format == OUT_JSON) f.table.format = OUT_JSONL; /* an array that never ends is no JSON */

@@ -174,10 +174,17 @@ static enum log_level level_of(const struct args *a) {
 	return args_has(a, "verbose") ? LOG_DEBUG : args_has(a, "quiet") ? LOG_ERROR : LOG_INFO;
 }
 
+static enum err too_many(const struct verb *v, const struct args *a, struct why *why) {
+	struct str first = a->positional[v->arguments];
+	if (!v->arguments) return why_set(why, ERR_INVALID, "it takes no argument, such as '" STR_FMT "'", STR_ARG(first));
+	return why_set(why, ERR_INVALID, "'" STR_FMT "' is one argument too many", STR_ARG(first));
+}
+
 static int run(struct cli *c, const struct verb *v, int argc, char **argv) {
 	struct why why = { "" };
 	enum err e = args_parse(argc, (const char *const *)argv, v->options, common_options, &c->args, &why);
 	if (!e && args_has(&c->args, "help")) return help(c, v);
+	if (!e && c->args.positional_count > v->arguments) e = too_many(v, &c->args, &why);
 	if (e) return cli_fail(c, EXIT_USAGE, "%s: %s; `flyball help %s` shows how", v->name, why.text, v->name);
 	c->verb = v;
 	struct world_linux_opts o = { .log_level = level_of(&c->args), .log_fd = 2 };

@@ -102,12 +102,6 @@ static int get_view(struct cli *c, struct str path, const struct json **out) {
 	return code ? code : client_get(c, path, out);
 }
 
-static int no_argument(struct cli *c) {
-	if (!c->args.positional_count) return EXIT_DONE;
-	return cli_fail(c, EXIT_USAGE, "%s takes no argument, such as '" STR_FMT "'", c->verb->name,
-	                STR_ARG(c->args.positional[0]));
-}
-
 /* ---- incidents and actions ---- */
 
 struct rows {
@@ -140,7 +134,6 @@ static int all(struct cli *c, const struct rows *r) {
 
 /* LIST without an argument, one whole with ID. */
 static int list_or_one(struct cli *c, const struct rows *r) {
-	if (c->args.positional_count > 1) return cli_fail(c, EXIT_USAGE, "%s takes at most one ID", c->verb->name);
 	return c->args.positional_count ? one(c, r) : all(c, r);
 }
 
@@ -165,16 +158,14 @@ int verb_explain(struct cli *c) {
 
 int verb_status(struct cli *c) {
 	const struct json *answer = NULL;
-	int code = no_argument(c);
-	if (!code) code = client_local(c, ROLE_API | ROLE_VIEW);
+	int code = client_local(c, ROLE_API | ROLE_VIEW);
 	if (!code) code = client_get(c, STR("/api/v1/status"), &answer);
 	return code ? code : words_or_whole(c, answer);
 }
 
 int verb_coverage(struct cli *c) {
 	const struct json *answer = NULL;
-	int code = no_argument(c);
-	if (!code) code = get_view(c, STR("/api/v1/coverage"), &answer);
+	int code = get_view(c, STR("/api/v1/coverage"), &answer);
 	if (code) return code;
 	return list(c, coverage_columns, json_get(answer, "services"),
 	            "No service is known yet: point an OpenTelemetry SDK or Collector at Flyball.");
@@ -182,8 +173,7 @@ int verb_coverage(struct cli *c) {
 
 int verb_graph(struct cli *c) {
 	const struct json *answer = NULL;
-	int code = no_argument(c);
-	if (!code) code = get_view(c, STR("/api/v1/graph"), &answer);
+	int code = get_view(c, STR("/api/v1/graph"), &answer);
 	if (code) return code;
 	if (c->format == OUT_JSON) return print_object(c, answer);
 	return list(c, graph_columns, json_get(answer, "edges"), "No call is known yet: spans tell who calls whom.");

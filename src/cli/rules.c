@@ -6,17 +6,30 @@
 
 #define RULES_MAX (64 << 20)
 
-static int bad(struct cli *c, const char *file, const struct why *why, enum err e) {
-	return cli_fail(c, EXIT_USAGE, "%s: %s", file, why->text[0] ? why->text : err_text(e));
+/* JSON's errors name the byte; people look for a line. */
+static void with_line(struct str text, struct why *why) {
+	unsigned at = 0, line = 1;
+	if (sscanf(why->text, "JSON, byte %u", &at) != 1) return;
+	for (size_t i = 0; i < at && i < text.n; i++) line += text.p[i] == '\n';
+	(void)why_prefix(why, ERR_INVALID, "line %u", line);
+}
+
+static int read_json(struct cli *c, struct str path, const struct json **out) {
+	struct str text = { 0 };
+	struct why why = { "" };
+	enum err e = cli_read(c, &c->arena, path, RULES_MAX, &text, &why);
+	if (e) return cli_fail(c, EXIT_USAGE, "%s", why.text[0] ? why.text : err_text(e));
+	e = json_parse(&c->arena, text, out, &why);
+	if (!e) return EXIT_DONE;
+	with_line(text, &why);
+	(void)why_file(&why, e, str_c(&c->arena, path));
+	return cli_fail(c, EXIT_USAGE, "%s", why.text);
 }
 
 /* The rules file: one object, name to pattern. */
 static int read_rules(struct cli *c, struct str path, const struct json **out) {
-	struct str text = { 0 };
-	struct why why = { "" };
-	enum err e = cli_read(c, &c->arena, path, RULES_MAX, &text, &why);
-	if (!e) e = json_parse(&c->arena, text, out, &why);
-	if (e) return bad(c, str_c(&c->arena, path), &why, e);
+	int code = read_json(c, path, out);
+	if (code) return code;
 	if ((*out)->kind != JSON_OBJECT)
 		return cli_fail(c, EXIT_USAGE, STR_FMT ": rules are {\"name\": {pattern}, ...}", STR_ARG(path));
 	return EXIT_DONE;
@@ -61,23 +74,19 @@ int verb_rules_test(struct cli *c) {
 		{ "RULE", "rule" }, { "MATCHES", "matches" }, { "FAILED", "failed" }, COLUMN_END
 	};
 	const struct json *rules = NULL, *event = NULL;
-	struct str text = { 0 };
 	struct why why = { "" };
 	struct buf b;
 	bool any = false;
 	if (c->args.positional_count != 2) return cli_fail(c, EXIT_USAGE, "rules test takes FILE EVENT");
 	int code = read_rules(c, c->args.positional[0], &rules);
+	if (!code) code = read_json(c, c->args.positional[1], &event);
 	if (code) return code;
-	enum err e = cli_read(c, &c->arena, c->args.positional[1], RULES_MAX, &text, &why);
-	if (!e) e = json_parse(&c->arena, text, &event, &why);
-	if (e) return bad(c, str_c(&c->arena, c->args.positional[1]), &why, e);
 	buf_init(&b, 0);
 	struct json_out o = json_out(&b);
 	json_begin_array(&o);
 	json_each(rule, rules) {
 		struct pattern *p = NULL;
-		e = compile(c, rule, &p, &why);
-		if (e) {
+		if (compile(c, rule, &p, &why)) {
 			code = cli_fail(c, EXIT_USAGE, "rule '" STR_FMT "': %s", STR_ARG(rule->key), why.text);
 			break;
 		}

@@ -84,8 +84,6 @@ int verb_run(struct cli *c) {
 	struct daemon *d = NULL;
 	struct why why = { "" };
 
-	if (c->args.positional_count)
-		return cli_fail(c, EXIT_USAGE, "run takes no argument; -c FILE names a configuration");
 	enum err e = setup_config(c, &config, &why);
 	if (e) return cli_fail(c, EXIT_USAGE, "%s", why.text[0] ? why.text : err_text(e));
 	e = setup_state(c, &c->arena, &config, &why);

@@ -271,6 +271,17 @@ static int one_scenario(struct cli *c, struct simulate_opts *o, struct str path,
 	return code;
 }
 
+/* A scenario says its own. */
+static int own_options(const struct cli *c) {
+	static const char *const names[] = { "seeds", "hours", "faults", "twice", "cold", "jobs" };
+	for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+		if (args_has(&c->args, names[i]))
+			return cli_fail(c, EXIT_USAGE,
+			                "--%s has no meaning beside a scenario, which says seed, length and faults itself",
+			                names[i]);
+	return EXIT_DONE;
+}
+
 static int play_scenarios(struct cli *c, const struct shop_world *world, double rate) {
 	struct run_watch w = { NULL, stop_only, c };
 	struct buf rows;
@@ -309,6 +320,7 @@ int verb_simulate(struct cli *c) {
 	if (str_is(s.faults, "list")) return list_faults(c);
 	int code = cli_world(c, &world);
 	if (!code) code = number(c, "rate", cli_world_rate(c, &world, SIMULATE_RATE), 0.1, 10000, &s.o.rate);
+	if (!code && c->args.positional_count) code = own_options(c);
 	if (!code && c->args.positional_count) return play_scenarios(c, &world, s.o.rate);
 	if (!code) code = number(c, "hours", 0.5, 0.01, 24 * 366, &s.o.hours);
 	if (code) return code;

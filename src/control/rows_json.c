@@ -277,8 +277,13 @@ static void gates_write(const struct action_row *act, struct json_out *o) {
 
 struct str action_summary(const struct action_row *act, struct arena *a) {
 	if (act->planned && act->plan.summary.n) return act->plan.summary;
-	struct str where = act->telemetry.workload.n ? act->telemetry.workload : act->telemetry.service;
-	return str_printf(a, "%s of " STR_FMT, action_kind_name(act->kind), STR_ARG(where));
+	static const char *const words[ACTION_KINDS] = {
+		[ACTION_ROLLOUT_RESTART] = "restart the workload of service",
+		[ACTION_DELETE_POD] = "delete a pod of service",
+		[ACTION_ROLLOUT_UNDO] = "undo the last rollout of service",
+		[ACTION_SCALE] = "scale the workload of service",
+	};
+	return str_printf(a, "%s " STR_FMT, words[act->kind], STR_ARG(act->telemetry.service));
 }
 
 void action_planned_members(const struct action_row *act, struct json_out *o) {

@@ -105,6 +105,7 @@ void otlp_booked(struct otlp *o, enum err e) {
 
 void otlp_scope_none(struct otlp *o) {
 	o->scope = (struct str){ NULL, 0 };
+	o->scope_hash = (struct hash128){ { 0 } };
 	otlp_list_clear(&o->scope_attrs);
 }
 
@@ -123,6 +124,8 @@ void otlp_scope_read(struct otlp *o, struct str bytes) {
 	struct wire w = wire_of(bytes);
 	struct wire_field f;
 	struct str version = { NULL, 0 };
+	struct hash128 both[2] = { o->scope_hash, hash128(bytes) }; /* of several scopes all count */
+	o->scope_hash = hash128((struct str){ (const char *)both, sizeof both });
 	while (!o->err && wire_next(&w, &f)) {
 		if (f.number == 1) wire_text(&w, &f, &o->scope);
 		if (f.number == 2) wire_text(&w, &f, &version);
@@ -144,15 +147,30 @@ static void resource(struct otlp *o, struct str bytes) {
 	otlp_sound(o, &w);
 }
 
-/* Field 1 of Resource{Metrics,Logs,Spans}; it may stand behind the scopes. */
-static void resource_of(struct otlp *o, struct str bytes) {
+/* Field 1 of Resource{Metrics,Logs,Spans}, as sent; it may stand behind the scopes. `scattered`: there are several. */
+static struct run resource_run(struct otlp *o, struct str bytes) {
+	struct wire w = wire_of(bytes);
+	struct wire_field f;
+	struct run run = { NULL, NULL, false };
+	while (wire_next(&w, &f)) {
+		if (f.number != 1 || !wire_is(&w, &f, WIRE_BYTES)) continue;
+		run.scattered = run.from != NULL;
+		run.from = (const unsigned char *)f.bytes.p;
+		run.to = run.from + f.bytes.n;
+	}
+	otlp_sound(o, &w);
+	return run;
+}
+
+/* All of them, one after the other. */
+static struct attrs resource_read(struct otlp *o, struct str bytes) {
 	struct wire w = wire_of(bytes);
 	struct wire_field f;
 	otlp_list_clear(&o->resource);
 	while (!o->err && wire_next(&w, &f)) {
-		if (f.number == 1 && wire_is(&w, &f, WIRE_BYTES)) resource(o, f.bytes);
+		if (f.number == 1) resource(o, f.bytes);
 	}
-	otlp_sound(o, &w);
+	return otlp_list_attrs(&o->resource);
 }
 
 /* One service's series keep their order: the key is the service's name, or all that is known. */
@@ -164,11 +182,24 @@ static uint64_t shard_key(struct attrs resource) {
 	return key;
 }
 
+/* Takes the resource of Resource{Metrics,Logs,Spans} in hand; returns its shard key. */
+static uint64_t resource_of(struct otlp *o, struct str bytes) {
+	struct run run = resource_run(o, bytes);
+	struct str raw = { (const char *)run.from, run.from ? (size_t)(run.to - run.from) : 0 };
+	bool whole = raw.p && !run.scattered && !o->err;
+	uint64_t key;
+	o->resource.too_many = false;
+	if (whole && pack_resource_known(o->pack, raw, &key)) return key;
+	struct attrs attrs = resource_read(o, bytes);
+	key = shard_key(attrs);
+	pack_resource(o->pack, attrs, key);
+	if (whole && !o->err && !o->resource.too_many) pack_resource_learn(o->pack, raw);
+	return key;
+}
+
 static void group(struct otlp *o, enum otlp_signal s, struct str bytes) {
 	resource_of(o, bytes);
 	if (o->err) return;
-	struct attrs attrs = otlp_list_attrs(&o->resource);
-	pack_resource(o->pack, attrs, shard_key(attrs));
 	struct wire w = wire_of(bytes);
 	struct wire_field f;
 	while (!o->err && wire_next(&w, &f)) {
@@ -199,10 +230,7 @@ static int by_key(const void *a, const void *b) {
 }
 
 static void groups(struct otlp *o, enum otlp_signal s, struct group *g, size_t n) {
-	for (size_t i = 0; n > 1 && i < n && !o->err; i++) {
-		resource_of(o, g[i].bytes);
-		g[i].key = shard_key(otlp_list_attrs(&o->resource));
-	}
+	for (size_t i = 0; n > 1 && i < n && !o->err; i++) g[i].key = resource_of(o, g[i].bytes);
 	if (n > 1) qsort(g, n, sizeof *g, by_key);
 	for (size_t i = 0; i < n && !o->err; i++) group(o, s, g[i].bytes);
 }

@@ -27,6 +27,7 @@ struct otlp {
 	struct str scope; /* name of the instrumentation scope */
 	/* The whole scope, as attributes of a series: "otel.scope.name", "otel.scope.version", "otel.scope.KEY". */
 	struct attr_list scope_attrs;
+	struct hash128 scope_hash; /* of its bytes as they were sent */
 
 	/* Of the histogram in hand. */
 	double bounds[BATCH_BOUNDS_MAX];
@@ -41,8 +42,6 @@ void otlp_list_clear(struct attr_list *l);
 void otlp_list_add(struct attr_list *l, struct str key, struct str value);
 /* A field that holds a KeyValue, added to `l`. */
 void otlp_attribute(struct otlp *o, struct attr_list *l, struct wire *w, const struct wire_field *f);
-/* The same of fields number `tag`, as many as follow one another and are short ASCII strings. */
-void otlp_plain_attributes(struct attr_list *l, struct wire *w, unsigned char tag);
 /* Its halves: the key, and the AnyValue unread. */
 bool otlp_key_value(struct otlp *o, struct wire *w, const struct wire_field *f, struct str *key, struct str *any);
 /* AnyValue as text: strings are a slice of the request, anything else is written into `a`. */
@@ -57,6 +56,16 @@ bool otlp_time(uint64_t ns, struct wall *out);
 void otlp_booked(struct otlp *o, enum err e);
 void otlp_reject(struct otlp *o, enum otlp_reason r, int64_t count);
 
+/* Fields of bytes in the message in hand that stand in one run, as attributes do. */
+struct run {
+	const unsigned char *from, *to; /* NULL: none so far */
+	bool scattered;
+};
+static inline void run_add(struct run *r, const unsigned char *from, const unsigned char *to) {
+	if (!r->from) r->from = from;
+	r->scattered = r->scattered || (r->to && r->to != from);
+	r->to = to;
+}
 /* ScopeMetrics, ScopeLogs, ScopeSpans of the resource in hand. */
 void otlp_scope_metrics(struct otlp *o, struct str bytes);
 void otlp_scope_logs(struct otlp *o, struct str bytes);

@@ -14,6 +14,7 @@ struct metric {
 	const unsigned char *first; /* where its last run of fields begins */
 	uint64_t temporality;
 	bool monotonic;
+	struct hash128 context; /* what makes series of its points' attributes */
 };
 
 /* What a point of either kind has. */
@@ -27,6 +28,8 @@ static bool times_of(struct otlp *o, const struct times *t, struct wall *start, 
 	return ok;
 }
 
+/* ---- which series ---- */
+
 /* Adds the scope, which is part of what a series is (docs/design/0001): two libraries, or two versions of one, may
  * count under one name in one process. False: the point has too many attributes, and is booked as rejected. */
 static bool attributes_fit(struct otlp *o) {
@@ -37,28 +40,56 @@ static bool attributes_fit(struct otlp *o) {
 	return !o->record.too_many;
 }
 
+/* A point's attributes (fields `number`) are read; false: they are malformed, or too many. */
+static bool attributes_read(struct otlp *o, struct str bytes, uint32_t number) {
+	struct wire w = wire_of(bytes);
+	struct wire_field f;
+	otlp_list_clear(&o->record);
+	while (!o->err && wire_next(&w, &f)) {
+		if (f.number == number) otlp_attribute(o, &o->record, &w, &f);
+	}
+	return otlp_sound(o, &w) && attributes_fit(o);
+}
+
+/* Which series a point of bytes `bytes` belongs to: by the memo, else by reading its attributes. False: to
+ * none, which is booked. */
+static bool series_of(struct otlp *o, const struct metric *m, struct str bytes, uint32_t number, const struct run *run,
+                      struct pack_series *out) {
+	struct str raw = { run->from ? (const char *)run->from : "", (size_t)(run->to - run->from) };
+	if (!run->scattered && pack_series_known(o->pack, &m->context, raw, out)) return true;
+	if (!attributes_read(o, bytes, number)) return false;
+	enum err e = pack_name(o->pack, &m->of, otlp_list_attrs(&o->record), out);
+	if (!e && !run->scattered) pack_series_learn(o->pack, &m->context, raw, out);
+	if (e) otlp_booked(o, e);
+	return !e;
+}
+
 /* ---- numbers ---- */
 
 struct number {
 	struct times t;
 	uint32_t which; /* 4: as_double, 6: as_int; 0: none */
 	uint64_t bits;
+	struct run attributes;
 };
 
 /* What nearly every point has, in the order in which nearly every sender writes it. */
-static void number_usual(struct otlp *o, struct wire *w, struct number *n) {
+static void number_usual(struct wire *w, struct number *n) {
+	struct str skipped;
 	wire_take64(w, WIRE_TAG(2, WIRE_FIXED64), &n->t.start);
 	wire_take64(w, WIRE_TAG(3, WIRE_FIXED64), &n->t.at);
 	if (wire_take64(w, WIRE_TAG(4, WIRE_FIXED64), &n->bits)) n->which = 4;
 	if (wire_take64(w, WIRE_TAG(6, WIRE_FIXED64), &n->bits)) n->which = 6;
-	otlp_plain_attributes(&o->record, w, WIRE_TAG(7, WIRE_BYTES));
+	const unsigned char *from = w->p;
+	while (wire_take_short(w, WIRE_TAG(7, WIRE_BYTES), &skipped)) {}
+	if (w->p != from) n->attributes = (struct run){ from, w->p, false };
 }
 
 static bool number_read(struct otlp *o, struct str bytes, struct number *n) {
 	struct wire w = wire_of(bytes);
 	struct wire_field f;
-	number_usual(o, &w, n);
-	while (!o->err && wire_next(&w, &f)) {
+	number_usual(&w, n);
+	for (const unsigned char *at = w.p; wire_next(&w, &f); at = w.p) {
 		switch (f.number) {
 		case 2:
 			if (wire_is(&w, &f, WIRE_FIXED64)) n->t.start = f.value;
@@ -71,7 +102,9 @@ static bool number_read(struct otlp *o, struct str bytes, struct number *n) {
 			if (wire_is(&w, &f, WIRE_FIXED64)) n->which = f.number, n->bits = f.value;
 			break;
 		case 5: wire_is(&w, &f, WIRE_BYTES); break; /* exemplars */
-		case 7: otlp_attribute(o, &o->record, &w, &f); break;
+		case 7:
+			if (wire_is(&w, &f, WIRE_BYTES)) run_add(&n->attributes, at, w.p);
+			break;
 		case 8:
 			if (wire_is(&w, &f, WIRE_VARINT)) n->t.flags = f.value;
 			break;
@@ -93,13 +126,14 @@ static bool number_value(const struct number *n, enum series_kind kind, struct b
 static void number_point(struct otlp *o, const struct metric *m, struct str bytes) {
 	struct number n = { 0 };
 	struct batch_point p = { 0 };
-	otlp_list_clear(&o->record);
-	if (!number_read(o, bytes, &n) || !attributes_fit(o) || !times_of(o, &n.t, &p.start, &p.at)) return;
+	struct pack_series series;
+	if (!number_read(o, bytes, &n) || !series_of(o, m, bytes, 7, &n.attributes, &series)) return;
+	if (!times_of(o, &n.t, &p.start, &p.at)) return;
 	if (!number_value(&n, m->of.kind, &p)) {
 		otlp_reject(o, OTLP_VALUE, 1);
 		return;
 	}
-	otlp_booked(o, pack_point(o->pack, &m->of, otlp_list_attrs(&o->record), &p));
+	otlp_booked(o, pack_point(o->pack, &m->of, &series, &p));
 }
 
 /* ---- histograms ---- */
@@ -109,6 +143,7 @@ struct buckets {
 	uint64_t count, sum_bits;
 	bool has_sum;
 	size_t bounds, counts; /* as sent; past the limit only counted */
+	struct run attributes;
 };
 
 /* Repeated fixed64 or double: packed into one field, or one field each. */
@@ -133,7 +168,7 @@ static void repeated(struct wire *w, const struct wire_field *f, void *into, siz
 static bool histogram_read(struct otlp *o, struct str bytes, struct buckets *b) {
 	struct wire w = wire_of(bytes);
 	struct wire_field f;
-	while (!o->err && wire_next(&w, &f)) {
+	for (const unsigned char *at = w.p; wire_next(&w, &f); at = w.p) {
 		switch (f.number) {
 		case 2:
 			if (wire_is(&w, &f, WIRE_FIXED64)) b->t.start = f.value;
@@ -150,7 +185,9 @@ static bool histogram_read(struct otlp *o, struct str bytes, struct buckets *b) 
 		case 6: repeated(&w, &f, o->counts, BATCH_BOUNDS_MAX + 1, &b->counts); break;
 		case 7: repeated(&w, &f, o->bounds, BATCH_BOUNDS_MAX, &b->bounds); break;
 		case 8: wire_is(&w, &f, WIRE_BYTES); break; /* exemplars */
-		case 9: otlp_attribute(o, &o->record, &w, &f); break;
+		case 9:
+			if (wire_is(&w, &f, WIRE_BYTES)) run_add(&b->attributes, at, w.p);
+			break;
 		case 10:
 			if (wire_is(&w, &f, WIRE_VARINT)) b->t.flags = f.value;
 			break;
@@ -175,8 +212,8 @@ static bool buckets_sound(struct otlp *o, struct buckets *b) {
 
 static void histogram_point(struct otlp *o, const struct metric *m, struct str bytes) {
 	struct buckets b = { 0 };
-	otlp_list_clear(&o->record);
-	if (!histogram_read(o, bytes, &b) || !attributes_fit(o)) return;
+	struct pack_series series;
+	if (!histogram_read(o, bytes, &b) || !series_of(o, m, bytes, 9, &b.attributes, &series)) return;
 	struct batch_histogram h = { .sum = b.has_sum ? wire_double(b.sum_bits) : NAN };
 	if (!times_of(o, &b.t, &h.start, &h.at)) return;
 	h.no_value = b.t.flags & NO_RECORDED_VALUE;
@@ -193,7 +230,7 @@ static void histogram_point(struct otlp *o, const struct metric *m, struct str b
 		otlp_reject(o, OTLP_VALUE, 1);
 		return;
 	}
-	otlp_booked(o, pack_histogram(o->pack, &m->of, otlp_list_attrs(&o->record), &h, o->bounds, o->counts));
+	otlp_booked(o, pack_histogram(o->pack, &m->of, &series, &h, o->bounds, o->counts));
 }
 
 /* ---- metrics ---- */
@@ -268,6 +305,7 @@ static void metric(struct otlp *o, struct str bytes) {
 	if (!metric_head(o, bytes, &m) || !m.data) return;
 	enum otlp_reason why_not = OTLP_ATTRIBUTES;
 	bool taken = !o->resource.too_many && metric_kind(&m, &why_not);
+	if (taken) m.context = pack_context(o->pack, &m.of, &o->scope_hash);
 	struct wire w = wire_of(bytes);
 	struct wire_field f;
 	w.p = m.first;

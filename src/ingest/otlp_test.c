@@ -397,6 +397,34 @@ TEST(bytes_of_any_kind_are_read_or_refused, .seeds = 2000) {
 	done(r);
 }
 
+static struct str lines_of(struct t *t, struct reading *r, enum err e) {
+	struct packed *batches;
+	buf_clear(&r->lines);
+	if (e || pack_end(r->p, &batches, &r->batches)) return (struct str){ NULL, 0 };
+	for (size_t i = 0; i < r->batches; i++) EXPECT(render_batch(buf_get(&batches[i].bytes), &r->lines));
+	return buf_get(&r->lines);
+}
+
+/* Who has read the like before says of any bytes just what one says who sees them for the first time. */
+TEST(what_was_read_before_changes_nothing, .seeds = 300) {
+	struct reading *knows = fresh(t, false);
+	request_metrics_sample(&knows->out, 40);
+	struct str good = request_bytes(&knows->out);
+	for (int round = 0; round < 6; round++) {
+		struct reading *new = fresh(t, false);
+		char *p = arena_copy(t->arena, good.p, good.n);
+		for (int64_t n = round ? rng_below(&t->rng, 6) : 0; n > 0; n--)
+			p[rng_below(&t->rng, (int64_t)good.n)] = (char)rng_next(&t->rng);
+		enum err a = decode(t, knows, OTLP_METRICS, (struct str){ p, good.n });
+		enum err b = decode(t, new, OTLP_METRICS, (struct str){ p, good.n });
+		EXPECT(a == b && knows->result.accepted == new->result.accepted);
+		EXPECT(otlp_rejected(&knows->result) == otlp_rejected(&new->result));
+		EXPECT(str_eq(lines_of(t, knows, a), lines_of(t, new, b)));
+		done(new);
+	}
+	done(knows);
+}
+
 /* A request that would take more memory as batches than it may is refused, not answered with less. */
 TEST(what_grows_beyond_its_bound_is_refused) {
 	struct reading *r = fresh(t, false);
@@ -411,4 +439,4 @@ TEST(what_grows_beyond_its_bound_is_refused) {
 RUN(every_kind_of_value_has_a_text, values_nested_too_deeply_are_malformed,
     attributes_are_bounded_and_the_records_counted, strings_that_are_not_utf8_are_malformed_wherever_they_are_read,
     a_known_field_of_another_wire_type_is_malformed, fields_in_any_order_with_unknown_ones_between_say_the_same,
-    bytes_of_any_kind_are_read_or_refused, what_grows_beyond_its_bound_is_refused)
+    bytes_of_any_kind_are_read_or_refused, what_was_read_before_changes_nothing, what_grows_beyond_its_bound_is_refused)

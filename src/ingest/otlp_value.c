@@ -172,20 +172,6 @@ static inline bool plain(struct str kv, struct attr *out) {
 	return true;
 }
 
-void otlp_plain_attributes(struct attr_list *l, struct wire *w, unsigned char tag) {
-	for (;;) {
-		struct wire before = *w;
-		struct str kv;
-		if (l->n == ATTRS_MAX || !wire_take_short(w, tag, &kv)) return;
-		if (plain(kv, &l->v[l->n])) {
-			l->n++;
-		} else {
-			*w = before;
-			return;
-		}
-	}
-}
-
 void otlp_attribute(struct otlp *o, struct attr_list *l, struct wire *w, const struct wire_field *f) {
 	struct attr a;
 	struct str any;

@@ -4,6 +4,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* Of attributes that came before: some 40,000 series and 5,000 resources. Who sends more is read anew each time,
+ * at the price of the first time. */
+#define SERIES_BYTES_MAX   ((size_t)24 << 20)
+#define RESOURCE_BYTES_MAX ((size_t)8 << 20)
+
 #define SLOTS_FIRST 1024
 #define SLOTS_KEPT  65536 /* a table larger than this (2 MiB) is given back after the request */
 
@@ -13,7 +18,7 @@ struct slot {
 	struct hash128 hash;
 	uint32_t index;
 	uint16_t kind; /* of a series; KIND_RESOURCE */
-	uint32_t batch;
+	uint64_t batch;
 };
 #define KIND_RESOURCE 0xffff
 
@@ -22,8 +27,7 @@ struct pack {
 	size_t bytes_max, bytes_closed;
 	struct series_namer namer;
 
-	struct attrs resource;
-	struct hash128 resource_hash;
+	struct hash128 resource_hash; /* its attributes are in the namer */
 	uint64_t shard_key;
 
 	struct batch_writer writer;
@@ -33,7 +37,9 @@ struct pack {
 
 	struct slot *slots;
 	size_t slot_count, slots_used; /* a power of two; used by the open batch */
-	uint32_t batch;                /* number of the open batch, never 0 */
+	uint64_t batch;                /* number of the open batch, never 0 */
+
+	struct memo resources, series; /* what bytes meant; a series' stamp is its place in a batch */
 
 	struct packed *closed;
 	size_t closed_count, closed_cap;
@@ -57,6 +63,8 @@ enum err pack_new(struct pack **out) {
 	p->slot_count = SLOTS_FIRST;
 	p->batch = 1;
 	series_namer_init(&p->namer);
+	memo_init(&p->resources, RESOURCE_BYTES_MAX);
+	memo_init(&p->series, SERIES_BYTES_MAX);
 	buf_init(&p->open, 0);
 	*out = p;
 	return OK;
@@ -81,6 +89,8 @@ void pack_free(struct pack *p) {
 	if (!p) return;
 	drop_closed(p);
 	series_namer_done(&p->namer);
+	memo_done(&p->resources);
+	memo_done(&p->series);
 	buf_done(&p->open);
 	free(p->closed);
 	free(p->slots);
@@ -90,10 +100,7 @@ void pack_free(struct pack *p) {
 /* Forgets what the open batch defined. */
 static void forget(struct pack *p) {
 	p->slots_used = 0;
-	if (++p->batch == 0) {
-		memset(p->slots, 0, p->slot_count * sizeof *p->slots);
-		p->batch = 1;
-	}
+	p->batch++;
 }
 
 static void reset_open(struct pack *p) {
@@ -117,13 +124,53 @@ void pack_begin(struct pack *p, struct wall received, size_t bytes_max) {
 	shrink_table(p);
 	p->received = received;
 	p->bytes_max = bytes_max;
-	p->resource = (struct attrs){ 0 };
+	pack_resource(p, (struct attrs){ 0 }, 0);
 }
 
 void pack_resource(struct pack *p, struct attrs attrs, uint64_t shard_key) {
-	p->resource = attrs;
 	p->shard_key = shard_key;
 	series_namer_resource(&p->namer, attrs, &p->resource_hash);
+}
+
+/* ---- what came before ---- */
+
+static const struct hash128 alone; /* a resource's bytes mean what they mean wherever they stand */
+
+bool pack_resource_known(struct pack *p, struct str raw, uint64_t *shard_key) {
+	const struct memo_entry *e = memo_find(&p->resources, &alone, raw);
+	if (!e) return false;
+	*shard_key = p->shard_key = e->number;
+	p->resource_hash = e->id;
+	series_namer_again(&p->namer, e->form);
+	return true;
+}
+
+void pack_resource_learn(struct pack *p, struct str raw) {
+	struct memo_entry e = { .raw = raw, .id = p->resource_hash, .number = p->shard_key };
+	e.form = series_namer_list(&p->namer);
+	if (e.form.p) memo_add(&p->resources, &e);
+}
+
+struct hash128 pack_context(const struct pack *p, const struct pack_metric *m, const struct hash128 *scope) {
+	struct hash128 parts[5] = { p->resource_hash, hash128(m->name), *scope, hash128(m->unit) };
+	parts[4].b[0] = (unsigned char)m->kind;
+	return hash128((struct str){ (const char *)parts, sizeof parts });
+}
+
+bool pack_series_known(struct pack *p, const struct hash128 *context, struct str raw, struct pack_series *out) {
+	struct memo_entry *e = memo_find(&p->series, context, raw);
+	if (e) *out = (struct pack_series){ { e->id }, e->form, e };
+	return e != NULL;
+}
+
+void pack_series_learn(struct pack *p, const struct hash128 *context, struct str raw, struct pack_series *s) {
+	struct memo_entry e = { .raw = raw, .form = s->tail, .context = *context, .id = s->id.h };
+	s->learned = memo_add(&p->series, &e);
+}
+
+enum err pack_name(struct pack *p, const struct pack_metric *m, struct attrs attrs, struct pack_series *out) {
+	out->learned = NULL;
+	return series_namer_id(&p->namer, m->name, attrs, &out->id, &out->tail);
 }
 
 /* ---- batches ---- */
@@ -207,29 +254,49 @@ static enum err resource_index(struct pack *p, uint32_t *out) {
 	bool fresh;
 	enum err e = slot_of(p, &p->resource_hash, KIND_RESOURCE, &s, &fresh);
 	if (e) return e;
-	if (fresh) s->index = batch_put_resource(&p->writer, p->resource);
+	if (fresh) s->index = batch_put_resource_canonical(&p->writer, series_namer_list(&p->namer));
 	*out = s->index;
+	return p->namer.bytes.err ? p->namer.bytes.err : p->open.err;
+}
+
+static enum err series_define(struct pack *p, const struct pack_metric *m, const struct pack_series *name,
+                              uint32_t *out) {
+	struct batch_series series = { .id = name->id, .kind = m->kind, .unit = m->unit };
+	enum err e = resource_index(p, &series.resource);
+	if (e) return e;
+	*out = batch_put_series_canonical(&p->writer, &series, name->tail);
 	return p->open.err;
 }
 
-static enum err series_index(struct pack *p, const struct pack_metric *m, struct attrs attrs, uint32_t *out) {
-	struct batch_series series = { .kind = m->kind, .unit = m->unit };
-	struct str tail;
-	enum err e = series_namer_id(&p->namer, m->name, attrs, &series.id, &tail);
-	if (e) return e;
+/* One that was learned carries its place with it, and needs no table. */
+static enum err learned_index(struct pack *p, const struct pack_metric *m, const struct pack_series *name,
+                              uint32_t *out) {
+	struct memo_entry *k = name->learned;
+	if (k->stamp_batch != p->batch) {
+		enum err e = series_define(p, m, name, &k->stamp_index);
+		if (e) return e;
+		k->stamp_batch = p->batch;
+	}
+	*out = k->stamp_index;
+	return OK;
+}
+
+static enum err series_index(struct pack *p, const struct pack_metric *m, const struct pack_series *name,
+                             uint32_t *out) {
 	struct slot *s;
 	bool fresh;
-	e = slot_of(p, &series.id.h, (uint16_t)m->kind, &s, &fresh);
+	if (name->learned) return learned_index(p, m, name, out);
+	enum err e = slot_of(p, &name->id.h, (uint16_t)m->kind, &s, &fresh);
 	if (e) return e;
 	if (fresh) {
-		e = resource_index(p, &series.resource);
+		uint32_t index;
+		e = series_define(p, m, name, &index);
 		if (e) return e;
-		/* The resource may have moved the slots. */
-		s = &p->slots[place(p, &series.id.h, (uint16_t)m->kind)];
-		s->index = batch_put_series_canonical(&p->writer, &series, tail);
+		s = &p->slots[place(p, &name->id.h, (uint16_t)m->kind)]; /* the resource may have moved the slots */
+		s->index = index;
 	}
 	*out = s->index;
-	return p->open.err;
+	return OK;
 }
 
 /* ---- records ---- */
@@ -237,7 +304,7 @@ static enum err series_index(struct pack *p, const struct pack_metric *m, struct
 struct record {
 	enum batch_item type;
 	const struct pack_metric *metric; /* POINT, HISTOGRAM */
-	struct attrs attrs;
+	const struct pack_series *series;
 	union {
 		struct batch_point *point;
 		struct batch_histogram *histogram;
@@ -254,11 +321,11 @@ static enum err put_once(struct pack *p, const struct record *r) {
 	enum err e = OK;
 	switch (r->type) {
 	case BATCH_POINT:
-		e = series_index(p, r->metric, r->attrs, &r->point->series);
+		e = series_index(p, r->metric, r->series, &r->point->series);
 		if (!e) batch_put_point(w, r->point);
 		break;
 	case BATCH_HISTOGRAM:
-		e = series_index(p, r->metric, r->attrs, &r->histogram->series);
+		e = series_index(p, r->metric, r->series, &r->histogram->series);
 		if (!e) batch_put_histogram(w, r->histogram, r->bounds, r->counts);
 		break;
 	case BATCH_SPAN:
@@ -291,16 +358,15 @@ static enum err put(struct pack *p, const struct record *r) {
 	}
 }
 
-enum err pack_point(struct pack *p, const struct pack_metric *m, struct attrs attrs, struct batch_point *v) {
-	return put(p, &(struct record){ .type = BATCH_POINT, .metric = m, .attrs = attrs, .point = v });
+enum err pack_point(struct pack *p, const struct pack_metric *m, const struct pack_series *s, struct batch_point *v) {
+	return put(p, &(struct record){ .type = BATCH_POINT, .metric = m, .series = s, .point = v });
 }
 
-enum err pack_histogram(struct pack *p, const struct pack_metric *m, struct attrs attrs, struct batch_histogram *v,
-                        const double *bounds, const uint64_t *counts) {
+enum err pack_histogram(struct pack *p, const struct pack_metric *m, const struct pack_series *s,
+                        struct batch_histogram *v, const double *bounds, const uint64_t *counts) {
 	return put(
-		p,
-		&(struct record){
-			.type = BATCH_HISTOGRAM, .metric = m, .attrs = attrs, .histogram = v, .bounds = bounds, .counts = counts });
+		p, &(struct record){
+			   .type = BATCH_HISTOGRAM, .metric = m, .series = s, .histogram = v, .bounds = bounds, .counts = counts });
 }
 
 enum err pack_span(struct pack *p, struct batch_span *v) {

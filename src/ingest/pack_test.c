@@ -50,12 +50,18 @@ static struct seen read_all(struct t *t, struct pack *p) {
 
 static const struct pack_metric metric = { STR("m"), STR("1"), SERIES_GAUGE };
 
+static enum err put_point(struct pack *p, const struct pack_metric *m, struct attrs attrs, struct batch_point *v) {
+	struct pack_series s;
+	enum err e = pack_name(p, m, attrs, &s);
+	return e ? e : pack_point(p, m, &s, v);
+}
+
 TEST(a_resource_or_series_is_written_once_a_batch) {
 	struct pack *p = fresh(t, 1 << 24);
 	for (int i = 0; i < 1000; i++) {
 		pack_resource(p, one_attr(t, "service.name", number(t, i % 2)), 5);
 		struct batch_point v = { .at = { i + 1 }, .value = i };
-		EXPECT_OK(pack_point(p, &metric, one_attr(t, "k", number(t, i % 10)), &v));
+		EXPECT_OK(put_point(p, &metric, one_attr(t, "k", number(t, i % 10)), &v));
 	}
 	struct seen s = read_all(t, p);
 	EXPECT(s.batches == 1 && s.items[BATCH_RESOURCE] == 2 && s.items[BATCH_SERIES] == 10 &&
@@ -72,7 +78,7 @@ TEST(a_series_that_changes_its_kind_is_written_again) {
 	pack_resource(p, (struct attrs){ 0 }, 5);
 	for (int i = 0; i < 4; i++) {
 		struct batch_point v = { .at = { i + 1 }, .value = i };
-		EXPECT_OK(pack_point(p, i % 2 ? &other : &metric, (struct attrs){ 0 }, &v));
+		EXPECT_OK(put_point(p, i % 2 ? &other : &metric, (struct attrs){ 0 }, &v));
 	}
 	struct seen s = read_all(t, p);
 	EXPECT(s.items[BATCH_SERIES] == 2 && s.items[BATCH_POINT] == 4);
@@ -92,7 +98,7 @@ TEST(what_does_not_fit_goes_into_another_batch_and_nothing_is_lost, .seeds = 4) 
 		              (uint64_t)rng_below(&t->rng, 2));
 		struct batch_log l = { .at = { i }, .body = { big, (size_t)rng_below(&t->rng, 1 << 20) } };
 		struct batch_point v = { .at = { i }, .value = i };
-		EXPECT_OK(rng_below(&t->rng, 2) ? pack_log(p, &l) : pack_point(p, &metric, one_attr(t, "k", l.body), &v));
+		EXPECT_OK(rng_below(&t->rng, 2) ? pack_log(p, &l) : put_point(p, &metric, one_attr(t, "k", l.body), &v));
 		put++;
 	}
 	struct seen s = read_all(t, p);
@@ -153,8 +159,8 @@ TEST(many_series_in_a_request_are_told_apart) {
 			for (int v = i; n == 0 || v; v /= 10) digits[n++] = (char)('0' + v % 10);
 			struct attr a = { STR("k"), { digits, (size_t)n } };
 			struct batch_point v = { .at = { i + 1 }, .value = i };
-			EXPECT_OK(pack_point(p, &metric, (struct attrs){ &a, 1 }, &v));
-			EXPECT_OK(pack_point(p, &metric, (struct attrs){ &a, 1 }, &v));
+			EXPECT_OK(put_point(p, &metric, (struct attrs){ &a, 1 }, &v));
+			EXPECT_OK(put_point(p, &metric, (struct attrs){ &a, 1 }, &v));
 		}
 		struct seen s = read_all(t, p);
 		EXPECT(s.items[BATCH_SERIES] == 30000 && s.items[BATCH_POINT] == 60000 && s.batches == 1);
@@ -174,6 +180,42 @@ TEST(a_request_of_nothing_makes_no_batch) {
 	pack_free(NULL);
 }
 
-RUN(a_resource_or_series_is_written_once_a_batch, a_series_that_changes_its_kind_is_written_again,
-    what_does_not_fit_goes_into_another_batch_and_nothing_is_lost, a_record_too_large_for_any_batch_is_refused_alone,
-    batches_of_a_request_are_bounded, many_series_in_a_request_are_told_apart, a_request_of_nothing_makes_no_batch)
+/* What was learned is the same again: named alike, written once a batch, sharded alike. */
+TEST(what_was_learned_is_the_same_again) {
+	struct pack *p = fresh(t, 1 << 24);
+	struct batch_point v = { .at = { 1 }, .value = 1 };
+	struct pack_series first, again;
+	uint64_t key = 0;
+	for (int request = 0; request < 3; request++) {
+		pack_begin(p, (struct wall){ 7 }, 1 << 24);
+		EXPECT(pack_resource_known(p, STR("bytes of b"), &key) == (request > 0));
+		pack_resource(p, one_attr(t, "service.name", STR("a")), 5);
+		struct hash128 context = pack_context(p, &metric, &(struct hash128){ { 1 } });
+		if (!request) {
+			pack_resource_learn(p, STR("bytes of a"));
+			EXPECT_OK(pack_name(p, &metric, one_attr(t, "k", STR("v")), &first));
+			pack_series_learn(p, &context, STR("bytes of v"), &first);
+			EXPECT_OK(pack_point(p, &metric, &first, &v));
+			pack_resource(p, one_attr(t, "service.name", STR("b")), 6);
+			pack_resource_learn(p, STR("bytes of b"));
+		}
+		EXPECT(pack_resource_known(p, STR("bytes of a"), &key) && key == 5);
+		struct hash128 now = pack_context(p, &metric, &(struct hash128){ { 1 } });
+		EXPECT(memcmp(&context, &now, sizeof now) == 0);
+		for (int i = 0; i < 2; i++) {
+			EXPECT(pack_series_known(p, &context, STR("bytes of v"), &again));
+			EXPECT(series_id_eq(first.id, again.id));
+			EXPECT_OK(pack_point(p, &metric, &again, &v));
+		}
+		struct seen s = read_all(t, p);
+		EXPECT(s.batches == 1 && s.items[BATCH_RESOURCE] == 1 && s.items[BATCH_SERIES] == 1);
+		EXPECT(s.items[BATCH_POINT] == (request ? 2 : 3));
+		buf_done(&s.lines);
+	}
+	pack_free(p);
+}
+
+RUN(what_was_learned_is_the_same_again, a_resource_or_series_is_written_once_a_batch,
+    a_series_that_changes_its_kind_is_written_again, what_does_not_fit_goes_into_another_batch_and_nothing_is_lost,
+    a_record_too_large_for_any_batch_is_refused_alone, batches_of_a_request_are_bounded,
+    many_series_in_a_request_are_told_apart, a_request_of_nothing_makes_no_batch)

@@ -80,6 +80,12 @@ uint32_t batch_put_resource(struct batch_writer *w, struct attrs attrs) {
 	return w->resources++;
 }
 
+uint32_t batch_put_resource_canonical(struct batch_writer *w, struct str list) {
+	unsigned char *p = item(w, BATCH_RESOURCE, list.n);
+	if (p) put_bytes(p, list.p, list.n);
+	return w->resources++;
+}
+
 static unsigned char *series(struct batch_writer *w, const struct batch_series *s, size_t tail) {
 	assert(s->resource < w->resources && s->kind <= SERIES_HISTOGRAM_CUMULATIVE);
 	unsigned char *p = item(w, BATCH_SERIES, 4 + 1 + 16 + 4 + s->unit.n + tail);

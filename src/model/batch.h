@@ -100,7 +100,9 @@ struct batch_writer {
 };
 /* `received`: when the sender's request was whole, by our clock. */
 void batch_begin(struct batch_writer *w, struct buf *buf, struct wall received);
-uint32_t batch_put_resource(struct batch_writer *w, struct attrs attrs);         /* its index */
+uint32_t batch_put_resource(struct batch_writer *w, struct attrs attrs); /* its index */
+/* The same, with the attributes as the canonical bytes that series_namer_list gave. */
+uint32_t batch_put_resource_canonical(struct batch_writer *w, struct str list);
 uint32_t batch_put_series(struct batch_writer *w, const struct batch_series *s); /* index is given */
 /* The same, with name and attributes as the canonical bytes that series_namer_id gave; `s`'s are not read. */
 uint32_t batch_put_series_canonical(struct batch_writer *w, const struct batch_series *s, struct str tail);

@@ -155,6 +155,18 @@ void series_namer_resource(struct series_namer *n, struct attrs resource, struct
 	*out = hash128(buf_get(&n->bytes));
 }
 
+struct str series_namer_list(const struct series_namer *n) {
+	if (n->bytes.n < n->resource_end) return (struct str){ NULL, 0 };
+	return (struct str){ n->bytes.p + PREFIX_BYTES, n->resource_end - PREFIX_BYTES };
+}
+
+void series_namer_again(struct series_namer *n, struct str list) {
+	buf_clear(&n->bytes);
+	buf_str(&n->bytes, STR(PREFIX));
+	buf_str(&n->bytes, list);
+	n->resource_end = PREFIX_BYTES + list.n;
+}
+
 enum err series_namer_id(struct series_namer *n, struct str metric, struct attrs point, struct series_id *out,
                          struct str *tail) {
 	if (n->bytes.err) return n->bytes.err;

@@ -46,6 +46,10 @@ void series_namer_init(struct series_namer *n);
 void series_namer_done(struct series_namer *n);
 /* Begins anew. `out`: the resource's own hash, over its canonical bytes alone. */
 void series_namer_resource(struct series_namer *n, struct attrs resource, struct hash128 *out);
+/* The resource's list in canonical bytes, until the next call of this or series_namer_id; and the same resource
+ * again from those bytes, without its attributes. */
+struct str series_namer_list(const struct series_namer *n);
+void series_namer_again(struct series_namer *n, struct str list);
 /* `tail` (may be NULL): the canonical bytes of metric and attributes, until the next call. */
 MUST_USE enum err series_namer_id(struct series_namer *n, struct str metric, struct attrs point, struct series_id *out,
                                   struct str *tail);

@@ -127,6 +127,13 @@ TEST(identity_is_that_of_the_slow_twin_in_any_order, .seeds = 400) {
 			EXPECT_OK(series_namer_id(&namer, STR("another"), rc, &id, NULL));
 		}
 	}
+	struct str list = series_namer_list(&namer);
+	char *copy = arena_take(t->arena, list.n, 1);
+	memcpy(copy, list.p, list.n);
+	series_namer_resource(&namer, ac, &again);
+	series_namer_again(&namer, (struct str){ copy, list.n });
+	EXPECT_OK(series_namer_id(&namer, name, ac, &id, &tail));
+	EXPECT(series_id_eq(id, want));
 	series_namer_resource(&namer, rc, &again);
 	EXPECT(memcmp(&resource, &again, sizeof again) == 0);
 	series_namer_done(&namer);

@@ -8,7 +8,8 @@
 #define HOPS            3 /* along calls, over which trouble is taken for one */
 #define CONVINCED_NS    (60 * NS_PER_SEC)
 #define CONVINCED_NATS  2.0
-#define SEEN_AFTER      2 /* requests; one alone may be the last of its kind */
+#define SEEN_AFTER      2   /* requests; one alone may be the last of its kind */
+#define RULE_BACK       0.5 /* of a rule's boundary: so far below it must be, since nothing tells chance from it */
 #define FIT_NS          (20 * NS_PER_SEC)
 #define UNSETTLED_NS    (60 * NS_PER_SEC)
 #define UNSETTLED_SCORE 2.0
@@ -317,13 +318,20 @@ static int64_t heard_until(const struct observer *ob, const struct symptom *s, c
 	return mark < data_ns + NS_PER_SEC * 2 ? mark : data_ns;
 }
 
+/* Nothing was known yet of what is usual: there is no evidence against it either, and the rule that told of it says
+ * when it is over. */
+static bool by_rule(const struct watch *w, const struct symptom *s) {
+	return evidence_of(w, s) && !s->first.ready;
+}
+
 /* Since when it has been in band; 0: it is not, or there is nothing to say so. */
 static int64_t in_band_since(const struct observer *ob, const struct watch *w, const struct symptom *s) {
 	const struct finding *f = &w->findings[s->signal];
 	const struct evidence *ev = evidence_of(w, s);
 	bool gauge = s->signal == SIGNAL_MEMORY || s->signal == SIGNAL_CPU;
 	bool inside = gauge ? instance_after(ob, w, s->signal).score <= 1 : f->v.score < 1;
-	if (!ev) return inside ? (s->in_band_ns ? s->in_band_ns : f->data_ns) : 0;
+	if (by_rule(w, s)) inside = f->v.value < RULE_BACK * s->first.high;
+	if (!ev || by_rule(w, s)) return inside ? (s->in_band_ns ? s->in_band_ns : heard_until(ob, s, f)) : 0;
 	struct evidence_opts o = watch_opts(ob);
 	int64_t bad_ns = evidence_last_bad(ev, &o, s->first.which, s->first.onset_ns);
 	return bad_ns ? bad_ns : s->on_ns;
@@ -368,7 +376,7 @@ static struct verdict values_after(const struct observer *ob, struct watch *w, c
 static bool convincing(const struct observer *ob, const struct watch *w, const struct symptom *s, int64_t since_ns) {
 	const struct evidence *ev = evidence_of(w, s);
 	struct evidence_opts o = watch_opts(ob);
-	if (!ev) return true;
+	if (!ev || by_rule(w, s)) return true;
 	double says = evidence_since(ev, &o, s->first.which, since_ns);
 	return says <= (ob->now_ns - since_ns > CONVINCED_NS ? 0 : -CONVINCED_NATS);
 }

@@ -98,6 +98,27 @@ TEST(an_error_burst_is_found_named_and_ended, .seeds = 2) {
 	run_end(&r);
 }
 
+/* While nothing is known of what is usual a rule opens the incident, and it is over when the rule says so, however long
+ * that takes. */
+TEST(what_a_rule_has_opened_lasts_while_the_rule_is_broken, .seeds = 4) {
+	struct run r;
+	test_world_init(&r.w, t, T0);
+	shop_init(&r.shop, &r.w, 8 + (double)rng_below(&t->rng, 40));
+	r.shop.drift = 0.05;
+	shop_run(&r.shop, T0 + S(90));
+	r.fault_ns = r.shop.at_ns;
+	faulty(&r, "payment")->fail = 0.5;
+	pass(&r, 40 + (double)rng_below(&r.shop.rng, 120));
+	const struct test_event *opened = event(&r, "INCIDENT_OPENED");
+	EXPECT(opened && opened->at_ns - r.fault_ns <= S(15));
+	EXPECT(!event(&r, "INCIDENT_RESOLVED"));
+	faulty(&r, "payment")->fail = 0;
+	int64_t healed_ns = r.shop.at_ns;
+	pass(&r, 75);
+	ended(&r, t, healed_ns, 60); /* few requests a second: what came lately is long ago */
+	run_end(&r);
+}
+
 /* Everybody up the calls gets slow; one of them is slow by nature. The database is named, and it has no target. */
 TEST(a_slow_database_is_named_and_its_callers_are_not, .seeds = 2) {
 	struct run r;
@@ -536,12 +557,12 @@ TEST(views_are_json) {
 	run_end(&r);
 }
 
-RUN(an_error_burst_is_found_named_and_ended, a_slow_database_is_named_and_its_callers_are_not,
-    the_one_sick_pod_of_three_is_told, a_dead_pod_is_found_by_its_callers_and_named_a_crash,
-    a_leak_is_found_before_it_kills_and_ends_with_new_pods, failures_after_a_rollout_are_a_deployments,
-    ordinary_life_stays_quiet, telemetry_that_stops_is_stale_not_zero, metrics_alone_find_it_within_two_exports,
-    a_level_that_stays_is_adopted, from_a_checkpoint_it_decides_as_if_it_had_gone_on,
-    what_was_saved_is_shown_as_it_stood, a_crash_in_the_midst_of_an_incident_tells_nothing_twice,
-    a_bad_checkpoint_is_refused_by_name_and_relearned, nothing_is_let_go_before_it_is_durable,
-    an_incident_that_could_not_be_written_down_is_not_told, without_a_store_incidents_wait_and_people_see_why,
-    what_is_not_heard_of_for_two_weeks_is_forgotten, views_are_json)
+RUN(an_error_burst_is_found_named_and_ended, what_a_rule_has_opened_lasts_while_the_rule_is_broken,
+    a_slow_database_is_named_and_its_callers_are_not, the_one_sick_pod_of_three_is_told,
+    a_dead_pod_is_found_by_its_callers_and_named_a_crash, a_leak_is_found_before_it_kills_and_ends_with_new_pods,
+    failures_after_a_rollout_are_a_deployments, ordinary_life_stays_quiet, telemetry_that_stops_is_stale_not_zero,
+    metrics_alone_find_it_within_two_exports, a_level_that_stays_is_adopted,
+    from_a_checkpoint_it_decides_as_if_it_had_gone_on, what_was_saved_is_shown_as_it_stood,
+    a_crash_in_the_midst_of_an_incident_tells_nothing_twice, a_bad_checkpoint_is_refused_by_name_and_relearned,
+    nothing_is_let_go_before_it_is_durable, an_incident_that_could_not_be_written_down_is_not_told,
+    without_a_store_incidents_wait_and_people_see_why, what_is_not_heard_of_for_two_weeks_is_forgotten, views_are_json)

@@ -220,7 +220,7 @@ static void rate_close(struct observer *ob, struct watch *w, struct channel *c, 
 }
 
 /* Who is asked less answers less: no fault of its own. Only what callers asked for and did not get is. */
-static bool demand_fell(const struct observer *ob, const struct watch *w, int64_t to_ns) {
+static bool demand_fell(const struct observer *ob, const struct watch *w, enum via v, int64_t to_ns) {
 	const struct catalog *c = &ob->stream->catalog;
 	int64_t last = stream_slot(ob->stream, to_ns - 1), first = last - 3 * WINDOW_SLOT + 1;
 	double asked = 0, usually = 0;
@@ -231,7 +231,7 @@ static bool demand_fell(const struct observer *ob, const struct watch *w, int64_
 		asked += (double)edge_sum(g, first, last).calls;
 		usually += u ? u->calls : 0;
 	}
-	double served = (double)channel_sum(entity_of(ob, w->entity)->red[VIA_SPANS], first, last).seen;
+	double served = (double)channel_sum(entity_of(ob, w->entity)->red[v], first, last).seen;
 	return usually > 0 && served >= 0.7 * asked;
 }
 
@@ -239,11 +239,11 @@ static void rate_judge(struct observer *ob, struct watch *w, enum via v) {
 	struct evidence_opts o = watch_opts(ob);
 	struct verdict r = count_judge(w->rates[v], &o, COUNT_DROP);
 	double window_s = (double)ob->o.settings.window_ns / 1e9;
-	if (r.score >= 1 && v == VIA_SPANS && demand_fell(ob, w, w->window_ns[v])) r.score = 0.99;
+	if (r.score >= 1 && demand_fell(ob, w, v, w->window_ns[v])) r.score = 0.99;
 	r.value /= window_s, r.expected /= window_s, r.low /= window_s, r.high /= window_s;
 	struct finding *f = &w->findings[SIGNAL_RATE];
 	f->via = v;
-	f->data_ns = w->window_ns[v];
+	f->data_ns = w->rates[v]->last_ns; /* of the newest window that was told of, not that went by */
 	finding_set(ob, w, SIGNAL_RATE, r, NONE);
 }
 

@@ -97,11 +97,7 @@ static void plan_of(struct trial *t, struct fault_plan *plan) {
 	rng = rng_fork(&rng, cases[t->which].cold ? "cold" : cases[t->which].name);
 	struct plan_step s = { .kind = cases[t->which].kind, .at_ns = ONSET_NS };
 	if (!cases[t->which].cold) s.at_ns += rng_below(&rng, ONSET_DRAW_NS);
-	if (cases[t->which].fault) {
-		s.magnitude = shop_draw_magnitude((enum shop_fault_kind)s.kind, &rng);
-		(void)plan_add(plan, &s);
-	}
-	t->length_ns = length_of(t, s.magnitude);
+	if (cases[t->which].fault) (void)plan_add(plan, &s); /* target and magnitude are the shop's to draw */
 }
 
 static enum err play(struct trial *t, struct arena *a, struct why *why) {
@@ -122,6 +118,7 @@ static enum err play(struct trial *t, struct arena *a, struct why *why) {
 		.alarms = true,
 	};
 	enum err e = run_open(&o, &t->run, why);
+	if (!e) t->length_ns = length_of(t, run_truths(t->run, truths) ? truths[0].fault->magnitude : 0);
 	for (int64_t at = 0; !e && at < t->length_ns; at += STEP_NS) {
 		if (w && w->stop && w->stop(w->self)) return why_set(why, ERR_CLOSED, "interrupted");
 		if (!run_until(t->run, at + STEP_NS))

@@ -60,7 +60,7 @@ struct invariants {
 	struct {
 		char name[200];
 		int replicas;
-	} workloads[256]; /* as they began */
+	} workloads[1024]; /* as they began, or as other controllers left them */
 	size_t workload_count;
 	int64_t probes, answers;
 };

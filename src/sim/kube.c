@@ -215,10 +215,12 @@ static void add_namespaces(struct sim_kube *k) {
 struct sim_kube *sim_kube_new(const struct sim_kube_opts *o) {
 	static const struct {
 		void (*reconcile)(struct sim_kube *, const char *);
-		int64_t delay_ns; /* from a change to the controller's look at it: informer and queue */
+		/* From a change to the controller's look at it: informer and queue, half to twice of it. A Deployment's look
+		 * takes several writes, one after another, so its ReplicaSets have been looked at before it looks again. */
+		int64_t delay_ns;
 	} controllers[KUBE_CONTROLLERS] = {
-		[KUBE_DEPLOYER] = { sim_kube_reconcile_deployment, 8 * NS_PER_MS },
-		[KUBE_REPLICATOR] = { sim_kube_reconcile_replicaset, 8 * NS_PER_MS },
+		[KUBE_DEPLOYER] = { sim_kube_reconcile_deployment, 15 * NS_PER_MS },
+		[KUBE_REPLICATOR] = { sim_kube_reconcile_replicaset, 3 * NS_PER_MS },
 		[KUBE_SCHEDULER] = { sim_kube_schedule_pod, 15 * NS_PER_MS },
 		[KUBE_DISRUPTOR] = { sim_kube_reconcile_budget, 10 * NS_PER_MS },
 		[KUBE_NODE_KEEPER] = { sim_kube_reconcile_node, 10 * NS_PER_MS },

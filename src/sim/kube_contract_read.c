@@ -131,9 +131,9 @@ static void bookmarks(struct contract_suite *s) {
 	snprintf(path, sizeof path, "%s?watch=1&allowWatchBookmarks=true&timeoutSeconds=8&resourceVersion=%s", s->pods,
 	         version);
 	status = s->c->watch(s->c->self, path, 15 * NS_PER_SEC, &b, &over);
-	contract_check(s, status == 200 && events_of(&b, "ADDED", version) == 0,
+	(void)bookmarks_of(&b, &initial); /* one more may come before its time is up, and need not */
+	contract_check(s, status == 200 && over && !initial && events_of(&b, "ADDED", version) == 0,
 	               "from its bookmark on it tells what was told");
-	contract_check(s, bookmarks_of(&b, &initial) && !initial, "no bookmark before its time is up");
 	buf_clear(&b);
 	snprintf(path, sizeof path, "%s?watch=1&timeoutSeconds=4&resourceVersion=%s", s->pods, version);
 	status = s->c->watch(s->c->self, path, 10 * NS_PER_SEC, &b, &over);

@@ -1,7 +1,8 @@
 /* The contract against a server that is told: `kube_contract_real URL CA CERT KEY LOOK_TOKEN_FILE`.
  *
  * CA, CERT and KEY are PEM files; the token is of somebody who may look (rules: sim/kube_server.h's
- * kube_rules_look). What is broken goes to the log, one line each; exit 1 when anything is. */
+ * kube_rules_look). The API server has to have been started again since its cluster was made: one that has not still
+ * knows everything, and need not answer 410. What is broken goes to the log, one line each; exit 1 when anything is. */
 #include <stdio.h>
 
 #include "sim/kube_contract.h"

@@ -267,6 +267,7 @@ void sim_kube_pod_exited(struct sim_kube *k, const char *uid, const char *reason
 		pod_is_gone(k, c);
 		return;
 	}
+	if (c->failed) return;
 	int64_t ran = k->o.queue->now_ns - c->started_ns, wait = ran > BACK_OFF_RESET ? 0 : c->back_off_ns;
 	c->back_off_ns = !wait ? BACK_OFF_FIRST : wait * 2 > BACK_OFF_MAX ? BACK_OFF_MAX : wait * 2;
 	c->running = false;

@@ -121,7 +121,7 @@ bool plan_kind_parse(struct str name, enum plan_kind *out) {
 	return false;
 }
 
-static const char *nearest(struct str name) {
+const char *plan_fault_nearest(struct str name) {
 	const char *best = plan_table[0].name;
 	size_t least = SIZE_MAX;
 	for (int k = 0; k < PLAN_FAULTS; k++) {
@@ -146,7 +146,7 @@ enum err plan_faults_parse(struct str text, plan_mask *out, struct why *why) {
 		if (!plan_kind_parse(str_trim(name), &k) || k >= PLAN_FAULTS)
 			return why_set(why, ERR_INVALID,
 			               "there is no fault '" STR_FMT "', did you mean '%s'? --faults list shows all", STR_ARG(name),
-			               nearest(name));
+			               plan_fault_nearest(name));
 		mask |= UINT64_C(1) << k;
 	}
 	*out = mask;

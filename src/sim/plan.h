@@ -102,6 +102,7 @@ typedef uint64_t plan_mask;
 _Static_assert(PLAN_FAULTS < 64, "a fault is a bit of a plan_mask");
 #define PLAN_ALL ((plan_mask)((UINT64_C(1) << PLAN_FAULTS) - 1))
 
+const char *plan_fault_nearest(struct str name);
 /* "all", "none", or names joined by commas, into a bit per fault. ERR_INVALID: names the nearest. */
 MUST_USE enum err plan_faults_parse(struct str text, plan_mask *out, struct why *why);
 /* Flyball dies of it, after the step's number of effects. */

@@ -24,7 +24,19 @@ struct service { /* what was delivered of it */
 	uint64_t requests;
 	double memory[2]; /* share of the limit, the fullest pod since the last look of tens, of minutes; NaN: none told */
 };
-struct receiver {                  /* behind run_impl.h's struct */
+struct line { /* a series of the batch */
+	struct series_id id;
+	bool served, memory, failed, cumulative;
+	uint32_t resource;
+};
+struct reading { /* of one batch: whatever it refers to it has defined before, so nothing is cleared between two */
+	struct run_receiver *v;
+	struct receiver *r;
+	struct service *services[SERIES_MAX]; /* by resource */
+	struct line lines[SERIES_MAX];        /* by series */
+};
+struct receiver { /* behind run_impl.h's struct */
+	struct reading reading;
 	struct map totals;             /* series id -> struct total */
 	struct map services;           /* name -> struct service */
 	uint64_t pending[PENDING_MAX]; /* tags to be told as taken */
@@ -59,18 +71,6 @@ static struct service *service_of(struct receiver *r, struct str name) {
 }
 
 /* ---- what is delivered ---- */
-
-struct line { /* a series of the batch */
-	struct series_id id;
-	bool served, memory, failed, cumulative;
-	uint32_t resource;
-};
-struct reading {
-	struct run_receiver *v;
-	struct receiver *r;
-	struct service *services[SERIES_MAX]; /* by resource */
-	struct line lines[SERIES_MAX];        /* by series */
-};
 
 static void ratio(struct run_receiver *v, const struct service *s, const char *signal, double part, double whole) {
 	int64_t interval = v->run->world.metric_ns;
@@ -140,7 +140,7 @@ static enum err put(struct batch_sink *sink, struct str bytes, uint64_t shard_ke
 	(void)shard_key;
 	if (r->pending_count == PENDING_MAX) return ERR_AGAIN;
 	if (batch_open(&reader, bytes, NULL)) return ERR_INVALID;
-	struct reading *g = must_alloc(sizeof *g);
+	struct reading *g = &r->reading;
 	g->v = v;
 	g->r = r;
 	while (batch_next(&reader, &rec) == OK) {
@@ -153,7 +153,6 @@ static enum err put(struct batch_sink *sink, struct str bytes, uint64_t shard_ke
 		if (rec.type == BATCH_HISTOGRAM) take_histogram(g, &rec.histogram);
 		if (rec.type == BATCH_POINT) take_point(g, &rec.point);
 	}
-	free(g);
 	r->pending[(r->pending_first + r->pending_count++) % PENDING_MAX] = tag;
 	return OK;
 }

@@ -122,11 +122,11 @@ static enum err step_kind(struct parse *p, struct plan_step *s) {
 	struct str word = next(p);
 	bool fault = str_is(word, "fault");
 	if (fault) word = next(p);
-	if (!plan_kind_parse(word, &s->kind) || fault != (s->kind < PLAN_FAULTS))
-		return bad(p,
-		           fault ? "there is no such fault:"
-		                 : "'fault NAME', a piece of ordinary life, approve or reject belongs here, not",
-		           word);
+	bool known = plan_kind_parse(word, &s->kind) && fault == (s->kind < PLAN_FAULTS);
+	if (!known && fault)
+		return why_set(p->why, ERR_INVALID, "%s:%u: there is no fault '" STR_FMT "', did you mean '%s'?", p->name,
+		               p->line, STR_ARG(word), plan_fault_nearest(word));
+	if (!known) return bad(p, "'fault NAME', a piece of ordinary life, approve or reject belongs here, not", word);
 	return step_details(p, s);
 }
 

@@ -42,7 +42,8 @@ TEST(what_is_wrong_is_named_with_its_line) {
 		const char *text, *says;
 	} bad[] = {
 		{ "at 5m\nfoo", "x.sim:1:" },
-		{ "\nat 5m fault slow_databse orders x6", "x.sim:2: there is no such fault: 'slow_databse'" },
+		{ "\nat 5m fault slow_databse orders x6",
+		  "x.sim:2: there is no fault 'slow_databse', did you mean 'slow_database'?" },
 		{ "at 5m fault slow_database orders", "x6" },
 		{ "at 5m fault slow_database orders x6 x y", "'x'" },
 		{ "at 5m fault error_burst cart 140%", "'140%'" },

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/str.h"
+#include "sim/shop_fault.h"
 #include "sim/shop_file.h"
 #include "sim/shop_graph.h"
 
@@ -90,6 +91,10 @@ static enum err check_consumer(const struct checker *c, const struct shop_graph 
 	return bad(c, call->line, call->endpoint, "it takes requests and messages, or messages of two queues");
 }
 
+static bool by_queue(const struct shop_call *c) {
+	return c && c->queue && *c->queue;
+}
+
 static enum err check_calls(const struct checker *c, const struct shop_graph *g, struct arena *a) {
 	const struct shop_call **taken = arena_array(a, const struct shop_call *, g->point_count + 1);
 	if (!taken) return ERR_NOMEM;
@@ -107,12 +112,13 @@ static enum err check_calls(const struct checker *c, const struct shop_graph *g,
 			if (err) return err;
 		}
 	}
-	for (size_t i = 0; i < c->w->entry_count; i++) {
-		const struct shop_call *call = taken[g->entries[i]];
-		if (call && call->queue && *call->queue)
+	for (size_t i = 0; i < c->w->entry_count; i++)
+		if (by_queue(taken[g->entries[i]]))
 			return bad(c, c->w->entries[i].line, c->w->entries[i].endpoint,
 			           "it takes messages: customers cannot ask it");
-	}
+	for (size_t i = 0; i < c->w->job_count; i++)
+		if (by_queue(taken[g->jobs[i]]))
+			return bad(c, c->w->jobs[i].line, c->w->jobs[i].endpoint, "it takes messages: a job cannot ask it");
 	return OK;
 }
 
@@ -137,6 +143,38 @@ static enum err check_names(const struct checker *c) {
 	return OK;
 }
 
+static bool is_place(const struct shop_world *w, bool database, struct str name) {
+	for (size_t i = 0; i < (database ? w->database_count : w->service_count); i++)
+		if (str_is(name, database ? w->databases[i].name : w->services[i].name)) return true;
+	return false;
+}
+
+/* A fault is one that there is, at places that there are, and as hard as it can be. */
+static enum err check_fault(const struct checker *c, const struct shop_harm *h) {
+	int kind = 0;
+	size_t least = SIZE_MAX;
+	const char *near = "";
+	char text[160];
+	for (int k = 0; k < SHOP_FAULTS; k++) {
+		size_t d = str_distance(str_of(h->kind), str_of(shop_fault_infos[k].name));
+		if (d < least) least = d, near = shop_fault_infos[k].name, kind = k;
+	}
+	snprintf(text, sizeof text, "there is no such fault, did you mean '%s'?", near);
+	if (least) return bad(c, h->line, h->kind, text);
+	if (h->most > 0 && (h->least > h->most || h->least <= 0))
+		return bad(c, h->line, h->kind, "'least' is more than 0, and not more than 'most'");
+	struct str head, tail;
+	bool database = shop_fault_at_database((enum shop_fault_kind)kind);
+	for (struct str rest = str_of(h->at); rest.n; rest = tail) {
+		(void)str_cut(rest, ',', &head, &tail);
+		head = str_trim(head);
+		snprintf(text, sizeof text, "there is no %s '%.*s'", database ? "database" : "service",
+		         head.n < 63 ? (int)head.n : 63, head.p);
+		if (!is_place(c->w, database, head)) return bad(c, h->line, h->kind, text);
+	}
+	return OK;
+}
+
 /* Those that are called before their callers: who waits for an overloaded one is overloaded too. */
 static enum err check_load(const struct checker *c, const struct shop_graph *g, struct arena *a) {
 	const struct shop_world *w = c->w;
@@ -150,9 +188,10 @@ static enum err check_load(const struct checker *c, const struct shop_graph *g, 
 	}
 	for (size_t i = g->point_count; i && !e; i--) {
 		size_t at = g->points[g->order[i - 1]].service;
-		if (l.services[at] <= 1) continue;
-		snprintf(text, sizeof text, "%.3g requests a second ask for %.3g %% of its workers", l.service_rates[at],
-		         l.services[at] * 100);
+		bool cpu = l.cpus[at] > 1;
+		if (l.services[at] <= 1 && !cpu) continue;
+		snprintf(text, sizeof text, "%.3g requests a second ask for %.3g %% of its %s", l.service_rates[at],
+		         (cpu ? l.cpus[at] : l.services[at]) * 100, cpu ? "CPU ('cpu_limit')" : "workers");
 		e = bad(c, w->services[at].line, w->services[at].name, text);
 	}
 	return e;
@@ -177,6 +216,7 @@ enum err shop_world_check(const struct shop_world *w, const char *file, struct w
 	enum err e = check_entries(&c);
 	for (size_t i = 0; i < w->service_count && !e; i++) e = check_service(&c, &w->services[i]);
 	if (!e) e = check_names(&c);
+	for (size_t i = 0; i < w->fault_count && !e; i++) e = check_fault(&c, &w->faults[i]);
 	arena_init(&a, 0);
 	if (!e) e = shop_graph_make(w, &a, file, &g, why);
 	if (!e) e = check_calls(&c, &g, &a);

@@ -70,7 +70,8 @@ double shop_bad_share(double magnitude);
 /* Would people notice: latency at least x3, or errors at least +5 points? */
 bool shop_fault_large(const struct shop_fault *f);
 
-double shop_draw_magnitude(enum shop_fault_kind kind, struct rng *rng);
+/* From the range that the world says, else the table's. */
+double shop_draw_magnitude(const struct shop *s, enum shop_fault_kind kind, struct rng *rng);
 /* Draws target, magnitude and form of a fault of that kind; onset and `deployed` are the caller's. */
 struct shop_fault shop_draw_fault(const struct shop *s, enum shop_fault_kind kind, struct rng *rng);
 /* Plans it. The fault is the shop's to change, the caller's to read, until the shop is freed. */

@@ -85,9 +85,30 @@ bool shop_fault_large(const struct shop_fault *f) {
 
 /* ---- drawing ---- */
 
-double shop_draw_magnitude(enum shop_fault_kind kind, struct rng *rng) {
+/* What the world says of a kind; NULL: it is as everywhere. */
+static const struct shop_harm *harm_of(const struct shop *s, enum shop_fault_kind kind) {
+	for (size_t i = 0; i < s->world->fault_count; i++)
+		if (!strcmp(s->world->faults[i].kind, shop_fault_infos[kind].name)) return &s->world->faults[i];
+	return NULL;
+}
+
+/* May it be at the service, or database, of that name? */
+static bool allowed_at(const struct shop *s, enum shop_fault_kind kind, const char *name) {
+	const struct shop_harm *h = harm_of(s, kind);
+	if (!h || !h->at || !*h->at) return !h || h->possible;
+	struct str head, tail;
+	for (struct str rest = str_of(h->at); rest.n && h->possible; rest = tail) {
+		(void)str_cut(rest, ',', &head, &tail);
+		if (str_is(str_trim(head), name)) return true;
+	}
+	return false;
+}
+
+double shop_draw_magnitude(const struct shop *s, enum shop_fault_kind kind, struct rng *rng) {
 	const struct shop_fault_info *info = &shop_fault_infos[kind];
-	return info->most > info->least ? exp(rng_between(rng, log(info->least), log(info->most))) : info->least;
+	const struct shop_harm *h = harm_of(s, kind);
+	double least = h && h->most > 0 ? h->least : info->least, most = h && h->most > 0 ? h->most : info->most;
+	return most > least ? exp(rng_between(rng, log(least), log(most))) : least;
 }
 
 static unsigned draw_form(struct rng *rng) {
@@ -101,6 +122,7 @@ static unsigned draw_form(struct rng *rng) {
 /* How likely a fault of that kind is at this service; 0: it cannot be there. */
 static double service_weight(const struct shop *s, uint32_t service, enum shop_fault_kind kind) {
 	const struct shop_member *m = &s->members[service];
+	if (!allowed_at(s, kind, m->spec->name)) return 0;
 	if (kind == SHOP_DEAD_POD) return m->spec->replicas >= 2;
 	if (kind == SHOP_POOL_EXHAUSTED) return m->pool_count > 0;
 	if (kind == SHOP_RETRY_STORM) return shop_storm_weight(s, service);
@@ -109,6 +131,7 @@ static double service_weight(const struct shop *s, uint32_t service, enum shop_f
 
 static double database_weight(const struct shop *s, uint32_t db, enum shop_fault_kind kind) {
 	double weight = 0;
+	if (!allowed_at(s, kind, s->world->databases[db].name)) return 0;
 	for (uint32_t i = 0; i < s->edge_count; i++)
 		if (s->edges[i].database && s->edges[i].target == db && (kind != SHOP_FULL_DISK || s->edges[i].writes))
 			weight = 1;
@@ -138,7 +161,9 @@ static void draw_link(const struct shop *s, struct shop_fault *f, struct rng *rn
 	f->source = f->target = -1;
 	for (uint32_t i = 0; i < s->edge_count; i++) {
 		const struct shop_edge *e = &s->edges[i];
-		if (e->database || e->service == SHOP_NONE || rng_below(rng, ++links)) continue;
+		if (e->database || e->service == SHOP_NONE || e->queue) continue;
+		if (!allowed_at(s, f->kind, s->members[s->points[e->target].service].spec->name)) continue;
+		if (rng_below(rng, ++links)) continue;
 		f->source = (int)e->service;
 		f->target = (int)s->points[e->target].service;
 	}
@@ -150,7 +175,7 @@ struct shop_fault shop_draw_fault(const struct shop *s, enum shop_fault_kind kin
 		draw_link(s, &f, rng);
 	else
 		f.target = draw_target(s, kind, rng);
-	f.magnitude = shop_draw_magnitude(kind, rng);
+	f.magnitude = shop_draw_magnitude(s, kind, rng);
 	if (kind == SHOP_BAD_DEPLOYMENT) f.form = draw_form(rng);
 	return f;
 }

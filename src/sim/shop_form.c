@@ -226,6 +226,15 @@ static const struct form_field campaign_fields[] = {
 	{ "factor", FORM_NUMBER, IN(shop_campaign, factor), 0.1, 100, "2", NULL, "Of the rate, while it lasts." },
 	FORM_END,
 };
+static const struct form_field fault_fields[] = {
+	{ "least", FORM_NUMBER, IN(shop_harm, least), 0, 1e6, "0", NULL,
+	  "Least magnitude that is drawn, in the unit of `flyball simulate --faults list`." },
+	{ "most", FORM_NUMBER, IN(shop_harm, most), 0, 1e6, "0", NULL, "Most; 0: both as everywhere." },
+	{ "possible", FORM_YES, IN(shop_harm, possible), NO_LIMIT, "true", NULL, "Can it be here at all?" },
+	{ "at", FORM_TEXT, IN(shop_harm, at), 0, 4000, "", NULL,
+	  "Only at these services, or databases, by comma; without: wherever it can be." },
+	FORM_END,
+};
 static const struct form_field world_fields[] = {
 	{ "name", FORM_TEXT, WORLD(name), 1, 63, NULL, NULL, "What it is called in stories." },
 	{ "namespace", FORM_TEXT, WORLD(namespace_), 1, 63, "shop", NULL, "The Kubernetes namespace of its workloads." },
@@ -281,6 +290,18 @@ static const struct form world_parts[] = {
 	  .flat = true,
 	  .fields = job_fields,
 	  .help = "Load of its own at its hours, as a CronJob makes it." },
+	{ .key = "faults",
+	  .kind = FORM_MAP,
+	  .offset = WORLD(faults),
+	  .count = WORLD(fault_count),
+	  .size = sizeof(struct shop_harm),
+	  .max = SHOP_EVENTS_MOST,
+	  .name = IN(shop_harm, kind),
+	  .line = IN(shop_harm, line),
+	  .flat = true,
+	  .fields = fault_fields,
+	  .help = "Kinds of faults that are here not as everywhere: memory-leak, cpu-hog, slow-database, error-burst, "
+	          "pool-exhausted, dead-pod, bad-deployment, slow-link, full-disk, retry-storm." },
 	{ .key = "entries",
 	  .kind = FORM_LIST,
 	  .offset = WORLD(entries),

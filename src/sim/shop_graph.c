@@ -105,8 +105,7 @@ static enum err resolve(struct maker *m, struct arena *a) {
 	}
 	for (size_t i = 0; i < m->w->job_count; i++) {
 		const struct shop_job *j = &m->w->jobs[i];
-		size_t point;
-		enum err e = find_point(m, j->line, j->name, j->service, j->endpoint, &point);
+		enum err e = find_point(m, j->line, j->name, j->service, j->endpoint, &g->jobs[i]);
 		if (e) return e;
 	}
 	return OK;
@@ -159,7 +158,8 @@ enum err shop_graph_make(const struct shop_world *w, struct arena *a, const char
 	out->first = arena_array(a, size_t, w->service_count + 1);
 	out->order = arena_array(a, size_t, points + 1);
 	out->entries = arena_array(a, size_t, w->entry_count + 1);
-	if (!out->points || !out->first || !out->order || !out->entries) return ERR_NOMEM;
+	out->jobs = arena_array(a, size_t, w->job_count + 1);
+	if (!out->jobs || !out->points || !out->first || !out->order || !out->entries) return ERR_NOMEM;
 	for (size_t i = 0; i < w->service_count; i++) {
 		out->first[i] = out->point_count;
 		for (size_t e = 0; e < w->services[i].endpoint_count; e++)
@@ -271,7 +271,9 @@ enum err shop_load_make(const struct shop_graph *g, struct arena *a, struct shop
 		                   .service_rates = arena_array(a, double, w->service_count + 1),
 		                   .databases = arena_array(a, double, w->database_count + 1),
 		                   .failures = arena_array(a, double, g->point_count + 1) };
-	if (!l.failures || !l.rates || !l.means || !l.services || !l.service_rates || !l.databases) return ERR_NOMEM;
+	l.cpus = arena_array(a, double, w->service_count + 1);
+	if (!l.cpus || !l.failures || !l.rates || !l.means || !l.services || !l.service_rates || !l.databases)
+		return ERR_NOMEM;
 	add_rates(g, &l);
 	for (size_t i = g->point_count; i; i--) {
 		size_t at = g->order[i - 1];
@@ -279,6 +281,7 @@ enum err shop_load_make(const struct shop_graph *g, struct arena *a, struct shop
 		const struct shop_service *s = &w->services[p->service];
 		l.means[at] = shop_time_mean(&p->endpoint->work) + calls_mean(g, &l, p);
 		l.services[p->service] += l.rates[at] * l.means[at] / ((double)s->replicas * s->workers);
+		l.cpus[p->service] += l.rates[at] * shop_time_mean(&p->endpoint->work) * s->cpu / (s->replicas * s->cpu_limit);
 		l.service_rates[p->service] += l.rates[at];
 		l.failures[at] = failure(&l, p);
 	}

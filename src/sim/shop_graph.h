@@ -27,6 +27,7 @@ struct shop_graph {
 	size_t *first;   /* of each service: its first point */
 	size_t *order;   /* points, callers before those they call */
 	size_t *entries; /* points, one for each entry */
+	size_t *jobs;    /* likewise */
 };
 /* ERR_INVALID: "FILE:LINE: ...": a name that is not there, calls that go in a ring or too deep; ERR_NOMEM. */
 MUST_USE enum err shop_graph_make(const struct shop_world *w, struct arena *a, const char *file, struct shop_graph *out,
@@ -36,7 +37,8 @@ struct shop_load {
 	double *rates;         /* requests a second at each point */
 	double *means;         /* seconds that one takes there, those that it calls included */
 	double *services;      /* share of its workers that are busy */
-	double *databases;     /* likewise */
+	double *cpus;          /* share of its cores that they use */
+	double *databases;     /* share of its servers that are busy; the primary, or each replica */
 	double *service_rates; /* requests a second */
 	double *failures;      /* share of each point's requests that fail, by `errors` alone */
 };

@@ -325,6 +325,24 @@ TEST(an_autoscaler_of_the_cluster_follows_the_load) {
 	rig_done(r);
 }
 
+/* ---- faults ---- */
+
+TEST(faults_are_drawn_where_and_as_hard_as_the_world_says, .seeds = 20) {
+	struct rig *r = rig(
+		t,
+		BASE CALL_BACK
+		"}" REST
+		"faults: {cpu-hog: {least: 5, most: 6, at: back}, slow-link: {possible: false}, error-burst: {at: front}}\n",
+		12);
+	struct shop_fault hog = shop_draw_fault(r->shop, SHOP_CPU_HOG, &t->rng), link, burst;
+	EXPECT(hog.magnitude >= 4.99 && hog.magnitude <= 6.01 && !strcmp(shop_target_name(r->shop, &hog), "back"));
+	link = shop_draw_fault(r->shop, SHOP_SLOW_LINK, &t->rng);
+	EXPECT(link.target < 0);
+	burst = shop_draw_fault(r->shop, SHOP_ERROR_BURST, &t->rng);
+	EXPECT(burst.magnitude >= 0.0049 && burst.magnitude <= 0.51 && !strcmp(shop_target_name(r->shop, &burst), "front"));
+	rig_done(r);
+}
+
 /* ---- the file says what cannot be ---- */
 
 TEST(what_these_cannot_be_is_refused) {
@@ -340,6 +358,9 @@ TEST(what_these_cannot_be_is_refused) {
 		{ BASE CALL_BACK "}" REST
 		                 "regions: [{name: a}]\ndatabases: {d: {namespace: d, region: b, work: {median: 1ms}}}\n",
 		  "region" },
+		{ BASE CALL_BACK "}" REST "faults: {memory-leek: {most: 5, least: 1}}\n", "memory-leak" },
+		{ BASE CALL_BACK "}" REST "faults: {cpu-hog: {at: 'front, bcak'}}\n", "bcak" },
+		{ BASE CALL_BACK "}" REST "faults: {cpu-hog: {least: 5, most: 2}}\n", "least" },
 		{ BASE CALL_BACK "}" REST "jobs: {n: {service: back, endpoint: GET /itme}}\n", "GET /item" },
 	};
 	for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
@@ -357,4 +378,4 @@ RUN(a_cache_answers_its_share_once_it_is_warm, fan_out_asks_so_many_times_at_onc
     a_weekend_has_customers_of_its_own, a_campaign_brings_customers_at_its_hour, bursts_come_by_chance_and_end,
     heavy_noise_is_as_wide_and_has_more_far_out, customers_who_fail_try_again, a_job_asks_at_its_hour,
     a_node_is_drained_and_nobody_is_lost, a_service_sleeps_at_night, an_autoscaler_of_the_cluster_follows_the_load,
-    what_these_cannot_be_is_refused)
+    faults_are_drawn_where_and_as_hard_as_the_world_says, what_these_cannot_be_is_refused)

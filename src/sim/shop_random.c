@@ -90,6 +90,7 @@ struct made {
 	struct shop_endpoint (*endpoints)[ENDPOINTS]; /* by service */
 	struct shop_database *databases;
 	int *layer, layers, doors;
+	bool *consumer; /* takes messages */
 	int n;
 	bool full; /* of memory */
 };
@@ -135,6 +136,9 @@ static void draw_service(struct made *m, int i) {
 	s->grpc = rng_below(&m->rng, 4) == 0;
 	s->old_names = rng_below(&m->rng, 10) == 0;
 	s->by_pod_only = rng_below(&m->rng, 10) == 0;
+	s->region = "";
+	s->autoscale = (struct shop_autoscale){ .least = 2, .cpu = 0.7 };
+	m->consumer[i] = m->layer[i] > 1 && rng_below(&m->rng, 8) == 0;
 	s->endpoints = m->endpoints[i];
 	s->endpoint_count = (size_t)(i < m->doors ? ENDPOINTS : 1 + rng_below(&m->rng, ENDPOINTS));
 	for (size_t e = 0; e < s->endpoint_count; e++) {
@@ -160,6 +164,9 @@ static void draw_database(struct made *m, int i) {
 		.servers = 8,
 		.queue_max = 400,
 		.work = draw_work(m, s->work_ms, 0.4),
+		.replicas = rng_below(&m->rng, 3) ? 0 : 1 + (int)rng_below(&m->rng, 3),
+		.lag_ns = 200 * NS_PER_MS,
+		.region = "",
 	};
 }
 
@@ -190,12 +197,19 @@ static bool add_call(struct made *m, int caller, int service, size_t endpoint) {
 	for (size_t i = 0; i < e->call_count; i++)
 		if (!strcmp(calls[i].to, s->name)) return false;
 	bool first = e->call_count == 0;
-	calls[e->call_count] = (struct shop_call){ .to = s->name,
-		                                       .endpoint = s->endpoints[endpoint].name,
-		                                       .group = first ? 0 : (int)rng_below(&m->rng, 3),
-		                                       .probability = 1,
-		                                       .retries = rng_below(&m->rng, 10) < 4,
-		                                       .optional = !first && rng_below(&m->rng, 3) == 0 };
+	calls[e->call_count] =
+		(struct shop_call){ .copies = 1,
+		                    .queue = m->consumer[service] ? join(m, s->name, ".", shop_topics[endpoint]) : "",
+		                    .to = s->name,
+		                    .endpoint = s->endpoints[endpoint].name,
+		                    .group = first ? 0 : (int)rng_below(&m->rng, 3),
+		                    .probability = 1,
+		                    .retries = rng_below(&m->rng, 10) < 4,
+		                    .optional = !first && rng_below(&m->rng, 3) == 0 };
+	if (m->consumer[service]) calls[e->call_count].retries = 3;
+	if (!m->consumer[service] && rng_below(&m->rng, 10) == 0)
+		calls[e->call_count].cache_hits = percent(rng_between(&m->rng, 0.3, 0.9), 0);
+	if (!first && rng_below(&m->rng, 25) == 0) calls[e->call_count].copies = 2 + (int)rng_below(&m->rng, 3);
 	e->call_count++;
 	return true;
 }
@@ -250,6 +264,8 @@ static void draw_statements(struct made *m, int service, int database) {
 			const char *verb = redis ? (writes ? "HSET " : "HGETALL ") : writes && i == 0 ? "INSERT " : "SELECT ";
 			calls[e->call_count++] = (struct shop_call){ .to = d->name,
 				                                         .endpoint = join(m, verb, noun, i ? "_items" : ""),
+				                                         .copies = 1,
+				                                         .queue = "",
 				                                         .group = i,
 				                                         .probability = 1,
 				                                         .retries = redis };
@@ -307,6 +323,59 @@ static void draw_traffic(struct made *m) {
 	w->no_threshold = rng_below(&m->rng, 4) == 0;
 	w->info_logs = 0.02;
 	w->customer_timeout_ns = 15 * NS_PER_SEC;
+	w->customer_retries = (int)rng_below(&m->rng, 3);
+	w->weekend = round(rng_between(&m->rng, 0.5, 1.2) * 100) / 100;
+	w->noise_df = rng_below(&m->rng, 2) ? 4 : 0;
+	w->bursts_day = rng_below(&m->rng, 2) ? round(rng_between(&m->rng, 0.5, 4) * 10) / 10 : 0;
+	w->burst_size = 0.3;
+	w->burst_alpha = 2;
+	w->burst_ns = 5 * NS_PER_MIN;
+	w->skew_ns = rng_below(&m->rng, 2) ? 20 * NS_PER_MS : 0;
+	w->gaps_day = rng_below(&m->rng, 3) ? 0 : 1;
+	w->gap_ns = NS_PER_MIN;
+	w->resets_day = rng_below(&m->rng, 3) ? 0 : 1;
+	w->drains_day = rng_below(&m->rng, 2) ? 0.3 : 0;
+	w->drain_ns = 10 * NS_PER_MIN;
+	w->network_delay = tenths(draw_log(&m->rng, 0.005, 0.04));
+	w->network_jitter = 0.1;
+	w->network_loss = percent(draw_log(&m->rng, 1e-4, 2e-3), 2);
+}
+
+/* Half of the larger worlds have a second region, with the services that nobody waits for. */
+static void draw_regions(struct made *m) {
+	static const struct shop_region regions[] = { { .name = "eu-west-1" }, { .name = "us-east-1" } };
+	if (m->n < 20 || rng_below(&m->rng, 2)) return;
+	m->w.regions = regions;
+	m->w.region_count = 2;
+	for (int i = 0; i < m->n; i++)
+		if (m->consumer[i]) m->services[i].region = regions[1].name;
+}
+
+/* A job at night, and a campaign one evening of the week. */
+static void draw_events(struct made *m) {
+	struct shop_job *job = arena_array(m->a, struct shop_job, 1);
+	struct shop_campaign *campaign = arena_array(m->a, struct shop_campaign, 1);
+	int any = (int)rng_below(&m->rng, m->n);
+	const struct shop_service *asked = &m->services[m->consumer[any] ? 0 : any];
+	m->full |= !job || !campaign;
+	if (m->full) return;
+	*job = (struct shop_job){ .name = "nightly",
+		                      .service = asked->name,
+		                      .endpoint = asked->endpoints[0].name,
+		                      .every_ns = 24 * 60 * NS_PER_MIN,
+		                      .first_ns = rng_below(&m->rng, 6) * 60 * NS_PER_MIN,
+		                      .length_ns = (5 + rng_below(&m->rng, 20)) * NS_PER_MIN,
+		                      .rate = round(draw_log(&m->rng, 1, 10)) };
+	*campaign = (struct shop_campaign){ .name = "offers",
+		                                .day = 1 + (int)rng_below(&m->rng, 7),
+		                                .hour = 17 + (double)rng_below(&m->rng, 4),
+		                                .length_ns = 60 * NS_PER_MIN,
+		                                .ramp_ns = 10 * NS_PER_MIN,
+		                                .factor = round(rng_between(&m->rng, 1.3, 1.6) * 10) / 10 };
+	m->w.jobs = job;
+	m->w.job_count = rng_below(&m->rng, 2) ? 1 : 0;
+	m->w.campaigns = campaign;
+	m->w.campaign_count = rng_below(&m->rng, 3) ? 0 : 1;
 }
 
 static int pods_for(double busy_workers, int workers, double share) {
@@ -328,8 +397,13 @@ static enum err fit(struct made *m) {
 	for (int i = 0; i < m->n; i++) {
 		struct shop_service *s = &m->services[i];
 		double share = rng_between(&m->rng, 0.1, 0.35), swing = 1 + m->w.daily;
+		double cores = l.cpus[i] * s->cpu_limit * cut * swing; /* of all its pods; of one yet */
 		int extra = rng_below(&m->rng, 4) == 0;
 		s->replicas = pods_for(l.services[i] * s->workers * cut * swing, s->workers, share) + extra;
+		/* Room for half again, and for code that is not yet warm; as people write it. */
+		s->cpu_limit = fmax(0.5, ceil(cores / s->replicas * 6) / 2);
+		if (rng_below(&m->rng, 7) == 0)
+			s->autoscale = (struct shop_autoscale){ .least = s->replicas, .most = 2 * s->replicas + 1, .cpu = 0.7 };
 		m->w.nodes += s->replicas;
 	}
 	for (size_t i = 0; i < m->w.database_count; i++) {
@@ -358,7 +432,8 @@ static enum err make(struct made *m, uint64_t seed) {
 	m->endpoints = arena_take_array(m->a, sizeof *m->endpoints, n, _Alignof(struct shop_endpoint));
 	m->databases = arena_array(m->a, struct shop_database, databases);
 	m->layer = arena_array(m->a, int, n);
-	if (!m->services || !m->endpoints || !m->databases || !m->layer) return ERR_NOMEM;
+	m->consumer = arena_array(m->a, bool, n);
+	if (!m->services || !m->endpoints || !m->databases || !m->layer || !m->consumer) return ERR_NOMEM;
 	char text[40];
 	snprintf(text, sizeof text, "%llu", (unsigned long long)seed);
 	m->w = (struct shop_world){ .name = join(m, "random-", text, ""),
@@ -374,6 +449,8 @@ static enum err make(struct made *m, uint64_t seed) {
 	draw_calls(m);
 	draw_entries(m);
 	draw_traffic(m);
+	draw_regions(m);
+	draw_events(m);
 	return m->full ? ERR_NOMEM : fit(m);
 }
 

@@ -16,8 +16,15 @@
  * redis 20, mysql 15, mongodb 15, cassandra 5, elasticsearch 5 traffic      at the door 10 to 150 requests a second, by
  * its logarithm, but such that all services together have at most 2,500; daily swing 20 to 60 %; peak at any hour
  *   capacity     workers by language; replicas such that 10 to 35 % of them are busy at the mean
+ *                cores such that at most a third of them is used, half a core at least
  *   errors       0.01 to 0.2 % of an endpoint's requests, by the logarithm
  *   telemetry    spans unsampled 60 %, one in ten 30 %, one in a hundred 10 %; metrics every 10, 15, 30 or 60 s
+ *
+ *   calls        one in ten cached (30 to 90 % hits), one in twenty-five two to four times at once; one service in
+ * eight from the second layer on takes messages from a queue instead of requests replicas     of one database in three,
+ * one to three autoscalers  of one service in seven, up to twice its pods regions      half of the worlds of 20
+ * services and more have a second one, for who takes messages life         2 to 11 deployments a day; in a half or a
+ * third of the worlds each: bursts, gaps, counter resets, skewed clocks, drains, a nightly job, a campaign
  *
  * So every world is stable at rest, and shop_world_check holds for it. Pure: the same seed, the same world. */
 #pragma once

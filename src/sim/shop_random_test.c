@@ -53,7 +53,7 @@ TEST(all_is_reached_and_busy_within_bounds, .seeds = 60) {
 	EXPECT_OK(shop_load_make(&g, t->arena, &l));
 	for (size_t i = 0; i < g.point_count; i++) EXPECT(l.rates[i] > 0 && l.failures[i] < 0.05);
 	for (size_t i = 0; i < w.service_count; i++) {
-		EXPECT(l.services[i] * (1 + w.daily) < 0.4);
+		EXPECT(l.services[i] * (1 + w.daily) < 0.4 && l.cpus[i] * (1 + w.daily) < 0.4);
 		total += l.service_rates[i];
 	}
 	for (size_t i = 0; i < w.database_count; i++) EXPECT(l.databases[i] > 0 && l.databases[i] * (1 + w.daily) < 0.35);

@@ -19,3 +19,4 @@ static const char *const shop_roles[SHOP_ROLES] = { "", "api", "query", "writer"
 static const struct {
 	const char *before, *after;
 } shop_routes[] = { { "GET /", "" }, { "GET /", "/{id}" }, { "POST /", "" }, { "GET /", "/search" } };
+static const char *const shop_topics[] = { "created", "changed", "removed", "requested" };

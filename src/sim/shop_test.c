@@ -1,13 +1,13 @@
-/* The shop by itself: telemetry, faults and what mends them. (shop_theory_test holds its stations to theory.) */
+/* The shop by itself: ordinary life. (shop_theory_test holds its stations to theory, shop_fault_test breaks it.) */
 #include "sim/shop.h"
 
 #include <math.h>
 #include <stdio.h>
 
 #include "base/test.h"
-#include "sim/shop_rig.h"
 #include "sim/memory.h"
 #include "sim/shop_otlp.h"
+#include "sim/shop_rig.h"
 
 /* ---- the built-in world ---- */
 

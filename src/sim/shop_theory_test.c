@@ -85,6 +85,8 @@ static struct sample measure(const struct shop_world *w, uint64_t seed, uint64_t
 
 struct station {
 	struct shop_service one;
+	struct shop_endpoint endpoint;
+	struct shop_call call;
 	struct shop_database db;
 	struct shop_world world;
 };
@@ -92,7 +94,8 @@ struct station {
 static const struct shop_entry customers = { "one", "GET /", 1 };
 
 static void station_init(struct station *s, int workers, double rate, struct shop_time work) {
-	*s = (struct station){ .one = { .name = "one",
+	*s = (struct station){ .endpoint = { .name = "GET /", .work = work } };
+	s->one = (struct shop_service){ .name = "one",
 		                            .deployment = "one",
 		                            .language = "go",
 		                            .replicas = 1,
@@ -101,8 +104,9 @@ static void station_init(struct station *s, int workers, double rate, struct sho
 		                            .start_up_s = 1,
 		                            .memory_base = 10,
 		                            .memory_limit = 100,
-		                            .cpu_limit = 1 } };
-	s->one.endpoints[0] = (struct shop_endpoint){ "GET /", work, 0, { { 0 } } };
+		                            .cpu_limit = 1,
+		                            .endpoints = &s->endpoint,
+		                            .endpoint_count = 1 };
 	s->world = (struct shop_world){ .name = "one",
 		                            .namespace_ = "one",
 		                            .services = &s->one,
@@ -166,8 +170,9 @@ TEST(a_database_is_an_mmc_queue_too) {
 		.name = "db", .system = "postgresql", .namespace_ = "db", .servers = 3, .queue_max = 1000000
 	};
 	s.db.work = (struct shop_time){ .median = 1 / m.mu, .shape = SHOP_EXPONENTIAL };
-	s.one.endpoints[0].calls[0] =
-		(struct shop_call){ .to = "db", .endpoint = "SELECT one", .timeout_ns = 1000 * NS_PER_SEC };
+	s.call = (struct shop_call){ .to = "db", .endpoint = "SELECT one", .timeout_ns = 1000 * NS_PER_SEC };
+	s.endpoint.calls = &s.call;
+	s.endpoint.call_count = 1;
 	s.world.databases = &s.db;
 	s.world.database_count = 1;
 	expect(t, "database, M/M/3 at load 0.7", measure(&s.world, 11, 1500000), theory_mmc_mean(3, m.lambda, m.mu),

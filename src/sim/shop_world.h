@@ -94,6 +94,13 @@ struct shop_campaign { /* customers come because they were told to */
 	double factor;
 	int line;
 };
+struct shop_harm {      /* how a kind of fault is here */
+	const char *kind;   /* "memory-leak" */
+	double least, most; /* its magnitude; most 0: as everywhere */
+	bool possible;
+	const char *at; /* services, or databases, by comma; NULL, "": wherever it can be */
+	int line;
+};
 struct shop_entry { /* what customers do */
 	const char *service, *endpoint;
 	double weight;
@@ -121,6 +128,8 @@ struct shop_world {
 	size_t campaign_count;
 	const struct shop_job *jobs;
 	size_t job_count;
+	const struct shop_harm *faults; /* of kinds that are not as everywhere */
+	size_t fault_count;
 	const struct shop_region *regions; /* none: nothing is remote */
 	size_t region_count;
 	double network_delay, network_jitter, network_loss; /* between regions, one way: seconds, sigma, share */

@@ -6,6 +6,7 @@
 #include "ingest/ingest.h"
 #include "sim/memory.h"
 #include "sim/shop.h"
+#include "sim/shop_file.h"
 
 struct taken { /* what came through */
 	uint64_t batches, spans, server_spans, client_spans, db_spans, roots, logs, points, histograms;
@@ -15,7 +16,11 @@ struct taken { /* what came through */
 	char seen[64][64];
 	uint32_t seen_count;
 	int64_t latest_ns;
-	bool wrong;
+	uint64_t sent, processed; /* spans of producers and consumers */
+	uint64_t of_cart;         /* spans of that service */
+	int64_t ahead_ns;         /* a span that ended after it was received: by most */
+	bool process_metric, send_metric;
+	bool wrong, skewed, mute; /* mute: ads exports no spans */
 };
 
 struct rig {
@@ -53,9 +58,15 @@ static void take_span(struct taken *k, const struct context *c, const struct bat
 	k->server_spans += s->kind == SPAN_SERVER;
 	k->client_spans += s->kind == SPAN_CLIENT;
 	k->db_spans += attrs_get(s->attrs, "db.system.name").n || attrs_get(s->attrs, "db.system").n;
+	k->sent += s->kind == SPAN_PRODUCER && attrs_get(s->attrs, "messaging.destination.name").n;
+	k->processed += s->kind == SPAN_CONSUMER && attrs_get(s->attrs, "messaging.destination.name").n;
+	k->wrong = k->wrong || (k->mute && str_is(c->service[s->resource], "ads"));
+	k->of_cart += str_is(c->service[s->resource], "cart");
+	if (s->end.ns - k->latest_ns > k->ahead_ns) k->ahead_ns = s->end.ns - k->latest_ns;
 	k->roots += !memcmp(s->parent, none, 8);
 	if (s->kind == SPAN_SERVER && str_is(c->service[s->resource], "frontend")) k->weight += s->weight;
-	k->wrong = k->wrong || s->end.ns < s->start.ns || !c->service[s->resource].n || s->end.ns > k->latest_ns;
+	k->wrong = k->wrong || s->end.ns < s->start.ns || !c->service[s->resource].n;
+	k->wrong = k->wrong || (!k->skewed && s->end.ns > k->latest_ns);
 }
 
 static void take_batch(struct rig *r, struct str bytes) {
@@ -79,6 +90,8 @@ static void take_batch(struct rig *r, struct str bytes) {
 		if (rec.type == BATCH_SERIES) {
 			c.name[rec.series.index] = rec.series.name;
 			c.resource[rec.series.index] = rec.series.resource;
+			k->process_metric |= str_is(rec.series.name, "messaging.process.duration");
+			k->send_metric |= str_is(rec.series.name, "messaging.client.operation.duration");
 		}
 		if (rec.type == BATCH_SPAN) take_span(k, &c, &rec.span);
 		k->logs += rec.type == BATCH_LOG;
@@ -292,6 +305,53 @@ TEST(a_receiver_that_is_full_is_asked_again_and_the_shop_forgets_the_oldest_at_l
 	rig_done(&r);
 }
 
+static const char with_a_queue[] =
+	"name: q\ntraffic: {rate: 20}\nlife: {deployments: 0}\nentries: [{service: a, endpoint: POST /a}]\n"
+	"services:\n"
+	"  a: {endpoints: {POST /a: {work: {median: 2ms}, calls: [{to: b, endpoint: POST /b, queue: things}]}}}\n"
+	"  b: {endpoints: {POST /b: {work: {median: 2ms}}}}\n";
+
+TEST(messages_are_told_by_both_ends_in_one_trace) {
+	struct rig r;
+	struct shop_world w;
+	EXPECT_OK(shop_file_read(t->arena, str_of(with_a_queue), "q.yaml", &w, NULL));
+	rig_init(t, &r, &w, t->seed);
+	run_for(&r, 200);
+	drain(&r);
+	const struct taken *k = &r.taken;
+	EXPECT(!k->wrong && k->sent == shop_counts(r.shop)->messages && k->processed == k->sent && k->sent > 1000);
+	EXPECT(k->roots == shop_counts(r.shop)->requests); /* a consumer's span has its producer's for a parent */
+	EXPECT(k->process_metric && k->send_metric);
+	rig_done(&r);
+}
+
+TEST(a_gap_is_lost_a_skewed_clock_is_believed_and_a_mute_service_is_mute) {
+	struct rig r;
+	struct shop_world w = quiet();
+	struct shop_service services[32];
+	memcpy(services, w.services, w.service_count * sizeof *services);
+	for (size_t i = 0; i < w.service_count; i++)
+		services[i].no_logs = services[i].no_spans = !strcmp(services[i].name, "ads");
+	w.services = services;
+	rig_init(t, &r, &w, t->seed);
+	r.taken.mute = true;
+	run_for(&r, 120);
+	EXPECT(!r.taken.wrong && r.taken.of_cart > 100);
+	EXPECT(shop_lose_telemetry(r.shop, "cart", 60 * NS_PER_SEC));
+	run_for(&r, 10); /* what was on its way */
+	uint64_t before = r.taken.of_cart;
+	run_for(&r, 45);
+	EXPECT(r.taken.of_cart == before);
+	run_for(&r, 60);
+	EXPECT(r.taken.of_cart > before + 100);
+	EXPECT(r.taken.ahead_ns == 0);
+	r.taken.skewed = true;
+	EXPECT(shop_skew_clock(r.shop, "node-1", 20 * NS_PER_SEC));
+	run_for(&r, 60);
+	EXPECT(r.taken.ahead_ns > 10 * NS_PER_SEC && r.taken.ahead_ns <= 20 * NS_PER_SEC && !r.taken.wrong);
+	rig_done(&r);
+}
+
 TEST(the_same_seed_tells_the_same) {
 	uint64_t hash[2], spans[2];
 	for (int i = 0; i < 2; i++) {
@@ -306,7 +366,8 @@ TEST(the_same_seed_tells_the_same) {
 	EXPECT(hash[0] == hash[1] && spans[0] == spans[1] && spans[0] > 0);
 }
 
-RUN(what_the_shop_tells_is_read_whole, sampled_spans_stand_for_what_was_left_out,
+RUN(what_the_shop_tells_is_read_whole, messages_are_told_by_both_ends_in_one_trace,
+    a_gap_is_lost_a_skewed_clock_is_believed_and_a_mute_service_is_mute, sampled_spans_stand_for_what_was_left_out,
     spans_that_do_not_say_what_they_stand_for_are_worth_nothing,
     messages_that_are_late_lost_or_twice_cost_nothing_but_time,
     a_receiver_that_is_full_is_asked_again_and_the_shop_forgets_the_oldest_at_last, the_same_seed_tells_the_same)

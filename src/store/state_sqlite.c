@@ -425,19 +425,9 @@ static void x_close(struct state *s) {
 	if (--b->handles == 0) backend_close(b);
 }
 
-static enum err read_options(const struct url *u, struct options *o, struct why *why) {
-	struct arena a;
-	arena_init(&a, 0);
-	enum err e = param_defaults(params, &a, o, why);
-	for (size_t i = 0; !e && i < u->param_count; i++)
-		e = param_set(params, &a, o, u->params[i].key, u->params[i].value, why);
-	arena_done(&a);
-	return e ? why_prefix(why, e == ERR_NOT_FOUND ? ERR_INVALID : e, "state: sqlite") : OK;
-}
-
 static enum err x_open(struct world *w, const struct url *u, struct state **out, struct why *why) {
 	struct options o = { 0 };
-	enum err e = read_options(u, &o, why);
+	enum err e = param_url(params, u, &o, "state: sqlite", why);
 	if (e) return e;
 	struct backend *b = calloc(1, sizeof *b);
 	if (!b) return ERR_NOMEM;

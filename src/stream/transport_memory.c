@@ -208,14 +208,7 @@ static void memory_close(struct transport *t) {
 }
 
 static enum err read_opts(const struct url *u, struct opts *o, struct why *why) {
-	struct arena a;
-	arena_init(&a, 64 * 1024);
-	enum err e = param_defaults(transport_memory_params, &a, o, why);
-	for (size_t i = 0; !e && i < u->param_count; i++) {
-		e = param_set(transport_memory_params, &a, o, u->params[i].key, u->params[i].value, why);
-		if (e) e = why_prefix(why, ERR_INVALID, "stream memory:");
-	}
-	arena_done(&a);
+	enum err e = param_url(transport_memory_params, u, o, "stream: memory", why);
 	if (e || o->bytes >= o->shards * BATCH_BYTES_MAX) return e;
 	return why_set(why, ERR_INVALID,
 	               "stream memory: bytes is below 4MiB for each of %lld shards; give at least %lldMiB",

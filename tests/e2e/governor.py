@@ -1,6 +1,5 @@
 """The program under test: its configuration, its process, what its API says."""
 import json
-import os
 import subprocess
 import time
 import urllib.error
@@ -9,7 +8,7 @@ from pathlib import Path
 
 import parts
 
-PROGRAM = os.environ.get("FLYBALL", str(Path(__file__).parents[2] / "build" / "flyball"))
+PROGRAM = str(parts.BUILD / "flyball")
 
 
 def configuration(plan, mode, ports, kubeconfig):

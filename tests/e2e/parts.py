@@ -1,23 +1,17 @@
 """Processes that end with this one, and free ports."""
-import ctypes
 import os
-import signal
 import socket
 import subprocess
+from pathlib import Path
 
-_LIBC = ctypes.CDLL(None, use_errno=True)
-_PR_SET_PDEATHSIG = 1
-
-
-def _end_with_parent():
-    _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+BUILD = Path(os.environ.get("FLYBALL_BUILD", Path(__file__).parents[2] / "build"))  # where the programs under test are
 
 
-def start(arguments, log, **more):
-    """A child that is killed when this process ends, however it ends; its output goes to the file `log`."""
+def start(arguments, log):
+    """A child that is killed when the thread that started it ends, however it ends; its output goes to the file `log`."""
     with open(log, "ab") as out:
-        return subprocess.Popen(arguments, stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.STDOUT,
-                                preexec_fn=_end_with_parent, **more)
+        return subprocess.Popen(["setpriv", "--pdeathsig", "KILL", "--", *arguments], stdin=subprocess.DEVNULL, stdout=out,
+                                stderr=subprocess.STDOUT)
 
 
 def end(process, seconds=10):

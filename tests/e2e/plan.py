@@ -81,5 +81,5 @@ def draw(seed, scenario, onset_s=(100, 140)):
     # Whoever maps by equal names restarts a decoy.
     decoys = tuple(sorted(renamed)) + (rng.choice([n for n in SERVICES if n not in names]),)
     kind = rng.choice(["latency", "errors"])
-    return Plan(seed, f"shop-{rng.randrange(1000, 10000)}", services, decoys, faulty, innocent, kind,
+    return Plan(seed, f"{scenario}-{seed}-{rng.randrange(1000, 10000)}", services, decoys, faulty, innocent, kind,
                 5.0 if kind == "latency" else rng.uniform(0.3, 0.5), rng.uniform(*onset_s), rng.random() < 0.5)

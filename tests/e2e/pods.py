@@ -60,6 +60,8 @@ class Shop:
                 self.ended.wait(LOOK_S)
         except Exception as error:  # told to whoever uses the shop
             self.error = error
+        finally:
+            self._end_all()
 
     def _look(self):
         seen = {}
@@ -91,6 +93,13 @@ class Shop:
                 pod.process.terminate()  # it finishes its requests and its exports by itself
                 self.draining.remove((due, pod))
 
+    def _end_all(self):
+        processes = [pod.process for pod in self.pods.values()] + [pod.process for _, pod in self.draining]
+        for process in processes:
+            process.terminate()
+        for process in processes:
+            parts.end(process)
+
     def wait_ready(self, seconds=60):
         until = time.monotonic() + seconds
         while set(self.ready) != {service.name for service in self.plan.services}:
@@ -116,17 +125,11 @@ class Shop:
         return min((entry["at"] for entry in map(json.loads, lines) if entry["what"] == "delivered"), default=None)
 
     def close(self):
-        """Ends everything; returns what the users counted."""
+        """Ends everything. What the users counted is then in load.json."""
         if self.load:
             parts.end(self.load)
         self.ended.set()
         self.thread.join()
-        for process in [pod.process for pod in self.pods.values()] + [pod.process for _, pod in self.draining]:
-            process.terminate()
-        for pod in list(self.pods.values()) + [pod for _, pod in self.draining]:
-            parts.end(pod.process)
-        counts = Path(self.path("load.json"))
-        return json.loads(counts.read_text(encoding="utf-8")) if counts.exists() else None
 
 
 def is_ready(item):

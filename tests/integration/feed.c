@@ -100,30 +100,6 @@ struct str feed_gauges(struct t *t, const char *service, int n) {
 	return finish(t, &o);
 }
 
-struct str feed_leak(struct t *t, const char *service) {
-	struct request_out o;
-	uint64_t now = (uint64_t)rig_wall_ns();
-	const int points = FEED_LEAK_POINTS / 2;
-	request_init(&o);
-	request_begin(&o, 1);
-	resource(&o, service);
-	request_begin(&o, 2);
-	for (int m = 0; m < 2; m++) {
-		request_begin(&o, 2);
-		request_text(&o, 1, m ? STR("k8s.pod.memory.usage") : STR("k8s.container.memory_limit"));
-		request_text(&o, 3, STR("By"));
-		request_begin(&o, 5);
-		for (int i = 0; i < points; i++)
-			gauge(&o, now - (uint64_t)(points - 1 - i) * 10 * NS_PER_SEC,
-			      512e6 * (m ? 0.7 + 0.28 * i / (points - 1) : 1), -1);
-		request_end(&o);
-		request_end(&o);
-	}
-	request_end(&o);
-	request_end(&o);
-	return finish(t, &o);
-}
-
 /* ---- compression ---- */
 
 struct str feed_gzip(struct t *t, struct str bytes) {

@@ -8,9 +8,6 @@ struct str feed_spans(struct t *t, const char *service, int n, int failed);
 struct str feed_logs(struct t *t, const char *service, int n);
 /* `n` gauge points of one metric, each its own series. */
 struct str feed_gauges(struct t *t, const char *service, int n);
-/* A pod whose memory climbs into its limit over the last two minutes, told of in one request: an incident. */
-struct str feed_leak(struct t *t, const char *service);
-#define FEED_LEAK_POINTS 24
 
 struct str feed_gzip(struct t *t, struct str bytes);
 /* A gzip body of `n` zeros: small, until somebody inflates it. */

@@ -154,6 +154,8 @@ static void become(const struct verb_opts *o, const char *program, const char *c
 	int binary = open(program, O_RDONLY | O_CLOEXEC);
 	struct rlimit size = { (rlim_t)o->file_size_max, (rlim_t)o->file_size_max };
 	if (o->file_size_max && setrlimit(RLIMIT_FSIZE, &size) != 0) _exit(126);
+	struct rlimit files = { (rlim_t)o->files_max, (rlim_t)o->files_max };
+	if (o->files_max && setrlimit(RLIMIT_NOFILE, &files) != 0) _exit(126);
 	for (size_t i = 0; i < sizeof o->env / sizeof *o->env && o->env[i]; i++) {
 		char pair[512];
 		snprintf(pair, sizeof pair, "%s", o->env[i]);

@@ -71,6 +71,7 @@ struct verb_opts {
 	const char *out;       /* file for standard output in place of `outcome.out` */
 	bool unprivileged;     /* as nobody, when the test runs as root */
 	int64_t file_size_max; /* RLIMIT_FSIZE; 0: none */
+	int64_t files_max;     /* RLIMIT_NOFILE; 0: as here */
 };
 
 struct outcome rig_run(struct t *t, const struct verb_opts *o, const char *const *args);

@@ -74,6 +74,10 @@ TEST(what_is_not_understood_is_named_with_what_would_be) {
 		{ "simulate --hours x", "0.01" },
 		{ "simulate --jobs 0", "1 to 64" },
 		{ "simulate /nowhere.sim", "/nowhere.sim" },
+		{ "simulate --seeds 1..3 x.sim", "--seeds has no meaning beside a scenario" },
+		{ "demo twice", "'twice'" },
+		{ "rules test a b c", "'c' is one argument too many" },
+		{ "rules check /nowhere.json", "/nowhere.json" },
 		{ "experiment mttd --case cold,sloe_database", "slow_database" },
 		{ "experiment mttd --rate -1", "0.1" },
 		{ "pause --for ever --server http://127.0.0.1:9", "30m" },
@@ -87,6 +91,44 @@ TEST(what_is_not_understood_is_named_with_what_would_be) {
 		if (r.code != 2 || r.out.n || !rig_has(r.err, cases[i].words))
 			FAIL("flyball %s: exit %d\n" STR_FMT STR_FMT, cases[i].args, r.code, STR_ARG(r.out), STR_ARG(r.err));
 	}
+}
+
+/* Wherever a file is wrong its line is told, as an editor jumps to it. */
+TEST(errors_in_files_begin_with_file_and_line) {
+	static const struct {
+		const char *name, *verb, *text, *at;
+	} cases[] = {
+		{ "a.yaml", "config check", "region: x\nhanders: []\n", ":2: unknown key 'handers', did you mean 'handlers'?" },
+		{ "a.sim", "simulate", "seed 1\n\nat 1m fault memory_leek cart\n",
+		  ":3: there is no fault 'memory_leek', did you mean 'memory_leak'?" },
+		{ "a.json", "rules check", "{\"a\":\n  {},\n  \"b\": }\n", ":3: JSON, byte" },
+		{ "world.yaml", "experiment world --world", "name: x\nservics: []\n", ":2:" },
+	};
+	const char *dir = rig_dir(t);
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		const char *path = rig_path(t, dir, cases[i].name);
+		rig_write(t, path, str_of(cases[i].text));
+		struct outcome r = shell(t, "$FLYBALL %s %s", cases[i].verb, path);
+		EXPECT_INT(r.code, 2);
+		EXPECT_HAS(r.err, str_printf(t->arena, "flyball: %s%s", path, cases[i].at).p);
+	}
+}
+
+/* -q: results alone; -v: where they come from. */
+TEST(quiet_and_verbose_say_less_and_more) {
+	struct outcome r = shell(t, "$FLYBALL config check -q");
+	EXPECT(r.code == 0 && !r.out.n && !r.err.n);
+	struct flyball f = rig_flyball(t, NULL);
+	rig_start(&f);
+	r = shell(t, "$FLYBALL incidents 7ZZZ --server %s", f.url);
+	EXPECT(r.code == 1 && !rig_has(r.err, "404"));
+	r = shell(t, "$FLYBALL incidents 7ZZZ -v --server %s", f.url);
+	EXPECT(r.code == 1 && rig_has(r.err, "/api/v1/incidents/7ZZZ answered 404"));
+	r = shell(t, "script -qec \"$FLYBALL incidents --server %s\" /dev/null", f.url); /* on a terminal */
+	EXPECT_HAS(r.out, "No incident so far.");
+	r = shell(t, "script -qec \"$FLYBALL incidents -q --server %s\" /dev/null", f.url);
+	EXPECT(r.code == 0 && !r.out.n);
+	EXPECT_INT(rig_stop(&f), 0);
 }
 
 /* Results that could not be written are no success. */
@@ -217,5 +259,6 @@ TEST(a_stopped_daemons_state_is_shown) {
 }
 
 RUN(every_verb_has_help_and_an_example_that_parses, what_is_not_understood_is_named_with_what_would_be,
+    errors_in_files_begin_with_file_and_line, quiet_and_verbose_say_less_and_more,
     a_write_that_fails_is_told_and_a_reader_that_goes_is_not, every_verb_prints_every_form,
     followed_events_are_one_stream, a_stopped_daemons_state_is_shown)

@@ -57,7 +57,8 @@ class ClusterLog:
                 time.sleep(0.2)
 
     def _read_syncs(self):
-        """One sync of the autoscaler ends in one of these lines (horizontal.go, reconcileAutoscaler)."""
+        """One sync of the autoscaler ends in one of these lines (horizontal.go, reconcileAutoscaler); the line says when."""
+        stamp = re.compile(r'^[IEW]\d{4} (\d\d):(\d\d):(\d\d\.\d+)')
         decided = re.compile(r'Decided not to scale.*scaleTarget="Deployment/([^"]+)"')
         rescaled = re.compile(r'Successfully rescaled.*HPA="([^"]+)"')
         failed = re.compile(r'(?:listed metrics for|scale subresource for|failed to rescale) Deployment/([^:]+):')
@@ -71,10 +72,20 @@ class ClusterLog:
                     found = pattern.search(line)
                     if not found:
                         continue
+                    at = self._moment(stamp.match(line))
                     with self.lock:
                         times = self.syncs.setdefault(found.group(1), [])
-                        if not times or time.monotonic() - times[-1] > 5:
-                            times.append(time.monotonic())
+                        if not times or at - times[-1] > 5:
+                            times.append(at)
+
+    @staticmethod
+    def _moment(stamp):
+        """A log line's time of day as time.monotonic() counts: it is of the last 24 hours."""
+        now = time.time()
+        local = time.localtime(now)
+        today = local.tm_hour * 3600 + local.tm_min * 60 + local.tm_sec + now % 1
+        said = int(stamp.group(1)) * 3600 + int(stamp.group(2)) * 60 + float(stamp.group(3))
+        return time.monotonic() - (today - said) % 86400
 
     def of(self, namespace, since):
         """Changes from an index on, and the next index."""

@@ -281,6 +281,16 @@ def autoscale_up_and_down(r):
     r.syncs("web", 24)
 
 
+def autoscale_from_one(r):
+    """From one pod to four at once, then to no more than twice as many."""
+    r.create("deployments", deployment("web", 1, hold=False, requests=REQUESTS))
+    r.use(web=100)
+    r.create("hpas", autoscaler("web", 1, 12, 50))
+    r.syncs("web", 2)
+    r.use(web=900)
+    r.syncs("web", 5)
+
+
 def autoscale_bounds(r):
     """Above maxReplicas, below minReplicas, at zero, without a target."""
     r.create("deployments", deployment("web", 6, hold=False, requests=REQUESTS))
@@ -430,5 +440,5 @@ def autoscale_rollout(r):
 ALL = [rollout_default, rollout_surge_only, rollout_all_at_once, rollout_unavailable_only, rollout_turned_back, recreate, paused, stuck,
        slow_to_trust, history, slow_to_go, who_goes_first, who_goes_first_of_the_ready,
        pods_come_and_go, budget_least, budget_most, drained, node_lost,
-       autoscale_up_and_down, autoscale_bounds, autoscale_policies, autoscale_fast_down, autoscale_missing, autoscale_not_ready,
+       autoscale_up_and_down, autoscale_from_one, autoscale_bounds, autoscale_policies, autoscale_fast_down, autoscale_missing, autoscale_not_ready,
        autoscale_values, autoscale_no_requests, autoscale_rollout]

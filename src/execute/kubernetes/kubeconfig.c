@@ -106,6 +106,12 @@ static enum err from_file(struct world *w, struct arena *a, struct str path, str
                           struct kube_access *out, struct why *why) {
 	struct str text = { 0 }, dir = STR(".");
 	enum err e = disk_read_file(w->disk, a, str_c(a, path), FILE_MAX, &text, why);
+	if (e == ERR_NOT_FOUND)
+		return why_set(why, e,
+		               "there is no kubeconfig " STR_FMT
+		               "; set KUBECONFIG, or target: kubernetes:?kubeconfig=FILE, or leave "
+		               "target: out and everything is only told",
+		               STR_ARG(path));
 	if (e) return why_prefix(why, e, "kubeconfig");
 	for (size_t i = path.n; i > 0; i--) {
 		if (path.p[i - 1] != '/') continue;
@@ -113,7 +119,7 @@ static enum err from_file(struct world *w, struct arena *a, struct str path, str
 		break;
 	}
 	e = kube_access_parse(w->disk, a, text, dir, context, out, why);
-	return e ? why_prefix(why, e, STR_FMT, STR_ARG(path)) : OK;
+	return e ? why_file(why, e, str_c(a, path)) : OK;
 }
 
 static enum err in_cluster(struct world *w, struct arena *a, struct kube_access *out, struct why *why) {

@@ -410,7 +410,7 @@ static enum err copy_services(struct kubernetes *k, const struct executor_setup 
 static enum err open_parts(struct kubernetes *k, const struct executor_setup *s, const struct url *u, struct why *why) {
 	struct kube_access access = { 0 };
 	enum err e = kube_access_find(s->world, &k->arena, u, &access, why);
-	if (e) return why_prefix(why, e, "target kubernetes:");
+	if (e) return why_prefix(why, e, "target kubernetes");
 	struct kube_report_opts report = { s->telemetry, s->world->clock, s->telemetry_key };
 	e = kube_client_open(s->world, &access, &k->client, why);
 	if (!e) e = kube_report_open(&report, &k->report);

@@ -15,8 +15,9 @@ static const struct {
 	double drop, surge, more;
 } alternatives[ALTERNATIVES] = { { 0.6, 3, 1 }, { 0.3, 8, 3 }, { 0.03, 30, 10 } };
 
-double count_expect(const struct count *c, int64_t at_ns) {
+double count_expect(const struct count *c, enum count_side side, int64_t at_ns) {
 	double root = season_expect(&c->season, at_ns);
+	if (side == COUNT_DROP) root = fmin(root, season_base(&c->season, at_ns));
 	return root > 0 ? root * root : 0;
 }
 
@@ -49,7 +50,7 @@ static void learn(struct count *c, double n, double expected, int64_t at_ns, dou
 void count_feed(struct count *c, const struct evidence_opts *o, enum count_side side, double n, int64_t from_ns,
                 int64_t to_ns, int64_t received_ns, bool quiet) {
 	struct increment inc = { .from_ns = from_ns, .to_ns = to_ns - 1, .received_ns = received_ns, .seen = 1 };
-	double expected = count_expect(c, from_ns);
+	double expected = count_expect(c, side, from_ns);
 	c->lately += LATELY_LOSS * (n - c->lately);
 	c->lately_expected += LATELY_LOSS * (expected - c->lately_expected);
 	c->last_ns = to_ns;
@@ -67,7 +68,7 @@ struct verdict count_judge(const struct count *c, const struct evidence_opts *o,
 	if (!v.ready) return v;
 	double expected = c->lately_expected, spread = 3 * sqrt(dispersion(c) * fmax(expected, 1));
 	v.expected = expected;
-	v.low = side == COUNT_DROP ? fmax(fmin(expected - spread, DROP_SHARE * expected), 0) : 0;
+	v.low = side == COUNT_DROP && expected >= DROP_EXPECTED ? DROP_SHARE * expected : 0;
 	v.high = fmax(expected + spread, side == COUNT_SURGE ? fmax(SURGE_RATIO * expected, expected + SURGE_MORE) : 0);
 	v.score = evidence_score(&c->evidence, o, &v.which);
 	bool guarded = side == COUNT_DROP ? expected < DROP_EXPECTED || v.value > DROP_SHARE * expected

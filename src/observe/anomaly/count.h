@@ -25,8 +25,8 @@ struct count {
 void count_feed(struct count *c, const struct evidence_opts *o, enum count_side side, double n, int64_t from_ns,
                 int64_t to_ns, int64_t received_ns, bool quiet);
 struct verdict count_judge(const struct count *c, const struct evidence_opts *o, enum count_side side);
-/* Expected count of a window at that time. */
-double count_expect(const struct count *c, int64_t at_ns);
+/* Expected count of a window at that time. A drop is one from what is usual then, too: the end of a rush is none. */
+double count_expect(const struct count *c, enum count_side side, int64_t at_ns);
 void count_adopt(struct count *c);
 void count_save(const struct count *c, struct enc *out);
 void count_load(struct count *c, struct dec *in);

@@ -48,6 +48,10 @@ double season_expect(const struct season *s, int64_t at_ns) {
 	return s->seen_s > 0 ? base(s, at_ns) + s->recent : 0;
 }
 
+double season_base(const struct season *s, int64_t at_ns) {
+	return s->seen_s > 0 ? base(s, at_ns) : 0;
+}
+
 double season_spread(const struct season *s) {
 	return sqrt(s->variance);
 }

@@ -23,6 +23,8 @@ struct season {
 
 /* Expected value at a time (UTC); 0 and a wide spread while nothing was learned. */
 double season_expect(const struct season *s, int64_t at_ns);
+/* Likewise by the time of day and week alone, whatever the last half hour was like. */
+double season_base(const struct season *s, int64_t at_ns);
 double season_spread(const struct season *s); /* standard deviation of residuals */
 /* `seconds`: how long the value held. */
 void season_learn(struct season *s, int64_t at_ns, double value, double seconds);

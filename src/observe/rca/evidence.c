@@ -93,7 +93,7 @@ static void say_part(struct arena *a, const struct rca_node *n, struct rca_cause
 
 static void say_own(struct arena *a, const struct rca_node *n, const struct blame *b, struct rca_cause *c) {
 	if (!n->traced) return;
-	if (b->by[BLAME_TIME] > 0 && n->self_seconds.now > n->self_seconds.usual)
+	if (b->by[BLAME_TIME] > 0 && n->self_seconds.usual > 0 && n->self_seconds.now > n->self_seconds.usual)
 		say(a, c, "its own time per request, without calls: %.1f ms, usually %.1f ms (%.0f requests)",
 		    1e3 * n->self_seconds.now, 1e3 * n->self_seconds.usual, n->requests);
 	if (b->by[BLAME_FAILURES] > 0 && n->own_bad.now > n->own_bad.usual)
@@ -103,7 +103,7 @@ static void say_own(struct arena *a, const struct rca_node *n, const struct blam
 
 static void say_edge(struct arena *a, const struct rca_input *in, const struct rca_edge *e, struct rca_cause *c) {
 	struct str from = in->nodes[e->from].subject, to = in->nodes[e->to].subject;
-	if (e->seconds.now > 1.2 * e->seconds.usual)
+	if (e->seconds.usual > 0 && e->seconds.now > 1.2 * e->seconds.usual) /* 0: not known yet */
 		say(a, c, "calls from " STR_FMT " to " STR_FMT " take %.1f ms, usually %.1f ms (%.0f calls)", STR_ARG(from),
 		    STR_ARG(to), 1e3 * e->seconds.now, 1e3 * e->seconds.usual, e->calls);
 	if (e->failed.now > e->failed.usual + 0.005) {

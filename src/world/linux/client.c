@@ -184,7 +184,6 @@ static enum err client_submit(struct http_client *client, const struct http_requ
 
 static bool client_poll(struct http_client *client, struct http_event *out) {
 	struct client *c = self(client);
-	inbox_release(&c->inbox);
 	struct exchange *x = inbox_poll(&c->inbox, out);
 	if (!x) return false;
 	struct transfer *t = container_of(x, struct transfer, x);
@@ -192,7 +191,7 @@ static bool client_poll(struct http_client *client, struct http_event *out) {
 		t->paused = false;
 		curl_easy_pause(t->easy, CURLPAUSE_CONT);
 	}
-	if (out->kind == HTTP_END || out->kind == HTTP_FAILED) inbox_drop(&c->inbox, x);
+	if (out->kind == HTTP_END) inbox_drop(&c->inbox, x);
 	return true;
 }
 

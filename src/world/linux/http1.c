@@ -94,6 +94,14 @@ static bool is_stuck(const struct http1 *s, const struct http1_connection *c) {
 	return clock_mono(loop_clock(s->loop)).ns - c->pace.last.ns > STUCK_NS;
 }
 
+/* He left in the middle of what he sent. The library does not see an end that came together with the last bytes. */
+static bool has_left(const struct http1_connection *c) {
+	char byte;
+	bool reading = c->turn == TURN_PEER_HEAD || c->turn == TURN_PEER_BODY;
+	if (!reading || (c->request && c->request->suspended)) return false;
+	return recv(c->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) == 0;
+}
+
 static bool is_late(const struct http1 *s, const struct http1_connection *c) {
 	if (c->turn == TURN_OURS || (c->request && c->request->suspended)) return false;
 	return pace_late(&c->pace, clock_mono(loop_clock(s->loop)), s->idle_ns) || is_stuck(s, c);
@@ -104,6 +112,8 @@ static void look_at(struct http1 *s, struct http1_connection *c) {
 	if (r && r->suspended && c->turn == TURN_OURS && http1_peer_gone(r)) {
 		r->abort = true;
 		http1_resume(r);
+	} else if (has_left(c)) {
+		shutdown(c->fd, SHUT_RDWR);
 	} else if (is_late(s, c)) {
 		/* The library sees the end of the connection at its next run, and cleans up. One that it is stuck on it does
 		 * not look at; there its own clock helps. */
@@ -129,12 +139,10 @@ static bool server_poll(struct http_server *server, struct http_event *out) {
 		struct http1_request *r = container_of(before, struct http1_request, x);
 		if (r->state == REQUEST_HELD) http1_resume(r);
 	}
-	inbox_release(&s->inbox);
 	struct exchange *x = inbox_poll(&s->inbox, out);
 	if (!x) return false;
 	struct http1_request *r = container_of(x, struct http1_request, x);
 	if (out->kind == HTTP_BODY && r->state == REQUEST_BODY) http1_resume(r);
-	if (out->kind == HTTP_FAILED) inbox_drop(&s->inbox, x);
 	return true;
 }
 

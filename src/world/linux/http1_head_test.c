@@ -78,5 +78,53 @@ TEST(a_chunk_extension_without_end_neither_spins_nor_stays) {
 	rig_close(&r);
 }
 
-RUN(what_can_be_read_in_two_ways_is_refused_with_all_that_follows,
+/* The end comes together with the bytes, and the library looks at one of them only. */
+TEST(who_leaves_in_the_middle_of_a_head_leaves_no_connection) {
+	struct rig r;
+	struct asked a = { 0 };
+	struct peer p;
+	rig_open(&r, t);
+	struct http_server *s = rig_listen(&r, (struct http_listen){ .connections_max = 4, .idle_timeout_ns = NS_PER_MIN });
+	for (int i = 0; i < 4; i++) {
+		peer_open(&r, &p, http_server_port(s));
+		rig_turn(&r);
+		EXPECT(peer_send(&r, &p, STR("GET / HTTP/1.1\r\nHost: h\r\n")));
+		peer_close(&p);
+	}
+	int64_t until = rig_now(&r) + 20 * NS_PER_SEC; /* long before they were idle for too long */
+	for (p = (struct peer){ .closed = true }; p.closed;) {
+		EXPECT(rig_now(&r) < until);
+		peer_open(&r, &p, http_server_port(s));
+		(void)peer_send(&r, &p, STR("GET /fine HTTP/1.1\r\nHost: h\r\n\r\n"));
+		RIG_UNTIL(&r, (rig_poll_server(&r, s, &a, 1), peer_read(&p), p.closed || a.whole));
+		if (p.closed) peer_close(&p), p.closed = true, asked_done(&a), a = (struct asked){ 0 };
+	}
+	peer_close(&p);
+	asked_done(&a);
+	http_server_close(s);
+	rig_close(&r);
+}
+
+TEST(a_target_of_many_arguments_is_told_and_cut) {
+	struct rig r;
+	rig_open(&r, t);
+	struct http_server *s = rig_listen(&r, (struct http_listen){ .connections_max = 4 });
+	for (int n = 128; n <= 8192; n *= 4) {
+		struct peer p;
+		struct asked a = { 0 };
+		char *and = arena_take(t->arena, (size_t)n, 1);
+		memset(and, '&', (size_t)n);
+		peer_open(&r, &p, http_server_port(s));
+		(void)peer_send(&r, &p, str_printf(t->arena, "GET /?%.*s HTTP/1.1\r\nHost: h\r\n\r\n", n, and));
+		RIG_UNTIL(&r, (rig_poll_server(&r, s, &a, 1), peer_read(&p), p.closed || a.whole));
+		EXPECT(n == 128 ? a.whole : !a.id && peer_has(&p, " 414 ") && p.closed);
+		peer_close(&p);
+		asked_done(&a);
+	}
+	http_server_close(s);
+	rig_close(&r);
+}
+
+RUN(who_leaves_in_the_middle_of_a_head_leaves_no_connection, a_target_of_many_arguments_is_told_and_cut,
+    what_can_be_read_in_two_ways_is_refused_with_all_that_follows,
     a_chunk_extension_without_end_neither_spins_nor_stays)

@@ -17,6 +17,8 @@
 /* A body with less than this to come is read to its end, and the connection is used again. */
 #define DISCARD_MAX (INT64_C(256) << 10)
 
+#define ARGUMENTS_MAX 128 /* of a target: 8 KiB of the library's pool */
+
 #define EARLY_REPLY_MAX ((size_t)16 << 10) /* fits into an empty socket's buffer */
 #define OPEN_MAX        ((size_t)1 << 20)  /* of an open reply, not sent yet */
 #define OPEN_BLOCK      ((size_t)16 << 10)
@@ -66,13 +68,27 @@ static void request_free(struct exchange *x) {
 	free(r);
 }
 
+/* The library takes a target's arguments apart (nobody here asks for that) and forgets the connection when its pool is
+ * full of them: no answer, no end. So it is told here, and cut. */
+static bool has_too_many_arguments(const char *uri, const struct http1_connection *c) {
+	static const char answer[] = "HTTP/1.1 414 URI Too Long\r\nContent-Length: 19\r\nConnection: close\r\n\r\n"
+								 "too many arguments\n";
+	int n = 0;
+	while (n <= ARGUMENTS_MAX && (uri = strchr(uri, '&'))) n++, uri++;
+	if (n <= ARGUMENTS_MAX) return false;
+	ssize_t sent = send(c->fd, answer, sizeof answer - 1, MSG_NOSIGNAL | MSG_DONTWAIT);
+	(void)sent; /* the connection ends in either case */
+	shutdown(c->fd, SHUT_RDWR);
+	return true;
+}
+
 /* Called when the request line is there, before anything is decoded. */
 void *http1_uri(void *cls, const char *uri, struct MHD_Connection *mhd) {
 	struct http1 *s = cls;
 	s->moved++;
 	const union MHD_ConnectionInfo *info = MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
 	struct http1_connection *c = info ? info->socket_context : NULL;
-	if (!c) return NULL;
+	if (!c || has_too_many_arguments(uri, c)) return NULL;
 	struct http1_request *r = calloc(1, sizeof *r);
 	if (!r) return NULL;
 	r->server = s;
@@ -147,21 +163,17 @@ static bool read_framing(struct http1_request *r) {
 }
 
 /* Nothing that follows on the connection is read: where it begins is not sure. */
-static enum MHD_Result say(struct MHD_Connection *mhd, unsigned int status, const char *text) {
+static enum MHD_Result refuse(struct http1_request *r, unsigned int status, const char *text) {
 	struct MHD_Response *answer =
 		MHD_create_response_from_buffer(strlen(text), (void *)(uintptr_t)text, MHD_RESPMEM_PERSISTENT);
 	if (!answer) return MHD_NO;
-	enum MHD_Result done = MHD_add_response_header(answer, "Connection", "close");
-	if (done == MHD_YES) done = MHD_queue_response(mhd, status, answer);
-	MHD_destroy_response(answer);
-	return done;
-}
-
-static enum MHD_Result refuse(struct http1_request *r, unsigned int status, const char *text) {
 	r->replied = true;
 	r->state = REQUEST_REPLY;
 	turn(r, TURN_PEER_READS);
-	return say(r->mhd, status, text);
+	enum MHD_Result done = MHD_add_response_header(answer, "Connection", "close");
+	if (done == MHD_YES) done = MHD_queue_response(r->mhd, status, answer);
+	MHD_destroy_response(answer);
+	return done;
 }
 
 static enum MHD_Result begin(struct http1_request *r, const char *method, const char *version) {
@@ -228,11 +240,10 @@ static enum MHD_Result wait_for_reply(struct http1_request *r) {
  * with what was not taken. */
 enum MHD_Result http1_handle(void *cls, struct MHD_Connection *mhd, const char *url, const char *method,
                              const char *version, const char *upload, size_t *upload_size, void **request) {
-	(void)url;
+	(void)mhd, (void)url;
 	struct http1 *s = cls;
 	struct http1_request *r = *request;
 	s->moved++;
-	if (!r && !s->closing) return say(mhd, 400, "this is no request of HTTP\n"); /* it named no target */
 	if (!r || s->closing || r->abort) return MHD_NO;
 	switch (r->state) {
 	case REQUEST_NEW: return begin(r, method, version);

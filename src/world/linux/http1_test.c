@@ -309,6 +309,7 @@ TEST(malformed_and_oversized_requests_are_refused_and_the_next_is_served) {
 		{ STR("POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 5x\r\n\r\nhello"), " 400 " },
 		{ STR("POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 9223372036854775808\r\n\r\n"), " 413 " },
 		{ STR("POST  /  HTTP/1.1\r\nHost: h\r\n\r\n"), NULL },
+		{ STR("nonsense\r\n\r\n"), NULL },
 	};
 	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
 		struct peer p;

@@ -77,11 +77,9 @@ static void flush(struct task *t) {
 
 static bool server_poll(struct http_server *server, struct http_event *out) {
 	struct http2 *s = self(server);
-	inbox_release(&s->inbox);
 	struct exchange *x = inbox_poll(&s->inbox, out);
 	if (!x) return false;
 	if (out->kind == HTTP_BODY) http2_taken(container_of(x, struct http2_request, x), out->body.n);
-	if (out->kind == HTTP_FAILED) inbox_drop(&s->inbox, x);
 	return true;
 }
 

@@ -30,8 +30,15 @@ static void free_exchange(struct exchange *x) {
 	x->free(x);
 }
 
+static void release(struct inbox *b) {
+	struct exchange *x = b->lent;
+	b->lent = NULL;
+	b->lent_body.n = 0;
+	if (x && x->gone) free_exchange(x);
+}
+
 void inbox_close(struct inbox *b) {
-	inbox_release(b);
+	release(b);
 	for (size_t i = 0; i < b->used; i++) {
 		if (b->slots[i]) inbox_drop(b, b->slots[i]);
 	}
@@ -131,13 +138,6 @@ void inbox_fail(struct inbox *b, struct exchange *x, enum err e, const char *why
 	ready(b, x);
 }
 
-void inbox_release(struct inbox *b) {
-	struct exchange *x = b->lent;
-	b->lent = NULL;
-	b->lent_body.n = 0;
-	if (x && x->gone) free_exchange(x);
-}
-
 /* The piece goes out with its buffer; the one that comes back empty is filled next. */
 static void take_body(struct inbox *b, struct exchange *x, struct http_event *out) {
 	struct buf piece = x->body;
@@ -171,6 +171,7 @@ static void take(struct inbox *b, struct exchange *x, struct http_event *out) {
 }
 
 struct exchange *inbox_poll(struct inbox *b, struct http_event *out) {
+	release(b);
 	struct list *n = list_shift(&b->ready);
 	if (!n) return NULL;
 	struct exchange *x = container_of(n, struct exchange, node);
@@ -179,5 +180,6 @@ struct exchange *inbox_poll(struct inbox *b, struct http_event *out) {
 	b->lent = x;
 	/* To the end of the row: a large body does not hold up the others. */
 	if (x->body.n || x->end || x->failed || x->head) list_push(&b->ready, &x->node);
+	if (out->kind == HTTP_FAILED) inbox_drop(b, x);
 	return x;
 }

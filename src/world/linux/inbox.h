@@ -73,7 +73,6 @@ void inbox_fail(struct inbox *b, struct exchange *x, enum err e, const char *why
 /* Nothing more is to be told of it, but it lives on (its request was answered). */
 void inbox_mute(struct inbox *b, struct exchange *x);
 
-/* Gives back the slices of the event before. */
-void inbox_release(struct inbox *b);
-/* The next event and whose it is; NULL: none. A FAILED exchange is dropped by the caller of this. */
+/* Gives back the slices of the event before; then the next event and whose it is, NULL: none. A FAILED exchange is
+ * dropped with it, and lives until the next poll. */
 struct exchange *inbox_poll(struct inbox *b, struct http_event *out);
