@@ -406,6 +406,13 @@ struct experiment {
 	struct progress progress;
 };
 
+static const char *case_names(struct cli *c) {
+	struct str s = { NULL, 0 };
+	for (int k = 0; k < MTTD_CASES; k++)
+		s = str_printf(&c->arena, STR_FMT "%s%s", STR_ARG(s), k ? ", " : "", mttd_case_name((enum mttd_case)k));
+	return str_c(&c->arena, s);
+}
+
 /* --case NAME[,NAME...]: runs of these only. */
 static int experiment_cases(struct experiment *x) {
 	struct str given = args_get(&x->c->args, "case"), head, tail;
@@ -414,10 +421,7 @@ static int experiment_cases(struct experiment *x) {
 		enum mttd_case k;
 		(void)str_cut(rest, ',', &head, &tail);
 		if (!mttd_case_parse(head, &k))
-			return cli_fail(x->c, EXIT_USAGE,
-			                "--case takes memory_leak, slow_database, error_burst, dead_pod, cold, quiet, not '" STR_FMT
-			                "'",
-			                STR_ARG(head));
+			return cli_fail(x->c, EXIT_USAGE, "--case takes %s, not '" STR_FMT "'", case_names(x->c), STR_ARG(head));
 		if (x->case_count < MTTD_CASES) x->cases[x->case_count++] = k;
 	}
 	return EXIT_DONE;

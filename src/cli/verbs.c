@@ -65,7 +65,7 @@ static const struct option mttd_options[] = {
 	{ "jobs", 0, "N", "Processes at once (default 1)." },
 	{ "rate", 0, "R", "Requests a second at the shop's door (default 100; leaks and quiet hours: 10)." },
 	{ "warm", 0, "H", "Virtual hours that Flyball has watched the shop before (default 6)." },
-	{ "case", 0, "NAMES", "Only these: memory_leak, slow_database, error_burst, dead_pod, cold, quiet." },
+	{ "case", 0, "NAMES", "Only these, as memory_leak,cpu_hog: a fault each, cold, quiet." },
 	{ "rows", 0, NULL, "Each run as one line of JSON, instead of the sums." },
 	{ "cache", 0, "DIR", "Where warmed worlds are kept (default: $XDG_CACHE_HOME/flyball)." },
 	{ "world", 0, "WORLD",

@@ -24,8 +24,6 @@
 #define WEEK_S        (7 * 86400.0)
 #define FAST_RATE     20.0
 #define QUICK_START_S 20.0
-#define COUNTS_FACTOR 3.0 /* CLI.md: latency x3, errors +5 points; what is smaller stands in the curve */
-#define COUNTS_SHARE  0.05
 
 const struct report_metric mttd_metrics[] = {
 	{ "delivered_s", REPORT_TIME },
@@ -49,9 +47,15 @@ static const struct {
 	bool fault, cold;
 } cases[MTTD_CASES] = {
 	[MTTD_LEAK] = { "memory_leak", PLAN_MEMORY_LEAK, true, false },
+	[MTTD_CPU_HOG] = { "cpu_hog", PLAN_CPU_HOG, true, false },
 	[MTTD_SLOW_DATABASE] = { "slow_database", PLAN_SLOW_DATABASE, true, false },
 	[MTTD_ERROR_BURST] = { "error_burst", PLAN_ERROR_BURST, true, false },
+	[MTTD_POOL_EXHAUSTED] = { "pool_exhausted", PLAN_POOL_EXHAUSTED, true, false },
 	[MTTD_DEAD_POD] = { "dead_pod", PLAN_DEAD_POD, true, false },
+	[MTTD_BAD_DEPLOYMENT] = { "bad_deployment", PLAN_BAD_DEPLOYMENT, true, false },
+	[MTTD_SLOW_LINK] = { "slow_link", PLAN_SLOW_LINK, true, false },
+	[MTTD_FULL_DISK] = { "full_disk", PLAN_FULL_VOLUME, true, false },
+	[MTTD_RETRY_STORM] = { "retry_storm", PLAN_RETRY_STORM, true, false },
 	[MTTD_COLD] = { "cold", PLAN_ERROR_BURST, true, true },
 	[MTTD_QUIET] = { "quiet", PLAN_FAULTS, false, false },
 };
@@ -93,10 +97,7 @@ static void plan_of(struct trial *t, struct fault_plan *plan) {
 	rng = rng_fork(&rng, cases[t->which].cold ? "cold" : cases[t->which].name);
 	struct plan_step s = { .kind = cases[t->which].kind, .at_ns = ONSET_NS };
 	if (!cases[t->which].cold) s.at_ns += rng_below(&rng, ONSET_DRAW_NS);
-	const struct plan_info *info = &plan_table[s.kind];
-	s.magnitude = info->least > 0 ? exp(rng_between(&rng, log(info->least), log(info->most))) : info->least;
-	if (cases[t->which].fault) (void)plan_add(plan, &s);
-	t->length_ns = length_of(t, s.magnitude);
+	if (cases[t->which].fault) (void)plan_add(plan, &s); /* target and magnitude are the shop's to draw */
 }
 
 static enum err play(struct trial *t, struct arena *a, struct why *why) {
@@ -117,6 +118,7 @@ static enum err play(struct trial *t, struct arena *a, struct why *why) {
 		.alarms = true,
 	};
 	enum err e = run_open(&o, &t->run, why);
+	if (!e) t->length_ns = length_of(t, run_truths(t->run, truths) ? truths[0].fault->magnitude : 0);
 	for (int64_t at = 0; !e && at < t->length_ns; at += STEP_NS) {
 		if (w && w->stop && w->stop(w->self)) return why_set(why, ERR_CLOSED, "interrupted");
 		if (!run_until(t->run, at + STEP_NS))
@@ -144,9 +146,11 @@ static enum event_type type_of(const struct json *event) {
 	return event_type_of(json_str(json_get(event, "type")));
 }
 
-/* Leaks are found from their first visible effect on; everything else from its onset. */
+/* What fills up by and by is found from its first visible effect on (memory, connections); everything else from its
+ * onset. */
 static int64_t base_of(const struct trial *t) {
-	return t->which == MTTD_LEAK && t->truth.visible_ns >= 0 ? t->truth.visible_ns : t->truth.onset_ns;
+	bool leaks = t->truth.kind == PLAN_MEMORY_LEAK || t->truth.kind == PLAN_POOL_EXHAUSTED;
+	return leaks && t->truth.visible_ns >= 0 ? t->truth.visible_ns : t->truth.onset_ns;
 }
 
 static bool during(const struct trial *t, int64_t at_ns) {
@@ -308,8 +312,12 @@ static int64_t false_incidents(const struct trial *t) {
 	return n;
 }
 
+/* By an action of Flyball's catalogue, which has all four. */
 static bool curable(const struct trial *t) {
-	return shop_remedy_of(t->truth.fault->kind, t->truth.fault->deployed, SHOP_RESTART) == SHOP_CURES;
+	for (int a = 0; a < SHOP_ACTIONS; a++)
+		if (shop_remedy_of(t->truth.fault->kind, t->truth.fault->deployed, (enum shop_action)a) == SHOP_CURES)
+			return true;
+	return false;
 }
 
 static void put_flyball(const struct trial *t, struct json_out *o, const struct said *s) {
@@ -320,7 +328,7 @@ static void put_flyball(const struct trial *t, struct json_out *o, const struct 
 	json_begin_object(o);
 	if (cases[t->which].fault) {
 		bool seen = s->opened_ns >= 0;
-		put_time(o, "delivered_s", since(delivered, base));
+		put_time(o, "delivered_s", delivered < 0 ? (double)NAN : fmax(since(delivered, base), 0));
 		put_time(o, "decided_s", seen ? fmax(since(s->opened_ns, delivered), 0) : (double)NAN);
 		put_time(o, "detect_s", since(s->opened_ns, base));
 		put_time(o, "cause_s", since(s->named_ns, s->opened_ns));
@@ -360,7 +368,7 @@ static void put_alarms(const struct trial *t, struct json_out *o, bool minute, d
 	json_begin_object(o);
 	if (cases[t->which].fault) {
 		double detect_s = since(first_ns, base);
-		put_time(o, "delivered_s", since(delivered, base));
+		put_time(o, "delivered_s", delivered < 0 ? (double)NAN : fmax(since(delivered, base), 0));
 		put_time(o, "decided_s", first_ns < 0 ? (double)NAN : fmax(since(first_ns, delivered), 0));
 		put_time(o, "detect_s", detect_s);
 		if (curable(t)) put_time(o, "people_s", PEOPLE_S);
@@ -383,7 +391,7 @@ static const struct shop_service *service_of(const struct trial *t, const char *
 static double rate_of(const struct trial *t) {
 	const struct shop_world *w = t->o->world;
 	double sum = 0;
-	if (t->truth.kind != PLAN_SLOW_DATABASE) return run_rate_of(t->run, t->truth.target);
+	if (!shop_fault_at_database(t->truth.fault->kind)) return run_rate_of(t->run, t->truth.target);
 	for (size_t i = 0; i < w->service_count; i++) {
 		bool calls = false;
 		for (size_t e = 0; e < w->services[i].endpoint_count; e++)
@@ -413,9 +421,7 @@ static void put_groups(const struct trial *t, struct json_out *o) {
 
 /* Only what people would notice counts in the sums; the rest stands in the curve. */
 static bool large(const struct trial *t) {
-	double m = t->truth.fault->magnitude;
-	if (t->truth.kind == PLAN_SLOW_DATABASE) return m >= COUNTS_FACTOR;
-	return t->truth.kind != PLAN_ERROR_BURST || m >= COUNTS_SHARE;
+	return shop_fault_large(t->truth.fault);
 }
 
 static void put_curve(const struct trial *t, struct json_out *o, const struct said *s) {
@@ -427,6 +433,8 @@ static void put_curve(const struct trial *t, struct json_out *o, const struct sa
 	json_kv_double(o, "magnitude", t->truth.fault->magnitude);
 	json_kv_double(o, "rate", rate_of(t));
 	json_kv_bool(o, "counts", large(t));
+	if (t->truth.fault->form) json_kv_int(o, "form", t->truth.fault->form);
+	put_time(o, "visible_s", since(t->truth.visible_ns, t->truth.onset_ns));
 	put_time(o, "detect_s", since(s->opened_ns, base_of(t)));
 	put_time(o, "cause_s", since(s->named_ns, s->opened_ns));
 	json_kv_bool(o, "right", s->right);

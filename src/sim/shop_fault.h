@@ -22,7 +22,7 @@ enum shop_fault_kind {
 	SHOP_BAD_DEPLOYMENT, /* a new image, rolled out */
 	SHOP_SLOW_LINK,      /* between two services: delay, and loss that TCP makes good */
 	SHOP_FULL_DISK,      /* of a database: it reads, and does not write */
-	SHOP_RETRY_STORM,    /* clients that try again at once keep an overload up after what began it has gone */
+	SHOP_RETRY_STORM,    /* clients that try again and again keep an overload up after what began it has gone */
 	SHOP_FAULTS
 };
 enum shop_action { SHOP_RESTART, SHOP_DELETE_POD, SHOP_UNDO, SHOP_SCALE, SHOP_ACTIONS };

@@ -26,7 +26,8 @@ const struct shop_fault_info shop_fault_infos[SHOP_FAULTS] = {
 /* What an action at the fault's target comes to. An undo replaces every pod too: it ends what lies in processes, and
  * takes back somebody's work that had nothing to do with it. So does one after a fault that is elsewhere: at the
  * callers of a database, at one end of a link. More pods are sound pods where the fault lies in those that are
- * there, and only more of the same where it lies in the image. */
+ * there, and only more of the same where it lies in the image. A storm ends, or does not, with whatever gives its
+ * service an empty queue for a moment: that helps, and nothing more is promised. */
 static const enum shop_remedy remedies[SHOP_FAULTS][SHOP_ACTIONS] = {
 	/*                         restart       delete pod    undo        scale */
 	[SHOP_LEAK] = { SHOP_CURES, SHOP_HELPS, SHOP_HARMS, SHOP_HELPS },
@@ -38,7 +39,7 @@ static const enum shop_remedy remedies[SHOP_FAULTS][SHOP_ACTIONS] = {
 	[SHOP_BAD_DEPLOYMENT] = { SHOP_NOTHING, SHOP_NOTHING, SHOP_CURES, SHOP_NOTHING },
 	[SHOP_SLOW_LINK] = { SHOP_NOTHING, SHOP_NOTHING, SHOP_HARMS, SHOP_NOTHING },
 	[SHOP_FULL_DISK] = { SHOP_NOTHING, SHOP_NOTHING, SHOP_HARMS, SHOP_NOTHING },
-	[SHOP_RETRY_STORM] = { SHOP_NOTHING, SHOP_NOTHING, SHOP_HARMS, SHOP_NOTHING },
+	[SHOP_RETRY_STORM] = { SHOP_HELPS, SHOP_HELPS, SHOP_HARMS, SHOP_HELPS },
 };
 
 bool shop_fault_at_database(enum shop_fault_kind k) {

@@ -521,7 +521,7 @@ static void caller_goes_on(struct shop *s, const struct shop_call_state *c, enum
 		s->calls[i].flow_gen = c->flow_gen;
 		s->calls[i].attempt = (uint8_t)(c->attempt + 1);
 		int64_t wait = BACK_OFF_NS + (int64_t)(rng_unit(&s->route_rng) * (double)BACK_OFF_NS);
-		if (e->storm_attempts) wait = 0;
+		if (e->storm_attempts) wait = o == SHOP_TIMEOUT ? 0 : s->timers[e->storm_timers].timeout_ns;
 		sim_queue_in(s->queue, wait, retry_moment, s, name_of(i, s->calls[i].gen));
 		return;
 	}

@@ -46,7 +46,7 @@ struct shop_edge { /* a call as it is written in the world */
 	int64_t delay_ns; /* each way */
 	double loss;
 	uint32_t link_mask, storm_mask;
-	uint8_t storm_attempts; /* over the usual retries, at once; 0: none */
+	uint8_t storm_attempts; /* in place of the usual retries, one each time-out; 0: none */
 	uint32_t storm_timers;
 	struct shop_span_form form;
 	struct sim_wire metric_attributes[SHOP_OUTCOMES];
@@ -278,6 +278,7 @@ static inline int64_t shop_wall(const struct shop *s, int64_t at_ns) {
 
 /* ---- shop_traffic.c ---- */
 void shop_traffic_start(struct shop *s, int64_t calm_ns);
+double shop_rate_now(const struct shop *s); /* customers a second */
 
 /* ---- shop_life.c ---- */
 void shop_life_start(struct shop *s, int64_t calm_ns);

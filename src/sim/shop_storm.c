@@ -2,21 +2,22 @@
  * HotOS 2021).
  *
  * What a storm needs is there from its onset on: clients whose time-out is shorter than a full queue's wait, and who
- * try again at once, so often that what they ask for, all attempts counted, is `magnitude` times what the service can
- * do. At rest that shows nowhere: hardly a call fails. Then something short makes the service slow (its caches are
- * cold, say). The queue fills, every answer comes too late for whoever asked, work is done for nobody, and after the
- * trigger has gone that goes on by itself: nothing below keeps it up but the clients' habits. It is over when nobody
- * has waited for a while, however that came about. */
+ * try again at that interval, so often that what they ask for, all attempts counted, is `magnitude` times what the
+ * service can do. At rest that shows nowhere: hardly a call fails. Then something short makes the service slow (its
+ * caches are cold, say). The queue fills, every answer comes too late for whoever asked, work is done for nobody, and
+ * after the trigger has gone that goes on by itself: nothing below keeps it up but the clients' habits. It is over when
+ * nobody has waited for a while, however that came about. */
 #include <math.h>
 
 #include "sim/shop_impl.h"
 
-#define TRIGGER_NS    (15 * NS_PER_SEC)
+#define TRIGGER_NS    (30 * NS_PER_SEC)
 #define TRIGGER_PACE  2.0 /* times what would just be too slow */
 #define LOOK_NS       NS_PER_SEC
 #define CALM_LOOKS    30
 #define ATTEMPTS_MAX  250
-#define IMPATIENCE    0.5 /* of what a request at the end of a full queue waits */
+#define IMPATIENCE    4.0 /* times what a call usually takes: their time-out ... */
+#define WAIT_SHARE    0.5 /* ... and at most so much of what a request at the end of a full queue waits */
 #define IMPATIENCE_NS (10 * NS_PER_MS)
 
 /* ---- what the world says of rates and capacities ---- */
@@ -51,32 +52,38 @@ void shop_rates(struct shop *s) {
 	}
 }
 
-static void load_of(const struct shop *s, uint32_t service, double *rate, double *pod_capacity) {
+struct load {
+	double rate;               /* requests a second, mean over the day */
+	double by_workers, by_cpu; /* what one pod can do of them; the less counts */
+	double capacity;
+};
+
+static struct load load_of(const struct shop *s, uint32_t service) {
 	const struct shop_member *m = &s->members[service];
+	struct load l = { 0 };
 	double work = 0;
-	*rate = 0;
 	for (uint32_t i = 0; i < m->point_count; i++) {
 		const struct shop_point *pt = &s->points[m->first_point + i];
-		*rate += pt->rate;
+		l.rate += pt->rate;
 		work += pt->rate * work_mean(&pt->spec->work);
 	}
-	double mean = *rate > 0 ? work / *rate : 0;
+	double mean = l.rate > 0 ? work / l.rate : 0;
 	if (!(mean > 0)) mean = 1e-3;
-	double by_workers = m->spec->workers / mean;
-	double by_cpu =
-		m->spec->cpu > 0 && m->spec->cpu_limit > 0 ? m->spec->cpu_limit / (mean * m->spec->cpu) : by_workers;
-	*pod_capacity = by_cpu < by_workers ? by_cpu : by_workers;
+	l.by_workers = m->spec->workers / mean;
+	bool limited = m->spec->cpu > 0 && m->spec->cpu_limit > 0;
+	l.by_cpu = limited ? m->spec->cpu_limit / (mean * m->spec->cpu) : l.by_workers;
+	l.capacity = l.by_cpu < l.by_workers ? l.by_cpu : l.by_workers;
+	return l;
 }
 
 /* The nearer to its capacity, the likelier; and somebody must call it. */
 double shop_storm_weight(const struct shop *s, uint32_t service) {
-	double rate, capacity;
 	bool called = false;
 	for (uint32_t i = 0; i < s->edge_count; i++)
 		called |= !s->edges[i].database && s->edges[i].service != SHOP_NONE &&
 		          s->points[s->edges[i].target].service == service;
-	load_of(s, service, &rate, &capacity);
-	return called ? rate / (capacity * s->members[service].spec->replicas) : 0;
+	struct load l = load_of(s, service);
+	return called ? l.rate / (l.capacity * s->members[service].spec->replicas) : 0;
 }
 
 /* ---- its course ---- */
@@ -139,21 +146,31 @@ static void set_clients(struct shop *s, uint32_t service) {
 	}
 }
 
+static int64_t impatience_ns(const struct shop *s, uint32_t service, double full_wait_s) {
+	double usual_s = 0;
+	for (uint32_t i = 0; i < s->edge_count; i++) {
+		const struct shop_edge *e = &s->edges[i];
+		if (!e->database && e->service != SHOP_NONE && s->points[e->target].service == service)
+			usual_s = fmax(usual_s, shop_usual_seconds(s, e));
+	}
+	int64_t ns = (int64_t)(fmin(IMPATIENCE * usual_s, WAIT_SHARE * full_wait_s) * 1e9);
+	return ns > IMPATIENCE_NS ? ns : IMPATIENCE_NS;
+}
+
 void shop_storm_begin(struct shop *s, const struct shop_fault *f) {
-	double rate, capacity;
 	uint32_t target = (uint32_t)f->target;
 	const struct shop_service *spec = s->members[target].spec;
-	load_of(s, target, &rate, &capacity);
-	double headroom = rate > 0 ? capacity * spec->replicas / rate : 1;
-	double attempts = ceil(f->magnitude * headroom);
+	struct load l = load_of(s, target);
+	double rate = l.rate * shop_rate_now(s) / s->world->rate; /* at this hour */
+	if (!(rate > 0)) rate = l.capacity;
+	double attempts = ceil(f->magnitude * l.capacity * spec->replicas / rate);
 	if (attempts > ATTEMPTS_MAX) attempts = ATTEMPTS_MAX;
-	int64_t timeout_ns = (int64_t)(IMPATIENCE * spec->queue_max / capacity * 1e9);
-	if (timeout_ns < IMPATIENCE_NS) timeout_ns = IMPATIENCE_NS;
+	int64_t timeout_ns = impatience_ns(s, target, spec->queue_max / l.capacity);
 	s->storms = must_grow(s->storms, s->storm_count + 1, sizeof *s->storms);
 	s->storms[s->storm_count++] = (struct shop_storm){
 		.fault = (uint32_t)(f - s->faults),
 		.trigger_ns = s->queue->now_ns + TRIGGER_NS,
-		.pace = TRIGGER_PACE * (headroom > 1 ? headroom : 1),
+		.pace = fmax(TRIGGER_PACE * l.by_workers * spec->replicas / rate, 1),
 		.attempts = (uint8_t)attempts,
 		.timers = shop_timer_find(s, timeout_ns / NS_PER_MS * NS_PER_MS),
 	};

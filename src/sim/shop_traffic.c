@@ -55,7 +55,7 @@ static double bursts(const struct shop *s) {
 }
 
 /* Requests a second now. */
-static double rate_now(const struct shop *s) {
+double shop_rate_now(const struct shop *s) {
 	int64_t wall = shop_wall(s, s->queue->now_ns);
 	double hours = (double)(wall % NS_PER_DAY) / (3600.0 * (double)NS_PER_SEC);
 	double day = 1 + s->world->daily * cos(2 * M_PI * (hours - s->world->peak_h) / 24);
@@ -65,7 +65,7 @@ static double rate_now(const struct shop *s) {
 static void customer_moment(void *self, uint64_t arg) {
 	struct shop *s = self;
 	(void)arg;
-	double rate = rate_now(s);
+	double rate = shop_rate_now(s);
 	if (rate > 0) shop_customer(s);
 	/* The rate moves slowly: over one gap between customers it stands still. */
 	int64_t gap = rate > 0 ? (int64_t)(rng_exponential(&s->traffic_rng, 1 / rate) * 1e9) : NS_PER_SEC;

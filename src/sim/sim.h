@@ -48,7 +48,21 @@ struct mttd_opts {
 #define MTTD_SLOW_RATE 10.0
 
 /* The runs of a seed, in order: one for each fault, one cold, one without any fault. */
-enum mttd_case { MTTD_LEAK, MTTD_SLOW_DATABASE, MTTD_ERROR_BURST, MTTD_DEAD_POD, MTTD_COLD, MTTD_QUIET, MTTD_CASES };
+enum mttd_case {
+	MTTD_LEAK,
+	MTTD_CPU_HOG,
+	MTTD_SLOW_DATABASE,
+	MTTD_ERROR_BURST,
+	MTTD_POOL_EXHAUSTED,
+	MTTD_DEAD_POD,
+	MTTD_BAD_DEPLOYMENT,
+	MTTD_SLOW_LINK,
+	MTTD_FULL_DISK,
+	MTTD_RETRY_STORM,
+	MTTD_COLD,
+	MTTD_QUIET,
+	MTTD_CASES
+};
 const char *mttd_case_name(enum mttd_case c);
 bool mttd_case_parse(struct str name, enum mttd_case *out);
 /* One run: its row (sim/report.h) to `out`. */
