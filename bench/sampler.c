@@ -12,12 +12,12 @@
 #define SAMPLES_MAX 100000
 #define PERIOD_US   4000
 #define DEPTH_MAX   16
-#define FRAME_MAX   (1 << 20) /* bytes between two frames; more is no frame */
 
 extern char __executable_start, etext; /* of the linker */
 
 static uintptr_t samples[SAMPLES_MAX]; /* offsets within the program */
 static volatile size_t sample_count;
+static uintptr_t stack_top; /* frames of what is measured lie below */
 
 static int ours(uintptr_t pc) {
 	return pc >= (uintptr_t)&__executable_start && pc < (uintptr_t)&etext;
@@ -27,7 +27,7 @@ static int ours(uintptr_t pc) {
  * them as they were, so that a leaf of libc is passed over to who called its caller at worst. */
 static uintptr_t first_of_ours(uintptr_t pc, uintptr_t frame, uintptr_t stack) {
 	for (int i = 0; i < DEPTH_MAX && !ours(pc); i++) {
-		if (frame < stack || frame - stack > FRAME_MAX || frame % sizeof frame) return 0;
+		if (frame < stack || frame >= stack_top || frame % sizeof frame) return 0; /* no frame */
 		const uintptr_t *f = (const uintptr_t *)frame;
 		pc = f[1];
 		stack = frame;
@@ -57,6 +57,7 @@ static void every(long us) {
 void sampler_start(void) {
 	struct sigaction a = { .sa_sigaction = look, .sa_flags = SA_SIGINFO | SA_RESTART };
 	sample_count = 0;
+	stack_top = (uintptr_t)__builtin_frame_address(0);
 	sigaction(SIGPROF, &a, NULL);
 	every(PERIOD_US);
 }

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "bench/sampler.h"
+#include "sim/invariant.h"
 #include "sim/run.h"
 #include "sim/shop_random.h"
 
@@ -28,6 +29,12 @@ static double memory_mib(void) {
 	return (double)u.ru_maxrss / 1024;
 }
 
+static int broke(struct run *r) {
+	const struct invariants *v = run_invariants(r);
+	fprintf(stderr, "world: broken at %.0f s: %s\n", (double)run_now(r) / 1e9, v->why);
+	return 1;
+}
+
 static int measure(const struct shop_world *world, double rate, int64_t settle_ns, int64_t spell_ns) {
 	struct run_opts o = { .world = world, .seed = 1, .rate = rate };
 	struct run *r = NULL;
@@ -37,13 +44,13 @@ static int measure(const struct shop_world *world, double rate, int64_t settle_n
 		fprintf(stderr, "world: %s\n", why.text);
 		return 1;
 	}
-	if (!run_until(r, settle_ns)) return 1;
+	if (!run_until(r, settle_ns)) return broke(r);
 	double begin = cpu_s();
 	sampler_start();
 	bool whole = run_until(r, settle_ns + spell_ns);
 	sampler_stop();
 	double used = cpu_s() - begin, virtual_s = (double)spell_ns / 1e9, share = sampler_share("src/sim/", &samples);
-	if (!whole) return 1;
+	if (!whole) return broke(r);
 	printf("%3zu services %5.0f requests/s  %6.0f virtual s a CPU s  day %6.1f s  src/sim %4.1f %% of %zu samples  "
 	       "%5.0f MiB\n",
 	       world->service_count, rate, virtual_s / used, 86400 * used / virtual_s, 100 * share, samples, memory_mib());
