@@ -61,7 +61,7 @@ static void measure(struct system *s, bool now) {
 #define PUT(pair, x) (now ? ((pair).now = (x)) : ((pair).usual = (x)))
 	for (uint32_t i = s->n; i-- > 0;) {
 		struct rca_node *n = &s->nodes[i];
-		double t = s->self[i], ok = 1 - s->own[i], blame = 0;
+		double t = s->self[i], ok = 1 - s->own[i];
 		for (uint32_t k = 0; k < s->edge_count; k++) {
 			struct rca_edge *e = &s->edges[k];
 			if (e->from != i) continue;
@@ -73,7 +73,6 @@ static void measure(struct system *s, bool now) {
 			PUT(e->blamed, fmin(s->calls[k], 1) * failed);
 			t += wall;
 			ok *= 1 - fmin(s->calls[k], 1) * failed;
-			blame += failed;
 			e->calls = 200;
 			e->heard = e->joined = 1;
 			e->sure = true;
