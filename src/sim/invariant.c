@@ -109,14 +109,6 @@ static void target_of(const struct sim_kube_effect *e, char *out, size_t n) {
 	}
 }
 
-/* What an effect replaces or takes away, by the cluster's own count. */
-static int pods_of(const struct sim_kube *kube, const struct sim_kube_effect *e) {
-	if (e->type != KUBE_DEPLOYMENTS) return 1;
-	if (e->verb == KUBE_SCALE) return 1;
-	const struct doc *d = sim_kube_object(kube, KUBE_DEPLOYMENTS, e->namespace_, e->name);
-	return (int)doc_int(doc_path(d, "spec.replicas"), 1);
-}
-
 static void check_one_effect(struct invariants *v, const struct invariant_effect *new) {
 	for (size_t i = 0; i + 1 < v->effect_count; i++) {
 		const struct invariant_effect *old = &v->effects[i];
@@ -156,12 +148,12 @@ static bool ends_with(const char *s, const char *suffix) {
 	return n >= m && !strcmp(s + n - m, suffix);
 }
 
-static void take_effect(struct invariants *v, const struct sim_kube *kube, const struct sim_kube_effect *e) {
+static void take_effect(struct invariants *v, const struct sim_kube_effect *e) {
 	if (strncmp(e->manager, "flyball", 7) != 0 && strcmp(e->user, "flyball") != 0) return;
 	invariants_write_asked(v, e->at_ns, e->name);
 	if (!e->spec_changed || v->effect_count == INVARIANT_EFFECTS_MAX) return;
 	struct invariant_effect *new = &v->effects[v->effect_count++];
-	*new = (struct invariant_effect){ .at_ns = e->at_ns, .pods = pods_of(kube, e), .undo = ends_with(e->key, "-undo") };
+	*new = (struct invariant_effect){ .at_ns = e->at_ns, .pods = e->pods, .undo = ends_with(e->key, "-undo") };
 	snprintf(new->key, sizeof new->key, "%s", e->key);
 	snprintf(new->uid, sizeof new->uid, "%s", e->uid);
 	target_of(e, new->target, sizeof new->target);
@@ -175,6 +167,6 @@ void invariants_look(struct invariants *v, const struct sim_kube *kube, int64_t 
 	const struct sim_kube_effect *effects = sim_kube_effects(kube, &count);
 	if (sim_kube_version(kube) == v->version_seen) return; /* nothing was written since */
 	v->version_seen = sim_kube_version(kube);
-	for (; v->effects_seen < count; v->effects_seen++) take_effect(v, kube, &effects[v->effects_seen]);
+	for (; v->effects_seen < count; v->effects_seen++) take_effect(v, &effects[v->effects_seen]);
 	look_at_replicas(v, kube, now_ns);
 }

@@ -129,6 +129,7 @@ struct sim_kube_effect {
 	char key[160];     /* the annotation flyball.dev/action-key after the write; empty: none */
 	bool spec_changed; /* the generation rose, or the object went: what happens in the world */
 	int64_t generation;
+	int pods; /* that it takes away: all where the template changed, those fewer where the replicas did */
 };
 /* Every write through the API that was not a dry run and was accepted, in order. */
 const struct sim_kube_effect *sim_kube_effects(const struct sim_kube *k, size_t *count);

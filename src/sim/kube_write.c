@@ -106,6 +106,13 @@ static bool valid(enum sim_kube_type t, const struct doc *before, const struct d
 
 /* ---- admitting a new state ---- */
 
+static int pods_taken(enum sim_kube_type t, const struct doc *before, const struct doc *now) {
+	if (t != KUBE_DEPLOYMENTS || !before) return t == KUBE_PODS;
+	int64_t had = doc_int(doc_path(before, "spec.replicas"), 1), has = doc_int(doc_path(now, "spec.replicas"), 1);
+	if (!doc_equal(doc_path(before, "spec.template"), doc_path(now, "spec.template"))) return (int)had;
+	return had > has ? (int)(had - has) : 0;
+}
+
 static void record(struct sim_kube *k, enum sim_kube_verb verb, enum sim_kube_type t,
                    const struct sim_kube_state *before, const struct doc *now, const struct sim_kube_call *c) {
 	if (k->effect_count == KUBE_EFFECTS_MAX) return; /* a world that long has told its story */
@@ -125,6 +132,7 @@ static void record(struct sim_kube *k, enum sim_kube_verb verb, enum sim_kube_ty
 	e->generation = doc_int(doc_get(meta, "generation"), 0);
 	e->spec_changed = verb == KUBE_DELETE || verb == KUBE_EVICT || !before ||
 	                  e->generation != doc_int(doc_path(before->doc, "metadata.generation"), 0);
+	e->pods = pods_taken(t, before ? before->doc : NULL, now);
 	sim_trace_tell(k->o.trace, "kube: %s by %s (%s)%s: %s %s/%s",
 	               (const char *const[]){ "create", "update", "patch", "delete", "evict", "scale" }[verb], e->user,
 	               e->manager, e->spec_changed ? "" : ", spec unchanged", sim_kube_types[t].kind, e->namespace_,
