@@ -15,7 +15,7 @@ static int64_t drifted(const struct sim_clock *c) {
 
 static struct wall read_wall(struct clock *clock) {
 	struct sim_clock *c = (struct sim_clock *)clock;
-	struct wall now = { c->epoch_ns + c->queue->now_ns + c->skew_ns + drifted(c) };
+	struct wall now = { c->epoch_ns + c->queue->now_ns + sim_clock_ahead(c) };
 	sim_trace_mix(c->trace, (uint64_t)now.ns);
 	return now;
 }
@@ -32,4 +32,8 @@ void sim_clock_drift(struct sim_clock *c, double drift) {
 	c->skew_ns += drifted(c);
 	c->since_ns = c->queue->now_ns;
 	c->drift = drift;
+}
+
+int64_t sim_clock_ahead(const struct sim_clock *c) {
+	return c->skew_ns + drifted(c);
 }

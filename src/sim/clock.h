@@ -25,6 +25,8 @@ void sim_clock_init(struct sim_clock *c, const struct sim_queue *queue, struct s
 void sim_clock_step(struct sim_clock *c, int64_t ns);
 /* From now on the wall gains so many seconds a second; what it is off by already stays. */
 void sim_clock_drift(struct sim_clock *c, double drift);
+/* How far the wall is ahead of the truth, now. */
+int64_t sim_clock_ahead(const struct sim_clock *c);
 /* The true wall time of a virtual moment, whatever this host believes. */
 static inline struct wall sim_clock_truth(const struct sim_clock *c, int64_t at_ns) {
 	return (struct wall){ c->epoch_ns + at_ns };

@@ -122,12 +122,18 @@ static void check_one_effect(struct invariants *v, const struct invariant_effect
 	}
 }
 
+/* How long ago `old` may seem to have been to one that was restarted since. */
+static int64_t seems_ago(const struct invariant_effect *old, const struct invariant_effect *new) {
+	int64_t gained = new->wall_ahead_ns - old->wall_ahead_ns;
+	return new->at_ns - old->at_ns + (new->starts != old->starts &&gained > 0 ? gained : 0);
+}
+
 static void check_cooldown(struct invariants *v, const struct invariant_effect *new) {
 	for (size_t i = 0; i + 1 < v->effect_count && !new->undo; i++) {
 		const struct invariant_effect *old = &v->effects[i];
 		if (old->undo || strcmp(old->target, new->target) != 0) continue;
 		if (*new->key && !strcmp(old->key, new->key)) continue; /* one action; ONE_EFFECT's business */
-		if (new->at_ns - old->at_ns < v->limits.cooldown_ns)
+		if (seems_ago(old, new) < v->limits.cooldown_ns)
 			invariants_break(v, INVARIANT_COOLDOWN, new->at_ns, "%s was acted on at %.3f s and again at %.3f s",
 			                 new->target, (double)old->at_ns / 1e9, (double)new->at_ns / 1e9);
 	}
@@ -136,7 +142,7 @@ static void check_cooldown(struct invariants *v, const struct invariant_effect *
 static void check_budget(struct invariants *v, const struct invariant_effect *new) {
 	int64_t pods = 0;
 	for (size_t i = 0; i < v->effect_count; i++)
-		if (new->at_ns - v->effects[i].at_ns < v->limits.budget_window_ns && !v->effects[i].undo)
+		if (seems_ago(&v->effects[i], new) < v->limits.budget_window_ns && !v->effects[i].undo)
 			pods += v->effects[i].pods;
 	if (!new->undo && pods > v->limits.budget_pods)
 		invariants_break(v, INVARIANT_BUDGET, new->at_ns, "%lld pods replaced within the window, %lld are allowed",
@@ -154,6 +160,8 @@ static void take_effect(struct invariants *v, const struct sim_kube_effect *e) {
 	if (!e->spec_changed || v->effect_count == INVARIANT_EFFECTS_MAX) return;
 	struct invariant_effect *new = &v->effects[v->effect_count++];
 	*new = (struct invariant_effect){ .at_ns = e->at_ns, .pods = e->pods, .undo = ends_with(e->key, "-undo") };
+	new->wall_ahead_ns = v->wall_ahead_ns;
+	new->starts = v->starts;
 	snprintf(new->key, sizeof new->key, "%s", e->key);
 	snprintf(new->uid, sizeof new->uid, "%s", e->uid);
 	target_of(e, new->target, sizeof new->target);

@@ -44,7 +44,8 @@ struct invariant_effect {
 	int64_t at_ns;
 	char target[200]; /* "shop/orders": the Deployment, of a deleted pod too */
 	char key[160], uid[37];
-	int pods; /* that it replaces or takes away */
+	int pods;                      /* that it replaces or takes away */
+	int64_t wall_ahead_ns, starts; /* as they were */
 	bool undo;
 };
 
@@ -52,7 +53,11 @@ struct invariants {
 	struct invariant_limits limits;
 	int broken; /* an enum invariant; -1: none */
 	int64_t broken_at_ns;
-	bool betrayed; /* by the disk: set by whoever sees it */
+	/* Set by whoever sees it, before each look. After a restart the wall clock alone tells how long ago something was:
+	 * what it gained meanwhile is not missed. */
+	bool betrayed;         /* by the disk */
+	int64_t wall_ahead_ns; /* of the truth, on the daemon's host */
+	int64_t starts;        /* of the daemon */
 	char why[400];
 	struct invariant_effect effects[INVARIANT_EFFECTS_MAX];
 	size_t effect_count, effects_seen; /* seen: of the server's list */

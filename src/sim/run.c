@@ -20,7 +20,10 @@ static void flyball_starts_again(struct run *r) {
 }
 
 static void look(struct run *r) {
-	r->checks->betrayed |= r->host[RUN_FLYBALL].disk.counts.betrayals > 0;
+	const struct sim_host *h = &r->host[RUN_FLYBALL];
+	r->checks->betrayed |= h->disk.counts.betrayals > 0;
+	r->checks->wall_ahead_ns = sim_clock_ahead(&h->clock);
+	r->checks->starts = r->starts;
 	invariants_look(r->checks, r->kube, r->queue.now_ns);
 }
 
