@@ -1,7 +1,5 @@
 #include "api/story.h"
 
-#include <string.h>
-
 #include "base/test.h"
 
 #define GATES                                                                                               \
@@ -55,12 +53,6 @@ static const struct json *story(struct t *t, const struct json *in, const struct
 	return v;
 }
 
-static void has(struct t *t, const char *text, const char *want) {
-	if (strstr(text, want)) return;
-	fprintf(stderr, "%s\n", text);
-	test_fail(t, __FILE__, __LINE__, want);
-}
-
 #define RCA                                                                                                            \
 	",\"rca_at\":\"2026-01-05T10:00:20Z\",\"rca\":{\"root_causes\":[{\"entity\":\"service/pay\",\"kind\":\"latency\"," \
 	"\"confidence\":0.9,\"evidence\":[\"it rose "                                                                      \
@@ -69,18 +61,19 @@ static void has(struct t *t, const char *text, const char *want) {
 TEST(it_begins_at_the_beginning_and_shows_what_was_seen) {
 	char *text;
 	const struct json *v = story(t, incident(t, "open", RCA), NULL, &text);
-	has(t, text, "Incident I: latency of service/pay\nIt is open.\n");
-	has(t, text, "2026-01-05, times in UTC\n10:00:02.0  it began");
-	has(t, text, "10:00:12.0  found: severity 0.80 of 1, at service/pay, service/web\n");
-	has(t, text, "              service/pay: duration 912 ms, usually 50 ms (normal up to 100 ms)\n");
-	has(t, text,
-	    "service/web: rate no data (absent), usually 20/s (normal from 15/s to 25/s)\n"); /* no data is never zero */
-	has(t, text, "cause: latency of service/pay, 90 % sure\n              - it rose first\n");
-	has(t, text, "also suspected: errors of service/web, 30 % sure");
+	EXPECT_HAS(str_of(text), "Incident I: latency of service/pay\nIt is open.\n");
+	EXPECT_HAS(str_of(text), "2026-01-05, times in UTC\n10:00:02.0  it began");
+	EXPECT_HAS(str_of(text), "10:00:12.0  found: severity 0.80 of 1, at service/pay, service/web\n");
+	EXPECT_HAS(str_of(text), "              service/pay: duration 912 ms, usually 50 ms (normal up to 100 ms)\n");
+	EXPECT_HAS(
+		str_of(text),
+		"service/web: rate no data (absent), usually 20/s (normal from 15/s to 25/s)\n"); /* no data is never zero */
+	EXPECT_HAS(str_of(text), "cause: latency of service/pay, 90 % sure\n              - it rose first\n");
+	EXPECT_HAS(str_of(text), "also suspected: errors of service/web, 30 % sure");
 	(void)story(t, incident(t, "open", ""), NULL, &text);
-	has(t, text, "Incident I: a fault at service/pay\nIt is open. Its cause is not known.\n");
+	EXPECT_HAS(str_of(text), "Incident I: a fault at service/pay\nIt is open. Its cause is not known.\n");
 	(void)story(t, incident(t, "open", RCA), action(t, "told", "auto", "tell", "pass"), &text);
-	has(t, text, "said, not done: there is no target to act on\n");
+	EXPECT_HAS(str_of(text), "said, not done: there is no target to act on\n");
 	int64_t last = 0;
 	json_each(m, json_get(v, "story")) {
 		struct wall at;
@@ -107,10 +100,10 @@ TEST(it_says_what_would_have_been_needed) {
 		const struct json *v =
 			story(t, incident(t, "open", RCA),
 		          action(t, cases[i].state, cases[i].mode, cases[i].decision, cases[i].verdict), &text);
-		has(t, text, cases[i].needed);
-		has(t, text, i < 2 ? "For it to go on, this is needed:" : "this was needed:");
+		EXPECT_HAS(str_of(text), cases[i].needed);
+		EXPECT_HAS(str_of(text), i < 2 ? "For it to go on, this is needed:" : "this was needed:");
 		EXPECT(json_get(v, "needed")->count == 1);
-		has(t, text, "ok    policy                 no rule denies it\n");
+		EXPECT_HAS(str_of(text), "ok    policy                 no rule denies it\n");
 	}
 }
 
@@ -120,10 +113,10 @@ TEST(what_was_done_needs_nothing) {
 		story(t, incident(t, "resolved", RCA ",\"resolved\":\"2026-01-05T11:03:13Z\",\"how\":\"in_band\""),
 	          action(t, "verified", "auto", "do", "pass"), &text);
 	EXPECT(json_get(v, "needed")->count == 0);
-	has(t, text, "It is corrected and verified, 1 h 3 min after it was found.\n");
-	has(t, text, "10:00:31.0  checked before acting (attempt 1): do it\n");
-	has(t, text, "VERIFIED: words");
-	has(t, text, "on Deployment shop/pay, found by labels");
+	EXPECT_HAS(str_of(text), "It is corrected and verified, 1 h 3 min after it was found.\n");
+	EXPECT_HAS(str_of(text), "10:00:31.0  checked before acting (attempt 1): do it\n");
+	EXPECT_HAS(str_of(text), "VERIFIED: words");
+	EXPECT_HAS(str_of(text), "on Deployment shop/pay, found by labels");
 }
 
 TEST(an_escalation_says_why_and_what_is_needed) {
@@ -136,7 +129,7 @@ TEST(an_escalation_says_why_and_what_is_needed) {
 			t->arena, ",\"escalation\":{\"kind\":\"%s\",\"why\":\"the reason\",\"at\":\"2026-01-05T10:00:40Z\"}",
 			kinds[i]);
 		const struct json *v = story(t, incident(t, "escalated", more.p), NULL, &text);
-		has(t, text, "handed to a person: the reason");
+		EXPECT_HAS(str_of(text), "handed to a person: the reason");
 		EXPECT(json_get(v, "needed")->count == 1);
 	}
 }

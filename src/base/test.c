@@ -23,6 +23,12 @@ void test_fail(const struct t *t, const char *file, int line, const char *what) 
 	exit(1);
 }
 
+void test_has(const struct t *t, const char *file, int line, struct str text, const char *want) {
+	if (memmem(text.p, text.n, want, strlen(want))) return;
+	fprintf(stderr, "'%s' is not in:\n" STR_FMT "\n", want, STR_ARG(text));
+	test_fail(t, file, line, want);
+}
+
 static void run_seed(const struct t *test, uint64_t seed, struct arena *arena) {
 	struct t t = *test;
 	t.seed = seed;

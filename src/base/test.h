@@ -12,6 +12,7 @@
 #include "base/arena.h"
 #include "base/err.h"
 #include "base/rng.h"
+#include "base/str.h"
 
 struct t {
 	const char *name;
@@ -48,6 +49,10 @@ void test_fail(const struct t *t, const char *file, int line, const char *what) 
 			test_fail(t, __FILE__, __LINE__, #a " near " #b);                            \
 		}                                                                                \
 	} while (0)
+
+/* `want` stands somewhere in `text`; a failure prints both. */
+#define EXPECT_HAS(text, want) test_has(t, __FILE__, __LINE__, text, want)
+void test_has(const struct t *t, const char *file, int line, struct str text, const char *want);
 
 int test_main(const struct t *const *tests, size_t count, int argc, char **argv);
 #define TEST_REF_(x) &x,

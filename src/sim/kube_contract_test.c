@@ -6,6 +6,7 @@
 #include "base/test.h"
 #include "sim/kube_server.h"
 #include "sim/memory.h"
+#include "sim/test_person.h"
 
 struct rig {
 	struct sim_queue queue;
@@ -14,8 +15,8 @@ struct rig {
 	struct sim_web *web;
 	struct sim_kube *kube;
 	struct sim_kube_server server;
-	struct sim_host host, person;
-	struct http_client *client;
+	struct sim_host host;
+	struct test_person person;
 };
 
 static void ready_soon(void *self, uint64_t arg);
@@ -52,23 +53,6 @@ static void run_for(struct rig *r, int64_t ns) {
 
 /* ---- a person with a client ---- */
 
-static enum err person_start(void *self, struct sim_host *h, struct why *why) {
-	(void)why;
-	return h->world.clients->open(h->world.clients, 100, &((struct rig *)self)->client);
-}
-static bool person_step(void *self) {
-	(void)self;
-	return false;
-}
-static struct mono person_due(void *self) {
-	(void)self;
-	return (struct mono){ INT64_MAX };
-}
-static void person_stop(void *self) {
-	http_client_close(((struct rig *)self)->client);
-}
-static const struct sim_program person = { person_start, person_step, person_due, person_stop };
-
 static uint64_t submit(struct rig *r, const char *user, const char *method, const char *path, const char *type,
                        const char *body) {
 	char url[1200], bearer[100];
@@ -80,7 +64,7 @@ static uint64_t submit(struct rig *r, const char *user, const char *method, cons
 	};
 	q.body = str_of(body);
 	uint64_t id = 0;
-	return http_client_submit(r->client, &q, &id, NULL) ? 0 : id;
+	return http_client_submit(r->person.client, &q, &id, NULL) ? 0 : id;
 }
 
 /* Reads one exchange until it ends or the time is over. */
@@ -90,14 +74,14 @@ static int read_answer(struct rig *r, uint64_t id, int64_t for_ns, struct buf *b
 	for (int64_t t = 0; t < for_ns && !*over; t += 5 * NS_PER_MS) {
 		struct http_event e;
 		run_for(r, 5 * NS_PER_MS);
-		while (http_client_poll(r->client, &e)) {
+		while (http_client_poll(r->person.client, &e)) {
 			if (e.id != id) continue;
 			if (e.kind == HTTP_RESPONSE) status = e.status;
 			if (e.kind == HTTP_BODY) buf_str(b, e.body);
 			*over = *over || e.kind == HTTP_END || e.kind == HTTP_FAILED;
 		}
 	}
-	if (!*over) http_client_cancel(r->client, id);
+	if (!*over) http_client_cancel(r->person.client, id);
 	return status;
 }
 
@@ -141,11 +125,13 @@ TEST(the_simulated_server_keeps_the_contract, .seeds = 3) {
 		&r->server
 	};
 	sim_host_init(&r->host, &o);
-	o = (struct sim_host_opts){ "person", &r->queue, &r->trace, r->web, sim_net_add(&r->net, "person"),
-		                        epoch,    rng,       &person,   r };
-	sim_host_init(&r->person, &o);
+	o = (struct sim_host_opts){
+		"person",  &r->queue, &r->trace, r->web, sim_net_add(&r->net, "person"), epoch, rng, &test_person_program,
+		&r->person
+	};
+	sim_host_init(&r->person.host, &o);
 	EXPECT_OK(sim_host_start(&r->host, NULL));
-	EXPECT_OK(sim_host_start(&r->person, NULL));
+	EXPECT_OK(sim_host_start(&r->person.host, NULL));
 	struct contract c = { r, ask, watch, pass, "contract" };
 	struct buf out;
 	size_t kept = 0;
@@ -154,7 +140,7 @@ TEST(the_simulated_server_keeps_the_contract, .seeds = 3) {
 	if (broken) fprintf(stderr, STR_FMT, STR_ARG(buf_get(&out)));
 	EXPECT(broken == 0 && kept > 100);
 	buf_done(&out);
-	sim_host_done(&r->person);
+	sim_host_done(&r->person.host);
 	sim_host_done(&r->host);
 	sim_kube_free(r->kube);
 	sim_web_free(r->web);

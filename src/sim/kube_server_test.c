@@ -5,36 +5,20 @@
 #include "sim/kube_server.h"
 #include "sim/memory.h"
 #include "sim/test_kube.h"
+#include "sim/test_person.h"
 
 struct net_rig {
 	struct kube_rig c;
 	struct sim_net net;
 	struct sim_web *web;
-	struct sim_host host, person;
+	struct sim_host host;
+	struct test_person person;
 	struct sim_kube_server server;
-	struct http_client *client;
 };
 
 static const struct doc *deployment(const struct net_rig *r) {
 	return sim_kube_object(r->c.kube, KUBE_DEPLOYMENTS, "shop", "cart");
 }
-
-static enum err person_start(void *self, struct sim_host *h, struct why *why) {
-	(void)why;
-	return h->world.clients->open(h->world.clients, 100, &((struct net_rig *)self)->client);
-}
-static bool person_step(void *self) {
-	(void)self;
-	return false;
-}
-static struct mono person_due(void *self) {
-	(void)self;
-	return (struct mono){ INT64_MAX };
-}
-static void person_stop(void *self) {
-	http_client_close(((struct net_rig *)self)->client);
-}
-static const struct sim_program person = { person_start, person_step, person_due, person_stop };
 
 static void net_init(const struct t *t, struct net_rig *r) {
 	static const struct sim_kube_rule all = { "*", "*", "*", NULL };
@@ -54,17 +38,17 @@ static void net_init(const struct t *t, struct net_rig *r) {
 	sim_host_init(&r->host, &o);
 	o.name = "person";
 	o.number = sim_net_add(&r->net, "person");
-	o.program = &person;
-	o.self = r;
-	sim_host_init(&r->person, &o);
+	o.program = &test_person_program;
+	o.self = &r->person;
+	sim_host_init(&r->person.host, &o);
 	EXPECT_OK(sim_host_start(&r->host, NULL));
-	EXPECT_OK(sim_host_start(&r->person, NULL));
+	EXPECT_OK(sim_host_start(&r->person.host, NULL));
 	EXPECT_OK(kube_rig_add_cart(&r->c));
 	kube_rig_run(&r->c, 10 * NS_PER_SEC);
 }
 
 static void net_done(struct net_rig *r) {
-	sim_host_done(&r->person);
+	sim_host_done(&r->person.host);
 	sim_host_done(&r->host);
 	sim_web_free(r->web);
 	sim_net_done(&r->net);
@@ -82,7 +66,7 @@ static uint64_t send(const struct t *t, struct net_rig *r, const char *token, co
 	struct http_request q = { .method = str_of(method), .url = str_of(url), .headers = h, .header_count = 3 };
 	q.body = str_of(body);
 	uint64_t id = 0;
-	EXPECT_OK(http_client_submit(r->client, &q, &id, NULL));
+	EXPECT_OK(http_client_submit(r->person.client, &q, &id, NULL));
 	return id;
 }
 
@@ -97,7 +81,7 @@ static int ask(const struct t *t, struct net_rig *r, const char *token, const ch
 	for (int i = 0; i < 1000 && !over; i++) {
 		struct http_event e;
 		kube_rig_run(&r->c, 10 * NS_PER_MS);
-		while (http_client_poll(r->client, &e)) {
+		while (http_client_poll(r->person.client, &e)) {
 			if (e.id != id) continue;
 			if (e.kind == HTTP_RESPONSE) status = e.status;
 			if (e.kind == HTTP_BODY) buf_str(&b, e.body);
@@ -232,7 +216,7 @@ TEST(lists_come_in_pages_of_one_moment) {
 /* Reads what a watch sent so far, as a list of events. */
 static void read_watch(struct net_rig *r, struct buf *b, bool *over) {
 	struct http_event e;
-	while (http_client_poll(r->client, &e)) {
+	while (http_client_poll(r->person.client, &e)) {
 		if (e.kind == HTTP_BODY) buf_str(b, e.body);
 		*over = *over || e.kind == HTTP_END || e.kind == HTTP_FAILED;
 	}

@@ -41,10 +41,8 @@ static void restart(const struct t *t, struct rig *r, const struct shop_world *w
 
 TEST(a_leak_ends_in_a_kill_comes_back_and_a_restart_cures_it) {
 	struct rig r;
-	struct shop_world w = shop_builtin;
-	w.deployments_day = 0;
-	rig_init(&r, &w, t->seed);
-	run_for(&r, 120);
+	struct shop_world w;
+	rig_calm(&r, &w, t->seed, 120);
 	struct shop_fault f = {
 		.kind = SHOP_LEAK, .target = index_of(&w, "cart"), .magnitude = 300, .onset_ns = r.queue.now_ns
 	};
@@ -67,10 +65,8 @@ TEST(a_leak_ends_in_a_kill_comes_back_and_a_restart_cures_it) {
 TEST(an_error_burst_is_cured_by_a_restart_or_when_deployed_by_going_back) {
 	for (int deployed = 0; deployed < 2; deployed++) {
 		struct rig r;
-		struct shop_world w = shop_builtin;
-		w.deployments_day = 0;
-		rig_init(&r, &w, t->seed);
-		run_for(&r, 120);
+		struct shop_world w;
+		rig_calm(&r, &w, t->seed, 120);
 		int target = index_of(&w, "payment");
 		char before[400];
 		const char *deployment = deployment_of(&w, target);
@@ -114,10 +110,8 @@ static struct shop_fault fault_of(const struct shop_world *w, enum shop_fault_ki
 TEST(a_fault_that_is_ended_leaves_nothing_behind, .seeds = SHOP_FAULTS) {
 	enum shop_fault_kind kind = (enum shop_fault_kind)(t->seed % SHOP_FAULTS);
 	struct rig r;
-	struct shop_world w = shop_builtin;
-	w.deployments_day = 0;
-	rig_init(&r, &w, t->seed);
-	run_for(&r, 150);
+	struct shop_world w;
+	rig_calm(&r, &w, t->seed, 150);
 	struct shop_fault f = fault_of(&w, kind, r.queue.now_ns);
 	const struct shop_fault *run = shop_plan_fault(r.shop, &f);
 	run_for(&r, 80);
@@ -137,10 +131,8 @@ TEST(a_fault_that_is_ended_leaves_nothing_behind, .seeds = SHOP_FAULTS) {
 /* Two of everything at one service, one ended after the other: what is left is the other's. */
 TEST(faults_overlap_and_end_apart) {
 	struct rig r;
-	struct shop_world w = shop_builtin;
-	w.deployments_day = 0;
-	rig_init(&r, &w, t->seed);
-	run_for(&r, 150);
+	struct shop_world w;
+	rig_calm(&r, &w, t->seed, 150);
 	int target = index_of(&w, "catalogue");
 	double usual_s = mean_time(&r, "catalogue", "GET /products", 60);
 	struct shop_fault f = { .target = target, .source = -1, .onset_ns = r.queue.now_ns };
@@ -179,10 +171,8 @@ TEST(a_magnitude_is_what_is_measured) {
 	};
 	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
 		struct rig r;
-		struct shop_world w = shop_builtin;
-		w.deployments_day = 0;
-		rig_init(&r, &w, t->seed);
-		run_for(&r, 200);
+		struct shop_world w;
+		rig_calm(&r, &w, t->seed, 200);
 		double usual_s = mean_time(&r, cases[i].service, cases[i].endpoint, 120);
 		struct shop_fault f = { .kind = cases[i].kind,
 			                    .target = index_of(&w, cases[i].target),
@@ -202,10 +192,8 @@ TEST(a_magnitude_is_what_is_measured) {
 TEST(a_storm_keeps_itself_up_and_neither_half_does) {
 	for (int part = 0; part < 3; part++) { /* habits, trigger, both */
 		struct rig r;
-		struct shop_world w = shop_builtin;
-		w.deployments_day = 0;
-		rig_init(&r, &w, t->seed);
-		run_for(&r, 200);
+		struct shop_world w;
+		rig_calm(&r, &w, t->seed, 200);
 		struct shop_fault f = fault_of(&w, SHOP_RETRY_STORM, r.queue.now_ns);
 		const struct shop_fault *run = shop_plan_fault(r.shop, &f);
 		run_for(&r, 0.5);
@@ -227,11 +215,9 @@ TEST(a_storm_keeps_itself_up_and_neither_half_does) {
 /* What people and Flyball see of it is what real libraries and databases say. */
 TEST(a_pool_runs_dry_and_a_full_disk_refuses_what_needs_room) {
 	struct rig r;
-	struct shop_world w = shop_builtin;
+	struct shop_world w;
 	char text[200];
-	w.deployments_day = 0;
-	rig_init(&r, &w, t->seed);
-	run_for(&r, 200);
+	rig_calm(&r, &w, t->seed, 200);
 	struct shop_fault f = fault_of(&w, SHOP_POOL_EXHAUSTED, r.queue.now_ns);
 	const struct shop_fault *pool = shop_plan_fault(r.shop, &f);
 	run_for(&r, 60);
@@ -252,10 +238,8 @@ TEST(a_pool_runs_dry_and_a_full_disk_refuses_what_needs_room) {
 TEST(an_image_that_crashes_or_never_gets_ready_shows_and_is_taken_back) {
 	for (int unready = 0; unready < 2; unready++) {
 		struct rig r;
-		struct shop_world w = shop_builtin;
-		w.deployments_day = 0;
-		rig_init(&r, &w, t->seed);
-		run_for(&r, 200);
+		struct shop_world w;
+		rig_calm(&r, &w, t->seed, 200);
 		struct shop_fault f = fault_of(&w, SHOP_BAD_DEPLOYMENT, r.queue.now_ns);
 		f.form = unready ? SHOP_UNREADY : SHOP_CRASHING;
 		const struct shop_fault *run = shop_plan_fault(r.shop, &f);
@@ -280,10 +264,8 @@ TEST(what_is_too_small_is_never_visible_and_what_is_large_is_at_the_next_export,
 	} cases[] = { { 0.005, false }, { 0.5, true } };
 	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
 		struct rig r;
-		struct shop_world w = shop_builtin;
-		w.deployments_day = 0;
-		rig_init(&r, &w, t->seed);
-		run_for(&r, 300);
+		struct shop_world w;
+		rig_calm(&r, &w, t->seed, 300);
 		struct shop_fault f = fault_of(&w, SHOP_ERROR_BURST, r.queue.now_ns);
 		f.magnitude = cases[i].magnitude;
 		const struct shop_fault *run = shop_plan_fault(r.shop, &f);
@@ -296,10 +278,8 @@ TEST(what_is_too_small_is_never_visible_and_what_is_large_is_at_the_next_export,
 
 TEST(a_slow_database_slows_its_callers_and_nothing_restarts_it_away) {
 	struct rig r;
-	struct shop_world w = shop_builtin;
-	w.deployments_day = 0;
-	rig_init(&r, &w, t->seed);
-	run_for(&r, 120);
+	struct shop_world w;
+	rig_calm(&r, &w, t->seed, 120);
 	double before = mean_time(&r, "orders", "POST /orders", 120);
 	struct shop_fault f = { .kind = SHOP_SLOW_DATABASE, .target = 0, .magnitude = 20, .onset_ns = r.queue.now_ns };
 	const struct shop_fault *run = shop_plan_fault(r.shop, &f);
@@ -314,10 +294,8 @@ TEST(a_slow_database_slows_its_callers_and_nothing_restarts_it_away) {
 
 TEST(a_dead_pod_fails_its_share_until_its_probe_tells_and_goes_when_deleted) {
 	struct rig r;
-	struct shop_world w = shop_builtin;
-	w.deployments_day = 0;
-	rig_init(&r, &w, t->seed);
-	run_for(&r, 120);
+	struct shop_world w;
+	rig_calm(&r, &w, t->seed, 120);
 	struct shop_fault f = {
 		.kind = SHOP_DEAD_POD, .target = index_of(&w, "catalogue"), .magnitude = 1, .onset_ns = r.queue.now_ns
 	};

@@ -37,3 +37,11 @@ static inline void run_for(struct rig *r, double seconds) {
 	int64_t until = r->queue.now_ns + (int64_t)(seconds * 1e9);
 	do { r->trace.now_ns = r->queue.now_ns; } while (sim_queue_next(&r->queue, until));
 }
+
+/* The built-in shop after so many seconds, in which nobody deploys. */
+static inline void rig_calm(struct rig *r, struct shop_world *w, uint64_t seed, double seconds) {
+	*w = shop_builtin;
+	w->deployments_day = 0;
+	rig_init(r, w, seed);
+	run_for(r, seconds);
+}

@@ -8,43 +8,13 @@
 
 #include "base/test.h"
 #include "sim/memory.h"
-#include "sim/shop.h"
+#include "sim/shop_rig.h"
 #include "sim/theory.h"
 
 #define TOLERANCE 0.03
 #define WARM_S    300
 #define BIN       0.0005 /* of the logarithm: what the p99 is rounded by */
 #define BINS      40000  /* from e^-15 s to e^5 s */
-
-struct rig {
-	struct sim_queue queue;
-	struct sim_trace trace;
-	struct sim_kube *kube;
-	struct shop *shop;
-	struct rng rng;
-};
-
-static void rig_init(struct rig *r, const struct shop_world *w, uint64_t seed) {
-	sim_queue_init(&r->queue);
-	sim_trace_init(&r->trace);
-	r->rng = rng_seeded(seed);
-	struct wall epoch = { 1767607200 * NS_PER_SEC };
-	struct shop_opts o = {
-		.world = w, .queue = &r->queue, .trace = &r->trace, .epoch = epoch, .rng = rng_fork(&r->rng, "shop")
-	};
-	r->shop = shop_new(&o);
-	struct sim_kube_opts k = { &r->queue, &r->trace, rng_fork(&r->rng, "kube"), epoch, w->nodes, &shop_runtime,
-		                       r->shop,   0 };
-	r->kube = sim_kube_new(&k);
-	shop_open(r->shop, r->kube, 60 * NS_PER_SEC);
-}
-
-static void rig_done(struct rig *r) {
-	shop_free(r->shop);
-	sim_kube_free(r->kube);
-	sim_trace_done(&r->trace);
-	sim_queue_done(&r->queue);
-}
 
 /* ---- measuring ---- */
 

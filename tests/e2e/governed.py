@@ -1,6 +1,7 @@
 """The scenarios in which the governor watches a shop: observe, auto, crash."""
 import math
 import time
+from contextlib import contextmanager
 from datetime import datetime
 
 from cluster import is_dry, is_write
@@ -153,47 +154,43 @@ def seconds_of(text):
 # --- scenarios ------------------------------------------------------------------------------------
 
 
-def observe(report, stage, rate):
-    run = Run(report, stage, "observe")
+@contextmanager
+def detected(report, stage, rate, mode, server=None):
+    """A run up to its detection, and its shop; closed at the end, however it went."""
+    run = Run(report, stage, mode, server)
     try:
         run.governor.start()
         with stage.shop(report, run.governor.receiver) as shop:
             run.begin(shop, rate)
             run.detect()
-            run.planned("tell")
-            run.check_nothing_changed()
-            run.check_records(shop)
-            # Somebody else restarts it: the incident ends as theirs does.
-            stage.cluster.kubectl("-n", run.plan.namespace, "rollout", "restart", f"deployment/{run.target}")
-            resolved = soon(REMEDY_S, lambda: run.events("INCIDENT_RESOLVED"))
-            report.check("the incident ends when a person restarts it", resolved, f"open after {REMEDY_S} s")
+            yield run, shop
     finally:
         run.close()
+
+
+def observe(report, stage, rate):
+    with detected(report, stage, rate, "observe") as (run, shop):
+        run.planned("tell")
+        run.check_nothing_changed()
+        run.check_records(shop)
+        # Somebody else restarts it: the incident ends as theirs does.
+        stage.cluster.kubectl("-n", run.plan.namespace, "rollout", "restart", f"deployment/{run.target}")
+        resolved = soon(REMEDY_S, lambda: run.events("INCIDENT_RESOLVED"))
+        report.check("the incident ends when a person restarts it", resolved, f"open after {REMEDY_S} s")
 
 
 def auto(report, stage, rate):
-    run = Run(report, stage, "auto")
-    try:
-        run.governor.start()
-        with stage.shop(report, run.governor.receiver) as shop:
-            run.begin(shop, rate)
-            run.detect()
-            run.planned("do")
-            run.verify()
-            run.check_acted_once()
-            run.check_records(shop)
-    finally:
-        run.close()
+    with detected(report, stage, rate, "auto") as (run, shop):
+        run.planned("do")
+        run.verify()
+        run.check_acted_once()
+        run.check_records(shop)
 
 
 def crash(report, stage, rate):
     proxy = Proxy(stage.cluster)
-    run = Run(report, stage, "auto", proxy.server)
     try:
-        run.governor.start()
-        with stage.shop(report, run.governor.receiver) as shop:
-            run.begin(shop, rate)
-            run.detect()
+        with detected(report, stage, rate, "auto", proxy.server) as (run, shop):
             intents = crash_between(run, proxy)
             run.planned("do")
             run.verify()
@@ -202,7 +199,6 @@ def crash(report, stage, rate):
             report.check("the action that was interrupted is the one that ended", acted == intents, acted)
             run.check_records(shop)
     finally:
-        run.close()
         proxy.close()
 
 

@@ -24,12 +24,6 @@ void rig_fail(const struct t *t, const char *file, int line, const char *fmt, ..
 #define FAIL(...) rig_fail(t, __FILE__, __LINE__, __VA_ARGS__)
 /* `text` holds `part`; shows both when it does not. */
 bool rig_has(struct str text, const char *part);
-#define EXPECT_HAS(text, part)                                                                \
-	do {                                                                                      \
-		struct str text_ = (text);                                                            \
-		const char *part_ = (part);                                                           \
-		if (!rig_has(text_, part_)) FAIL("'%s' is not in:\n" STR_FMT, part_, STR_ARG(text_)); \
-	} while (0)
 #define EXPECT_INT(got, want)                                               \
 	do {                                                                    \
 		long long got_ = (long long)(got), want_ = (long long)(want);       \
