@@ -87,7 +87,7 @@ struct gauge {
 	double own_limit; /* told by a metric of its own; 0: none */
 	bool share;       /* of the metric that serves */
 	int64_t at_ns;    /* event time of the newest */
-	double sum;       /* of the batch in hand: states and pools are told apart by the sender */
+	double sum;       /* of the newest moment in the batch in hand: states and pools are told apart by the sender */
 	int64_t sum_at_ns;
 	uint8_t rank; /* of the metric it came from: the best one that is there serves */
 	int64_t rank_ns;

@@ -5,6 +5,7 @@
 
 #include "stream/feed.h"
 
+#define TOGETHER_NS  (NS_PER_SEC / 2)   /* points of one export, whose clocks were read one after another */
 #define RANK_HOLD_NS (300 * NS_PER_SEC) /* a better metric that fell silent for so long gives way */
 #define COUNTS_MAX   (BOUNDS_MAX + 1)
 
@@ -98,6 +99,8 @@ static bool gauge_ranked(struct gauge *g, uint8_t rank, int64_t now_ns) {
 	return true;
 }
 
+/* States and pools of one moment add up; of several moments in one batch (a sender that caught up) the newest serves.
+ */
 static void gauge_add(struct stream *st, struct series *x, double value, int64_t at_ns) {
 	struct instance *i = instance_of(st, x);
 	if (!i) return;
@@ -108,7 +111,8 @@ static void gauge_add(struct stream *st, struct series *x, double value, int64_t
 		return;
 	}
 	if (!gauge_ranked(g, x->facts.rank, st->now_ns)) return;
-	if (!g->touched) g->sum = 0;
+	if (g->touched && at_ns < g->sum_at_ns - TOGETHER_NS) return;
+	if (!g->touched || at_ns > g->sum_at_ns + TOGETHER_NS) g->sum = 0;
 	g->touched = true;
 	g->share = x->facts.share;
 	g->sum += value;

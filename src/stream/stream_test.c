@@ -189,6 +189,23 @@ TEST(gauges_of_a_pod_become_levels) {
 	lab_close(&l);
 }
 
+/* A sender that caught up: its moments are not added, in whatever order they come. */
+TEST(moments_of_a_gauge_are_not_added, .seeds = 20) {
+	struct lab l;
+	lab_open(&l, t);
+	begin(&l, 61);
+	uint32_t r = resource(&l, "cart", "u7");
+	int first = (int)rng_below(&t->rng, 6);
+	for (int k = 0; k < 6; k++) {
+		int moment = 10 * ((first + k) % 6 + 1);
+		gauge(&l, r, "jvm.memory.used", 100 + moment, moment, "heap");
+		gauge(&l, r, "jvm.memory.used", 50, moment + 0.001, "other");
+	}
+	end(&l, t);
+	EXPECT(l.stream->level_count == 1 && l.stream->levels[0].value == 100 + 60 + 50);
+	lab_close(&l);
+}
+
 static void pod(struct lab *l, const char *uid, bool ready, bool gone, uint32_t restarts, const char *reason) {
 	struct batch_pod p = { .at = { l->now_ns },
 		                   .namespace_ = STR("shop"),
@@ -321,5 +338,5 @@ TEST(limits_hold_and_are_counted) {
 
 RUN(spans_become_requests_in_their_slots_and_a_tally, time_is_trusted_within_limits,
     a_batch_that_comes_twice_counts_once, histograms_become_requests_of_their_interval, gauges_of_a_pod_become_levels,
-    pods_find_their_service_by_uid_or_workload, a_signal_has_four_states, watermarks_wait_for_the_living_only,
-    the_state_comes_back_whole_or_not_at_all, limits_hold_and_are_counted)
+    moments_of_a_gauge_are_not_added, pods_find_their_service_by_uid_or_workload, a_signal_has_four_states,
+    watermarks_wait_for_the_living_only, the_state_comes_back_whole_or_not_at_all, limits_hold_and_are_counted)
