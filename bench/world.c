@@ -11,9 +11,9 @@
 #include <unistd.h>
 
 #include "bench/sampler.h"
-#include "sim/invariant.h"
-#include "sim/run.h"
-#include "sim/shop_random.h"
+#include "sim/run/invariant.h"
+#include "sim/run/run.h"
+#include "sim/shop/random.h"
 
 #define SETTLE (20 * NS_PER_MIN) /* the shop is up, the daemon has its tables */
 

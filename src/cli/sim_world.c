@@ -1,7 +1,7 @@
 #include "cli/sim_world.h"
 
-#include "sim/shop_file.h"
-#include "sim/shop_random.h"
+#include "sim/shop/file.h"
+#include "sim/shop/random.h"
 
 static int drawn(struct cli *c, struct str text, struct shop_world *out) {
 	uint64_t seed = 0;

@@ -2,7 +2,7 @@
 #pragma once
 
 #include "cli/cli.h"
-#include "sim/shop_world.h"
+#include "sim/shop/world.h"
 
 /* Lies in the run's arena. Answers EXIT_DONE, or the exit code after having printed what is wrong. */
 int cli_world(struct cli *c, struct shop_world *out);

@@ -69,12 +69,12 @@ static void log_data(const struct action_row *act, const struct log_line *l, str
 }
 
 /* An escalation is a plan without an action: it says the cause, and that nothing will be done. */
-static void escalation_data(const struct incident_row *in, const char *id, struct buf *out) {
+static void escalation_data(const struct incident_row *in, struct buf *out) {
 	CLEANUP(arena_done) struct arena scratch;
 	arena_init(&scratch, 0);
 	struct json_out o = json_out(out);
 	json_begin_object(&o);
-	json_kv_c(&o, "action", id);
+	text_or_null(&o, "action", (struct str){ 0 });
 	json_kv_c(&o, "incident", in->id);
 	static const char *const nulls[] = { "handler", "step", "kind", "target" };
 	for (size_t i = 0; i < sizeof nulls / sizeof *nulls; i++) text_or_null(&o, nulls[i], (struct str){ 0 });
@@ -147,7 +147,7 @@ static bool tell_incident(struct control *c, struct incident_row *in) {
 	buf_init(&data, EVENT_BYTES_MAX);
 	ulid id;
 	event_id(in->escalated, in->id, (long long)in->escalations, EVENT_ACTION_PLANNED, id);
-	escalation_data(in, id, &data);
+	escalation_data(in, &data);
 	struct event e =
 		envelope(id, EVENT_ACTION_PLANNED, in->has_report && !in->cause.none ? in->cause.entity : in->subject,
 	             in->escalated, in->severity_now, (struct str){ 0 }, &data);

@@ -76,6 +76,8 @@ TEST(no_cure_no_action) {
 		EXPECT(rig_text_is(rig_incident(&r, 1), "escalation.kind", cases[i].escalation));
 		EXPECT(double_count(&r.broker, "ACTION_PLANNED") == 1 && double_count(&r.broker, "ACTION_LOG") == 0);
 		EXPECT(strstr(double_nth(&r.broker, "ACTION_PLANNED", 0), "escalation, no action"));
+		EXPECT(strstr(double_nth(&r.broker, "ACTION_PLANNED", 0),
+		              "\"action\":null")); /* no action: nothing to ask after */
 		EXPECT(!r.cluster.plans && !r.cluster.applies);
 		rig_finish(&r);
 	}

@@ -5,10 +5,10 @@
  * another process: whoever runs many seeds at once sums the lines up in the order of seeds. */
 #pragma once
 
-#include "sim/plan.h"
-#include "sim/report.h"
-#include "sim/run.h"
-#include "sim/scenario.h"
+#include "sim/run/plan.h"
+#include "sim/run/report.h"
+#include "sim/run/run.h"
+#include "sim/run/scenario.h"
 
 /* ---- simulate ---- */
 
@@ -65,7 +65,7 @@ enum mttd_case {
 };
 const char *mttd_case_name(enum mttd_case c);
 bool mttd_case_parse(struct str name, enum mttd_case *out);
-/* One run: its row (sim/report.h) to `out`. */
+/* One run: its row (sim/run/report.h) to `out`. */
 MUST_USE enum err mttd_run(const struct mttd_opts *o, uint64_t seed, enum mttd_case c, struct buf *out,
                            struct why *why);
 

@@ -131,7 +131,9 @@ class Run:
     def check_records(self, shop):
         status, out = self.governor.cli("audit", "verify")
         self.report.check("flyball audit verify finds the chain whole", status == 0, out.strip())
-        for action in {e["data"]["action"] for e in self.events("ACTION_PLANNED")}:
+        status, out = self.governor.cli("explain", self.incident)
+        self.report.check("flyball explain tells of the incident", status == 0 and self.target in out, out.strip())
+        for action in {e["data"]["action"] for e in self.events("ACTION_PLANNED")} - {None}: # None: an escalation
             status, out = self.governor.cli("explain", action)
             self.report.check("flyball explain tells of the action", status == 0 and self.target in out, out.strip())
         if shop.delivered_at():

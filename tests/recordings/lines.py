@@ -1,6 +1,6 @@
 """The words of a recording: what a cluster did, in lines that two clusters can be compared by.
 
-src/sim/kube_replay.c writes the same lines of the simulated cluster. What may differ between two runs of the same
+src/sim/kube/replay.c writes the same lines of the simulated cluster. What may differ between two runs of the same
 controllers is not in them: UIDs, versions, names' random suffixes (a ReplicaSet is DEPLOYMENT.N, the N-th that its Deployment
 made; a pod is DEPLOYMENT.N.M, the M-th that its ReplicaSet made), times, and which of several pods that are equal in the
 order of deletion goes. A rollout's reasons for progressing are one ("Progresses"): after a new ReplicaSet was made, the real controller writes

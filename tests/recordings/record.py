@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Records what a real kube-controller-manager does, step by step, for src/sim/kube_replay_test.c to compare the simulated one with.
+"""Records what a real kube-controller-manager does, step by step, for src/sim/kube/replay_test.c to compare the simulated one with.
 
     record.py [--state DIR] [--only NAME[,NAME...]] [--out DIR]
 
