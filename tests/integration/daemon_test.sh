@@ -48,11 +48,12 @@ refused() {
 
 # up STATE CONFIG: starts it and waits for its line; its process in $pid, its API in $api.
 up() {
+	rm -f "$tmp/log" # or the line of the run before would be read
 	"$program" run -c "$2" --state "$1" >"$tmp/log" 2>&1 &
 	pid=$!
 	started+=("$pid")
 	for _ in $(seq 100); do
-		api=$(sed -n 's/.*event=daemon.up.* api=\([0-9]*\).*/\1/p' "$tmp/log")
+		api=$(sed -n 's/.*event=daemon.up.* api=\([0-9]*\).*/\1/p' "$tmp/log" 2>/dev/null)
 		[ -n "$api" ] && return 0
 		kill -0 "$pid" 2>/dev/null || { cat "$tmp/log"; return 1; }
 		sleep 0.1
