@@ -259,9 +259,13 @@ static int one_scenario(struct cli *c, struct simulate_opts *o, struct str path,
 	if (s.rate > 0) o->rate = s.rate;
 	int code = s.cold ? EXIT_DONE : warm(c, &world, o->rate, WARM_HOURS, &image);
 	if (code) return code;
+	struct progress progress = progress_begin(c);
+	struct run_watch w = watch(&progress);
+	o->watch = &w;
 	o->image = s.cold ? NULL : &image;
 	buf_init(&story, 0);
 	e = simulate_scenario(o, &s, rows, &story, &why);
+	progress_end(&progress);
 	if (story.n) fprintf(stderr, STR_FMT, STR_ARG(buf_get(&story)));
 	if (e)
 		code = cli_fail(c, e == ERR_CLOSED ? EXIT_NEGATIVE : cli_code(e), STR_FMT ": %s", STR_ARG(path),
@@ -283,12 +287,11 @@ static int own_options(const struct cli *c) {
 }
 
 static int play_scenarios(struct cli *c, const struct shop_world *world, double rate) {
-	struct run_watch w = { NULL, stop_only, c };
 	struct buf rows;
 	int code = EXIT_DONE;
 	buf_init(&rows, 0);
 	for (size_t i = 0; i < c->args.positional_count && !code; i++) {
-		struct simulate_opts o = { .world = world, .rate = rate, .watch = &w };
+		struct simulate_opts o = { .world = world, .rate = rate };
 		code = one_scenario(c, &o, c->args.positional[i], &rows);
 	}
 	if (!code) code = print_lines(c, scenario_columns, &rows, 1);

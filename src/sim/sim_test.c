@@ -1,6 +1,7 @@
 /* What the command line asks of the simulation. */
 #include "sim/sim.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "base/test.h"
@@ -81,6 +82,33 @@ TEST(the_experiment_tells_what_was_and_what_was_said, .seeds = 2) {
 	buf_done(&row);
 }
 
+/* Of a family each play has a row, in the order of its deaths; the play whose death is too late is none of it. */
+TEST(a_family_is_played_once_for_each_moment_of_death) {
+	struct scenario s;
+	struct why why = { "" };
+	struct simulate_opts o = { .world = &shop_builtin, .rate = 5 };
+	struct buf rows, story;
+	buf_init(&rows, 0);
+	buf_init(&story, 0);
+	EXPECT_OK(scenario_parse(
+		t->arena, STR("cold\nrate 5\nfor 3m\nat 1m fault kill after each 50 effects until 90s\nexpect incident"),
+		"f.sim", &s, &why));
+	EXPECT_OK(simulate_scenario(&o, &s, &rows, &story, &why));
+	int64_t n = 0;
+	for (struct str rest = buf_get(&rows), line; str_cut(rest, '\n', &line, &rest) && line.n;) {
+		const struct json *j = NULL;
+		EXPECT_OK(json_parse(t->arena, line, &j, &why));
+		char name[64];
+		snprintf(name, sizeof name, "f.sim after %lld effects", (long long)(++n * 50));
+		EXPECT(str_is(json_str(json_get(j, "scenario")), name) && json_int(json_path(j, "by_fault.kill"), 0) == 1);
+		EXPECT(json_int(json_get(j, "broken"), 0) == 1); /* no incident came: said of each play */
+		EXPECT(strstr(str_c(t->arena, buf_get(&story)), name));
+	}
+	EXPECT(n > 2 && n < 100);
+	buf_done(&rows);
+	buf_done(&story);
+}
+
 static const char crash[] = "cold\nrate 10\nfor 9m\nat 4m fault error_burst cart 50%\nwhen effect fault kill for 5s\n"
 							"expect write target=shop/cart\nnever two actions on one target within 5m\n";
 
@@ -144,4 +172,5 @@ TEST(the_demo_tells_a_story_and_leaves_its_evidence) {
 }
 
 RUN(a_seed_is_a_row_and_a_broken_one_a_story, who_interrupts_is_heard, the_experiment_tells_what_was_and_what_was_said,
-    a_scenario_is_played_and_held_to_its_word, the_demo_tells_a_story_and_leaves_its_evidence)
+    a_scenario_is_played_and_held_to_its_word, a_family_is_played_once_for_each_moment_of_death,
+    the_demo_tells_a_story_and_leaves_its_evidence)

@@ -88,6 +88,7 @@ struct run {
 	int64_t starts, failed_starts;
 	int64_t writes_seen, dry_runs_seen;
 	bool draining, stopped;
+	int64_t died_ns; /* its last death, in the queue's time; -1: none */
 	int64_t down_ns; /* how long Flyball stays down once it is dead */
 	int64_t deployments;
 	struct rng rng;

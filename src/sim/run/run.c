@@ -15,6 +15,7 @@
 /* ---- what looks after each step ---- */
 
 static void flyball_starts_again(struct run *r) {
+	r->died_ns = r->queue.now_ns;
 	sim_queue_in(&r->queue, r->down_ns > 0 ? r->down_ns : NS_PER_SEC, run_daemon_start, r, 0);
 	r->down_ns = 0;
 }
@@ -157,6 +158,7 @@ static void options(struct run *r, const struct run_opts *o) {
 	for (size_t i = 0; i < SCENARIO_WHENS; i++) r->when[i] = o->when ? o->when[i] : (struct plan_step){ .at_ns = -1 };
 	bool ok = wall_parse(EPOCH, sizeof EPOCH - 1, &epoch);
 	assert(ok);
+	r->died_ns = -1;
 	r->begin_ns = RUN_SETTLE_NS;
 	r->epoch.ns = (o->image ? o->image->end.ns : epoch.ns) - r->begin_ns;
 	r->rng = rng_seeded(o->seed * UINT64_C(0x9e3779b97f4a7c15) + 1);
@@ -313,6 +315,7 @@ struct run_counts run_counted(const struct run *r) {
 		.events = r->queue.ran,
 		.starts = r->starts,
 		.failed_starts = r->failed_starts,
+		.died_ns = r->died_ns < 0 ? -1 : r->died_ns - r->begin_ns,
 		.shop = *shop_counts(r->shop),
 		.server = r->server.counts,
 	};

@@ -87,6 +87,7 @@ struct run_counts {
 	uint64_t events;               /* moments of the world */
 	int64_t faults[PLAN_FAULTS];   /* that came to pass */
 	int64_t starts, failed_starts; /* of the daemon */
+	int64_t died_ns;               /* its last death, since the run began; -1: none */
 	struct shop_counts shop;
 	struct sim_kube_server_counts server;
 };

@@ -81,7 +81,25 @@ static bool takes_target(enum plan_kind k) {
 	return k < PLAN_SHOP_FAULTS || (plan_is_life(k) && k != PLAN_BURST);
 }
 
-/* [TARGET] [MAGNITUDE] [for D] [after N effects] */
+/* "after N effects", or "after each N effects until T": the step that this is said of is the line's only one. */
+static enum err after(struct parse *p, struct plan_step *s) {
+	bool each = accept(p, "each");
+	int64_t effects = 0;
+	enum err e = whole(p, &effects);
+	if (e) return e;
+	if (!accept(p, "effects")) return bad(p, "after N takes the word 'effects'", (struct str){ 0 });
+	if (!each) return s->effects = effects, OK;
+	struct scenario_each *f = &p->s->each;
+	if (!plan_is_death(s->kind))
+		return bad(p, "only Flyball's deaths come after each:", str_of(plan_table[s->kind].name));
+	if (f->effects) return bad(p, "a scenario has one 'after each'", (struct str){ 0 });
+	if (!effects) return bad(p, "after each takes a number of effects from 1", (struct str){ 0 });
+	if (!accept(p, "until")) return bad(p, "after each takes an end: until 7m", (struct str){ 0 });
+	f->effects = effects;
+	return duration(p, &f->until_ns);
+}
+
+/* [TARGET] [MAGNITUDE] [for D] [after [each] N effects] */
 static enum err step_details(struct parse *p, struct plan_step *s) {
 	const struct plan_info *info = &plan_table[s->kind];
 	bool measured = false;
@@ -92,8 +110,7 @@ static enum err step_details(struct parse *p, struct plan_step *s) {
 		if (str_is(word, "for")) {
 			e = duration(p, &s->for_ns);
 		} else if (str_is(word, "after")) {
-			e = whole(p, &s->effects);
-			if (!e && !accept(p, "effects")) e = bad(p, "after N takes the word 'effects'", (struct str){ 0 });
+			e = after(p, s);
 		} else if (magnitude(info->unit, word, &s->magnitude)) {
 			measured = true;
 		} else if (s->kind == PLAN_BAD_DEPLOYMENT && *s->target && plan_form_parse(word, &s->form)) {
@@ -132,10 +149,15 @@ static enum err step_kind(struct parse *p, struct plan_step *s) {
 
 static enum err line_at(struct parse *p) {
 	struct plan_step s = { 0 };
+	int64_t each = p->s->each.effects; /* changed by a line that begins a family */
 	enum err e = duration(p, &s.at_ns);
 	if (!e) e = step_kind(p, &s);
 	if (e) return e;
 	p->last_at_ns = s.at_ns;
+	if (each != p->s->each.effects) {
+		p->s->each.step = s;
+		return p->s->each.until_ns > s.at_ns ? OK : bad(p, "until is a time after the line's own", (struct str){ 0 });
+	}
 	return plan_add(&p->s->plan, &s) ? OK : bad(p, "too many steps", (struct str){ 0 });
 }
 
@@ -143,8 +165,10 @@ static enum err line_when(struct parse *p) {
 	struct str word = next(p);
 	struct plan_step s = { 0 };
 	bool dry = str_is(word, "dry_run");
+	int64_t each = p->s->each.effects;
 	if (!dry && !str_is(word, "effect")) return bad(p, "when takes dry_run or effect, not", word);
 	enum err e = step_kind(p, &s);
+	if (!e && each != p->s->each.effects) e = bad(p, "after each belongs to an 'at'", (struct str){ 0 });
 	if (!e) p->s->when[dry ? SCENARIO_DRY_RUN : SCENARIO_EFFECT] = s;
 	return e;
 }

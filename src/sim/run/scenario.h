@@ -9,6 +9,7 @@
  *   set world telemetry.sampling 10%         # one value of the world (docs/world.md)
  *   at 5m   fault slow_database orders x6 for 10m
  *   at 6m   fault kill after 40 effects      # of Flyball's process: in the midst of a step
+ *   at 6m   fault kill after each 20 effects until 7m   # played once for each such moment: all must hold
  *   when dry_run fault kill                  # at its first dry run; `when effect`: at its first effect
  *   at 2m   deploy cart                      # ordinary life; also: drain node-2 for 5m, sleep email for 5m, burst x3
  *                                            # for 5m, gap cart for 1m, reset cart, skew node-1 5s, job nightly
@@ -68,6 +69,14 @@ struct scenario_setting {
 	struct str section, key, value; /* "handler" "cooldown" "10m" */
 };
 
+/* "after each 20 effects until 7m": the scenario is a family, one play for each multiple of 20. It ends with the first
+ * in which Flyball died later than that, or not at all. */
+struct scenario_each {
+	struct plan_step step;
+	int64_t effects;  /* 0: there is no such line, the scenario is one play */
+	int64_t until_ns; /* since the run began */
+};
+
 struct scenario {
 	struct str name;
 	uint64_t seed;
@@ -77,6 +86,7 @@ struct scenario {
 	int64_t length_ns;
 	struct fault_plan plan;
 	struct plan_step when[SCENARIO_WHENS]; /* at_ns < 0: nothing */
+	struct scenario_each each;
 	struct scenario_setting settings[16];
 	size_t setting_count;
 	struct scenario_expect *expects;

@@ -35,6 +35,15 @@ TEST(a_scenario_reads_as_it_is_written) {
 	EXPECT(s.expects[3].never && s.expects[3].word == WORD_WRITE && s.expects[3].number == 17);
 }
 
+TEST(a_death_after_each_so_many_effects_makes_a_family) {
+	struct scenario s;
+	struct why why;
+	EXPECT_OK(PLAY("at 1m fault power_loss for 5s after each 40 effects until 90s\nat 2m fault kill after 3 effects"));
+	EXPECT(s.each.effects == 40 && s.each.until_ns == 90 * NS_PER_SEC);
+	EXPECT(s.each.step.kind == PLAN_POWER_LOSS && s.each.step.for_ns == 5 * NS_PER_SEC && s.each.step.effects == 0);
+	EXPECT(s.plan.count == 1 && s.plan.steps[0].kind == PLAN_KILL && s.plan.steps[0].effects == 3);
+}
+
 TEST(what_is_wrong_is_named_with_its_line) {
 	struct scenario s;
 	struct why why;
@@ -59,6 +68,14 @@ TEST(what_is_wrong_is_named_with_its_line) {
 		{ "for 20d", "14d" },
 		{ "set handlers cooldown 1m", "'handlers'" },
 		{ "at 1m approve all", "'all'" },
+		{ "at 1m fault kill after each 0 effects until 2m", "from 1" },
+		{ "at 1m fault kill after each 9 until 2m", "'effects'" },
+		{ "at 1m fault kill after each 9 effects", "until 7m" },
+		{ "at 2m fault kill after each 9 effects until 2m", "after the line's own" },
+		{ "at 1m fault loss 5% after each 9 effects until 2m", "'loss'" },
+		{ "when effect fault kill after each 9 effects until 2m", "'at'" },
+		{ "at 1m fault kill after each 9 effects until 2m\nat 1m fault kill after each 8 effects until 2m",
+		  "x.sim:2: a scenario has one" },
 	};
 	for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
 		EXPECT_ERR(scenario_parse(t->arena, str_of(bad[i].text), "x.sim", &s, &why), ERR_INVALID);
@@ -136,5 +153,6 @@ TEST(a_drawn_plan_can_be_written_down, .seeds = 200) {
 	buf_done(&text);
 }
 
-RUN(a_drawn_plan_can_be_written_down, a_scenario_reads_as_it_is_written, what_is_wrong_is_named_with_its_line,
+RUN(a_drawn_plan_can_be_written_down, a_scenario_reads_as_it_is_written,
+    a_death_after_each_so_many_effects_makes_a_family, what_is_wrong_is_named_with_its_line,
     expectations_are_held_against_the_store)

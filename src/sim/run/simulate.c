@@ -232,12 +232,12 @@ static struct scenario_write *writes_of(struct run *r, struct arena *a, size_t *
 	return w;
 }
 
-enum err simulate_scenario(const struct simulate_opts *s, const struct scenario *c, struct buf *out, struct buf *story,
-                           struct why *why) {
+/* One play of the scenario under `plan`, its row under `name`. */
+static enum err play_scenario(const struct simulate_opts *s, const struct scenario *c, const struct fault_plan *plan,
+                              struct str name, struct played *p, struct buf *out, struct buf *story, struct why *why) {
 	struct run *r = NULL;
 	struct arena a;
 	struct run_record rec = { 0 };
-	struct played p = { .broken = -1 };
 	struct run_opts o = {
 		.world = s->world,
 		.seed = c->seed,
@@ -245,26 +245,62 @@ enum err simulate_scenario(const struct simulate_opts *s, const struct scenario 
 		.mode = c->mode,
 		.settings = c->settings,
 		.setting_count = c->setting_count,
-		.plan = &c->plan,
+		.plan = plan,
 		.when = c->when,
 		.image = c->cold ? NULL : s->image,
 		.broken = s->broken,
 	};
 	int64_t failed = 0;
+	*p = (struct played){ .broken = -1 };
 	enum err e = run_open(&o, &r, why);
 	if (e) return e;
 	arena_init(&a, 0);
 	e = play_on(r, s->watch, c->length_ns, why);
 	size_t write_count = 0;
 	struct scenario_write *writes = writes_of(r, &a, &write_count); /* before the shop closes */
-	if (!e) e = finish(r, &a, &rec, &p, why);
-	if (!e && p.broken < 0) {
+	if (!e) e = finish(r, &a, &rec, p, why);
+	if (!e && p->broken < 0) {
 		struct scenario_facts f = { rec.events, run_epoch(r).ns, c->length_ns, writes, write_count };
 		failed = (int64_t)scenario_check(c, &f, story);
 	}
 	if (!e) tell_broken(r, story);
-	if (!e) put_row(out, "scenario", c->name, c->seed, &p, failed + (p.broken >= 0));
+	if (!e && story->n && !str_eq(name, c->name)) buf_printf(story, "so it went in " STR_FMT "\n", STR_ARG(name));
+	if (!e) put_row(out, "scenario", name, c->seed, p, failed + (p->broken >= 0));
 	arena_done(&a);
 	run_close(r);
 	return e;
+}
+
+/* One play for each number of effects after which Flyball dies, until a death is too late or none comes. */
+static enum err play_each(const struct simulate_opts *s, const struct scenario *c, struct buf *out, struct buf *story,
+                          struct why *why) {
+	struct plan_step step = c->each.step;
+	for (step.effects = c->each.effects;; step.effects += c->each.effects) {
+		struct fault_plan plan = c->plan;
+		struct played p;
+		struct buf row, told;
+		char name[300];
+		if (!plan_add(&plan, &step)) return why_set(why, ERR_INVALID, STR_FMT ": too many steps", STR_ARG(c->name));
+		snprintf(name, sizeof name, STR_FMT " after %lld effects", STR_ARG(c->name), (long long)step.effects);
+		buf_init(&row, 0);
+		buf_init(&told, 0);
+		enum err e = play_scenario(s, c, &plan, str_of(name), &p, &row, &told, why);
+		bool last = p.counts.died_ns < 0 || p.counts.died_ns > c->each.until_ns;
+		if (!e && !last) {
+			buf_str(out, buf_get(&row));
+			buf_str(story, buf_get(&told));
+		}
+		buf_done(&row);
+		buf_done(&told);
+		if (e || last) return e;
+		double gone = (double)(p.counts.died_ns - step.at_ns), whole = (double)(c->each.until_ns - step.at_ns);
+		if (s->watch && s->watch->progress) s->watch->progress(s->watch->self, "dying at each moment", gone / whole);
+	}
+}
+
+enum err simulate_scenario(const struct simulate_opts *s, const struct scenario *c, struct buf *out, struct buf *story,
+                           struct why *why) {
+	struct played p;
+	if (c->each.effects) return play_each(s, c, out, story, why);
+	return play_scenario(s, c, &c->plan, c->name, &p, out, story, why);
 }
