@@ -3,74 +3,20 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "base/hash.h"
 #include "base/param.h"
 #include "cli/jobs.h"
 #include "cli/sim_world.h"
 #include "cli/verbs.h"
+#include "cli/warm.h"
 
-/* Verbs on the simulated world: simulate, experiment, demo. */
+/* Verbs on the simulated world: simulate, experiment; demo.c has one of its own. */
 
-#define PROGRAM_MAX   ((size_t)256 << 20)
 #define SEEDS_MAX     1000000
 #define WARM_HOURS    3.0
-#define WARM_SEED     1
 #define SIMULATE_RATE 10.0
-
-/* ---- the warmed world ---- */
-
-struct warmed {
-	struct progress progress;
-	struct run_image image;
-};
-
-static void warming(void *self, const char *what, double share) {
-	progress_tell(self, what, share);
-}
-
-static bool stop(void *self) {
-	return cli_interrupted(((struct progress *)self)->cli);
-}
-
-static struct run_watch watch(struct progress *p) {
-	return (struct run_watch){ warming, stop, p };
-}
 
 static bool stop_only(void *self) {
 	return cli_interrupted(self);
-}
-
-/* Where images are kept: --cache, $XDG_CACHE_HOME/flyball, ~/.cache/flyball. */
-static const char *cache_directory(struct cli *c) {
-	struct process *p = c->world->process;
-	struct str given = args_get(&c->args, "cache"), xdg = p->ops->env(p, "XDG_CACHE_HOME"),
-			   home = p->ops->env(p, "HOME");
-	if (given.n) return str_c(&c->arena, given);
-	if (xdg.n) return str_c(&c->arena, str_printf(&c->arena, STR_FMT "/flyball", STR_ARG(xdg)));
-	if (home.n) return str_c(&c->arena, str_printf(&c->arena, STR_FMT "/.cache/flyball", STR_ARG(home)));
-	return "/var/cache/flyball";
-}
-
-/* What this program is: a world warmed by another one is another world. */
-static uint64_t program(struct cli *c) {
-	struct str bytes = { 0 };
-	struct arena a;
-	arena_init(&a, 0);
-	uint64_t hash = disk_read_file(c->world->disk, &a, "/proc/self/exe", PROGRAM_MAX, &bytes, NULL) ? 0 : hash64(bytes);
-	arena_done(&a);
-	return hash;
-}
-
-static int warm(struct cli *c, const struct shop_world *world, double rate, double hours, struct run_image *out) {
-	struct progress progress = progress_begin(c);
-	struct run_watch w = watch(&progress);
-	struct run_warm what = { .world = world, .rate = rate, .hours = hours, .seed = WARM_SEED };
-	struct why why = { "" };
-	enum err e = run_image_get(c->world->disk, cache_directory(c), program(c), &what, &w, out, &why);
-	progress_end(&progress);
-	return e ? cli_fail(c, e == ERR_CLOSED ? EXIT_NEGATIVE : EXIT_UNREACHABLE, "%s",
-	                    why.text[0] ? why.text : err_text(e))
-	         : EXIT_DONE;
 }
 
 static int number(struct cli *c, const char *name, double fallback, double least, double most, double *out) {
@@ -183,7 +129,7 @@ static void piece_arguments(void *self, size_t piece, const char *argv[JOBS_ARGU
 	argv[n++] = "--faults";
 	argv[n++] = str_c(a, s->faults);
 	argv[n++] = "--cache";
-	argv[n++] = cache_directory(s->c);
+	argv[n++] = cli_warm_directory(s->c);
 	n += cli_world_arguments(s->c, argv + n);
 	if (!s->o.image) argv[n++] = "--cold";
 	if (s->o.twice) argv[n++] = "--twice";
@@ -257,10 +203,10 @@ static int one_scenario(struct cli *c, struct simulate_opts *o, struct str path,
 	if (e) return cli_fail(c, EXIT_USAGE, "%s", why.text[0] ? why.text : err_text(e));
 	o->world = &world;
 	if (s.rate > 0) o->rate = s.rate;
-	int code = s.cold ? EXIT_DONE : warm(c, &world, o->rate, WARM_HOURS, &image);
+	int code = s.cold ? EXIT_DONE : cli_warm(c, &world, o->rate, WARM_HOURS, &image);
 	if (code) return code;
 	struct progress progress = progress_begin(c);
-	struct run_watch w = watch(&progress);
+	struct run_watch w = cli_watch(&progress);
 	o->watch = &w;
 	o->image = s.cold ? NULL : &image;
 	buf_init(&story, 0);
@@ -333,62 +279,11 @@ int verb_simulate(struct cli *c) {
 		return cli_fail(c, EXIT_USAGE, "%s", why.text);
 	if (s.seeds[1] - s.seeds[0] >= SEEDS_MAX) return cli_fail(c, EXIT_USAGE, "--seeds takes at most a million");
 	if (!args_has(&c->args, "cold")) {
-		code = warm(c, &world, s.o.rate, WARM_HOURS, &image);
+		code = cli_warm(c, &world, s.o.rate, WARM_HOURS, &image);
 		if (code) return code;
 		s.o.image = &image;
 	}
 	code = simulate_seeds(&s);
-	run_image_done(&image);
-	return code;
-}
-
-/* ---- demo ---- */
-
-#define DEMO_RATE  30.0
-#define DEMO_HOURS 2.0
-
-/* --state, else a fresh directory among the temporary ones. */
-static const char *demo_directory(struct cli *c) {
-	struct process *p = c->world->process;
-	struct str given = args_get(&c->args, "state"), tmp = p->ops->env(p, "TMPDIR");
-	unsigned char chance[5];
-	char hex[11];
-	if (given.n) return str_c(&c->arena, given);
-	p->ops->entropy(p, chance, sizeof chance);
-	hex_encode(chance, sizeof chance, hex);
-	while (tmp.n > 1 && tmp.p[tmp.n - 1] == '/') tmp.n--;
-	return str_c(&c->arena, str_printf(&c->arena, STR_FMT "/flyball-demo-%s", STR_ARG(tmp.n ? tmp : STR("/tmp")), hex));
-}
-
-int verb_demo(struct cli *c) {
-	struct run_image image = { 0 };
-	struct why why = { "" };
-	struct buf story;
-	struct shop_world world;
-	int code = cli_world(c, &world);
-	if (code) return code;
-	double rate = cli_world_rate(c, &world, DEMO_RATE);
-	code = warm(c, &world, rate, DEMO_HOURS, &image);
-	if (code) return code;
-	struct progress progress = progress_begin(c);
-	struct run_watch w = watch(&progress);
-	struct demo_opts o = {
-		.world = &world,
-		.image = &image,
-		.rate = rate,
-		.seed = c->seed,
-		.color = c->color,
-		.disk = c->world->disk,
-		.directory = demo_directory(c),
-		.watch = &w,
-	};
-	buf_init(&story, 0);
-	enum err e = demo_play(&o, &story, &why);
-	progress_end(&progress);
-	code =
-		e ? cli_fail(c, e == ERR_CLOSED ? EXIT_NEGATIVE : EXIT_UNREACHABLE, "%s", why.text[0] ? why.text : err_text(e))
-		  : cli_print(c, buf_get(&story));
-	buf_done(&story);
 	run_image_done(&image);
 	return code;
 }
@@ -462,7 +357,7 @@ static void run_arguments(void *self, size_t run, const char *argv[JOBS_ARGUMENT
 	argv[n++] = "--warm";
 	argv[n++] = str_c(a, str_printf(a, "%.17g", x->hours));
 	argv[n++] = "--cache";
-	argv[n++] = cache_directory(x->c);
+	argv[n++] = cli_warm_directory(x->c);
 	n += cli_world_arguments(x->c, argv + n);
 	argv[n++] = "--rows";
 	argv[n++] = "-q";
@@ -537,8 +432,8 @@ static int experiment_warm(struct experiment *x, struct run_image *fast, struct 
 		needs_slow |= is_slow;
 		needs_fast |= !is_slow && x->cases[i] != MTTD_COLD;
 	}
-	int code = needs_slow ? warm(x->c, x->o.world, MTTD_SLOW_RATE, x->hours, slow) : EXIT_DONE;
-	if (!code && needs_fast) code = warm(x->c, x->o.world, x->o.rate, x->hours, fast);
+	int code = needs_slow ? cli_warm(x->c, x->o.world, MTTD_SLOW_RATE, x->hours, slow) : EXIT_DONE;
+	if (!code && needs_fast) code = cli_warm(x->c, x->o.world, x->o.rate, x->hours, fast);
 	return code;
 }
 
