@@ -3,7 +3,7 @@
 #include <assert.h>
 #include <string.h>
 
-#define LABEL_MIN  6 /* columns; a label is cut no further */
+#define LABEL_MIN  12 /* columns; a label is cut no further: what is left must tell it from its likes */
 #define STUBS      3 /* columns of a channel besides its tracks: a blank behind the label, a piece of line on each side */
 #define SWEEPS     10
 #define WIDEN_MAX  6 /* columns that a channel may gain where there is room */
@@ -213,6 +213,16 @@ static void sweep(struct work *w, int layer, int sides, bool sorting) {
 	settle_rows(w, layer);
 }
 
+/* What is free above and below, half and half. */
+static void center(struct work *w) {
+	int low = w->o->rows, high = 0;
+	for (uint32_t i = 0; i < w->item_count; i++) {
+		low = w->items[i].row < low ? w->items[i].row : low;
+		high = w->items[i].row > high ? w->items[i].row : high;
+	}
+	for (uint32_t i = 0; i < w->item_count; i++) w->items[i].row += (w->o->rows - 1 - high - low) / 2;
+}
+
 static enum err order_items(struct work *w) {
 	enum err e = first_rows(w);
 	if (e) return e;
@@ -221,6 +231,7 @@ static enum err order_items(struct work *w) {
 		for (int l = w->layer_count - 1; l-- > 0;) sweep(w, l, 2, true);
 	}
 	for (int l = 0; l < w->layer_count; l++) sweep(w, l, l ? 1 : 3, false);
+	center(w);
 	return OK;
 }
 

@@ -36,7 +36,7 @@ static void places_lie_apart(struct t *t, const struct graph *g, const struct la
 		const struct layers_place *p = &l->places[i];
 		EXPECT(p->row >= 0 && p->row < g->o.rows && p->layer >= 0 && p->layer < l->layer_count);
 		EXPECT(p->column >= 0 && p->width >= 1 && p->column + p->width <= g->o.columns);
-		EXPECT(p->width == g->widths[i] || p->width >= 6);
+		EXPECT(p->width == g->widths[i] || p->width >= 12);
 		for (size_t k = 0; k < i; k++) {
 			const struct layers_place *q = &l->places[k];
 			EXPECT(p->row != q->row || p->column + p->width < q->column || q->column + q->width < p->column);
@@ -119,18 +119,18 @@ TEST(who_calls_stands_left_of_whom_it_calls) {
 }
 
 TEST(what_does_not_fit_is_refused) {
-	static const int widths[] = { 9, 9, 9 };
+	static const int widths[] = { 20, 20, 20 };
 	static const struct layers_edge edges[] = { { 0, 1 }, { 0, 2 } };
 	struct layers_opts o = { widths, 3, edges, 2, 80, 1 };
 	struct layers l;
 	EXPECT_ERR(layers_lay(&o, t->arena, &l), ERR_TOO_LARGE); /* two in one layer, and one row */
 	o.rows = 2;
 	EXPECT_OK(layers_lay(&o, t->arena, &l));
-	o.columns = 12;
+	o.columns = 24;
 	EXPECT_ERR(layers_lay(&o, t->arena, &l), ERR_TOO_LARGE);
-	o.columns = 15; /* labels give way down to six columns */
+	o.columns = 26; /* labels give way down to twelve columns */
 	EXPECT_OK(layers_lay(&o, t->arena, &l));
-	EXPECT(l.places[0].width < 9);
+	EXPECT(l.places[0].width == 12);
 }
 
 RUN(every_label_lies_in_the_window_and_no_line_over_one, what_fits_fits_in_more, the_same_graph_is_the_same_picture,

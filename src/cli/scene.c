@@ -168,19 +168,22 @@ static void draw_layers(const struct scene *s, struct canvas *c, const struct de
 struct listing {
 	struct canvas *c;
 	const struct demo_view *v;
-	int row, end, column, indent;
+	int row, end, column;
+	bool dry; /* only counts rows */
 };
+#define LIST_INDENT  4
+#define LIST_RESERVE 10 /* columns of the last row that "+12 more" may need */
 
-/* False: no room; the last row keeps `reserve` columns free for their number. */
-static bool list_node(struct listing *l, const struct demo_node *n, int reserve) {
-	int width = label_width(n) + 1;
-	if (width > l->c->columns - l->indent) width = l->c->columns - l->indent;
-	if (l->column + width + (l->row + 1 == l->end ? reserve : 0) > l->c->columns) {
+/* False: no room. */
+static bool list_node(struct listing *l, const struct demo_node *n) {
+	int width = label_width(n) + 2, columns = l->c->columns;
+	if (width > columns - LIST_INDENT) width = columns - LIST_INDENT;
+	if (l->column + width - 2 + (l->row + 1 == l->end ? LIST_RESERVE : 0) > columns) {
 		if (l->row + 1 >= l->end) return false;
 		l->row++;
-		l->column = l->indent;
+		l->column = LIST_INDENT;
 	}
-	(void)label(l->c, l->row, l->column, width - 1, l->v, n);
+	if (!l->dry) (void)label(l->c, l->row, l->column, width - 2, l->v, n);
 	l->column += width;
 	return true;
 }
@@ -192,21 +195,32 @@ static void list_layer(struct listing *l, const struct scene *s, int layer) {
 		for (size_t i = 0; i < l->v->node_count; i++) {
 			const struct demo_node *n = &l->v->nodes[i];
 			if (s->depths[i] != layer || demo_state_of(l->v, n) != by_weight[w]) continue;
-			if (more || !list_node(l, n, 12)) more++;
+			if (more || !list_node(l, n)) more++;
 		}
 	}
 	char text[40];
 	snprintf(text, sizeof text, "+%zu more", more);
-	if (more) canvas_text(l->c, l->row, l->column, l->c->columns - l->column, PAINT_DIM, str_of(text));
+	if (more && !l->dry) canvas_text(l->c, l->row, l->column, l->c->columns - l->column, PAINT_DIM, str_of(text));
+}
+
+/* Rows of all layers, where none may have more than `each`. */
+static int list_rows(const struct scene *s, struct canvas *c, const struct demo_view *v, int each) {
+	int n = 0;
+	for (int layer = 0; layer < s->layer_count; layer++) {
+		struct listing l = { c, v, 0, each, LIST_INDENT, true };
+		list_layer(&l, s, layer);
+		n += l.row + 1;
+	}
+	return n;
 }
 
 static void draw_list(const struct scene *s, struct canvas *c, const struct demo_view *v, int top, int rows) {
-	int each = s->layer_count ? rows / s->layer_count : 0;
-	if (each < 1) each = 1;
+	int each = rows;
+	while (each > 1 && list_rows(s, c, v, each) > rows) each--;
 	for (int layer = 0, row = top; layer < s->layer_count && row < top + rows; layer++) {
 		char number[16];
-		struct listing l = { c, v, row, row + each, 4, 4 };
-		if (layer == s->layer_count - 1 || l.end > top + rows) l.end = top + rows;
+		struct listing l = { c, v, row, row + each, LIST_INDENT, false };
+		if (l.end > top + rows) l.end = top + rows;
 		snprintf(number, sizeof number, "%2d", layer + 1);
 		canvas_text(c, row, 0, 3, PAINT_DIM, str_of(number));
 		list_layer(&l, s, layer);

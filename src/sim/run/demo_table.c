@@ -25,7 +25,7 @@ static void told(double s, char out[32]) {
 static struct demo_row flyball(const struct demo_chapter *c, const struct demo_outcome *o) {
 	struct demo_row r = { .name = "Flyball" };
 	seconds(o->detected_s, "missed", r.detected);
-	seconds(o->cause_s, isnan(o->detected_s) ? "" : "not named", r.cause);
+	seconds(o->cause_s, isnan(o->detected_s) ? "-" : "not named", r.cause);
 	if (!isnan(o->cause_s)) {
 		char at[32];
 		seconds(o->cause_s, "", at);
