@@ -93,6 +93,7 @@ struct sim_kube {
 	struct rng hpa_rng;
 	uint64_t hpa_ids;
 	struct list told, told_runs; /* event.c */
+	struct map told_by_what, run_by_similar;
 	size_t told_count;
 	int64_t told_ever;
 	struct list drains;          /* nodes.c */

@@ -243,6 +243,8 @@ struct sim_kube *sim_kube_new(const struct sim_kube_opts *o) {
 	list_init(&k->autoscalers);
 	list_init(&k->told);
 	list_init(&k->told_runs);
+	map_init(&k->told_by_what, 0);
+	map_init(&k->run_by_similar, 0);
 	list_init(&k->drains);
 	k->hpa_rng = rng_fork(&k->rng, "horizontal-pod-autoscaler");
 	map_init(&k->by_uid, 0);
