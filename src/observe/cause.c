@@ -155,7 +155,7 @@ static void node_fill(struct scene *s, uint32_t at) {
 			f->v.value,        f->v.expected
 		};
 	}
-	for (int h = 0; h < LOG_HINTS; h++)
+	for (int h = 0; h < HINTS; h++)
 		if (e->hint_ns[h] >= s->from_ns - 5 * NS_PER_SEC) n->hints |= 1u << h;
 	node_flow(s, n, e, w);
 	node_parts(s, n, e);

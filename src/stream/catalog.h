@@ -21,6 +21,7 @@
 #include "model/batch.h"
 #include "model/signal.h"
 #include "stream/channel.h"
+#include "stream/hints.h"
 #include "stream/index.h"
 
 #define NONE UINT32_MAX
@@ -54,9 +55,6 @@ struct line_slot {
 	float lines, errors;
 };
 
-/* What an error line speaks of, by words that many systems use. */
-enum log_hint { HINT_MEMORY, HINT_REFUSED, HINT_TIMEOUT, HINT_DISK, HINT_POOL, LOG_HINTS };
-
 struct entity {
 	uint32_t index;
 	enum entity_kind kind;
@@ -72,7 +70,7 @@ struct entity {
 	uint32_t example_next;
 	struct line_slot lines[SLOTS];
 	int64_t line_newest;
-	int64_t hint_ns[LOG_HINTS];                        /* event time of the newest error line of each sort */
+	int64_t hint_ns[HINTS]; /* event time of the newest error of each sort: its lines, or what answered its callers */
 	uint32_t first_source, first_instance, first_edge; /* its own, linked by `next`; NONE: none */
 	int64_t first_ns, last_ns;                         /* arrival */
 	uint32_t holds;                                    /* by whom it may not be let go; not saved */

@@ -7,6 +7,7 @@
 
 #define TOGETHER_NS  (NS_PER_SEC / 2)   /* points of one export, whose clocks were read one after another */
 #define RANK_HOLD_NS (300 * NS_PER_SEC) /* a better metric that fell silent for so long gives way */
+#define LATELY_S     60.0 /* of operations: every process tells of all that it did, each in its own time */
 #define COUNTS_MAX   (BOUNDS_MAX + 1)
 
 /* ---- registering ---- */
@@ -28,6 +29,8 @@ static uint32_t series_make(struct stream *st, const struct batch_series *s) {
 	struct request_facts f = request_read(s->attrs);
 	x->facts = metric_read(s->name, s->unit);
 	x->failed = request_failed(&f, false);
+	x->refused = request_refused(&f);
+	x->operation = hash64(f.route);
 	x->source = src ? src->index : NONE;
 	x->edge = NONE;
 	uint32_t entity = src ? feed_entity(st, src) : NONE;
@@ -176,7 +179,8 @@ struct durations {
 	uint32_t n; /* bounds */
 	const float *bounds;
 	double count, seconds;
-	bool failed;
+	bool failed, refused;
+	uint64_t operation;
 };
 
 /* A histogram with bounds of its own among others: each bucket goes where its middle lies. */
@@ -202,14 +206,16 @@ static void slots_add(struct stream *st, struct channel *c, const struct duratio
 		s->requests += share * (float)d->count;
 		s->seen += share * (float)d->count;
 		s->bad += d->failed ? share * (float)d->count : 0;
+		s->refused += d->refused ? share * (float)d->count : 0;
 		s->seconds += share * (float)d->seconds;
 	}
 }
 
 static void durations_add(struct stream *st, struct channel *c, const struct durations *d) {
 	struct tally *y = &c->tally;
+	double weight = mix_weigh(&c->mix, d->operation, d->count, LATELY_S, st->now_ns);
 	for (uint32_t i = 0; i <= d->n; i++)
-		if (d->counts[i]) y->counts[bucket_in(c, d, i)] += (float)d->counts[i];
+		if (d->counts[i]) y->counts[bucket_in(c, d, i)] += (float)(weight * (double)d->counts[i]);
 	y->seen += d->count;
 	y->requests += d->count;
 	y->bad += d->failed ? d->count : 0;
@@ -304,6 +310,8 @@ void feed_histogram(struct stream *st, const struct batch_histogram *h) {
 		                   .bounds = x->bounds,
 		                   .count = count,
 		                   .seconds = seconds,
-		                   .failed = x->failed };
+		                   .failed = x->failed,
+		                   .refused = x->refused,
+		                   .operation = x->operation };
 	histogram_use(st, x, &d);
 }

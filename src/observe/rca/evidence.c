@@ -38,7 +38,7 @@ static enum blame_why main_why(const struct blame *b) {
 	return (enum blame_why)best;
 }
 
-static bool hinted(const struct rca_node *n, enum log_hint h) {
+static bool hinted(const struct rca_node *n, enum hint h) {
 	return n->hints >> h & 1;
 }
 
@@ -140,10 +140,10 @@ static void say_resources(struct arena *a, const struct rca_node *n, struct rca_
 		say(a, c, "CPU at %.0f %% of its limit", 100 * n->cpu_share);
 	else if (n->signals[SIGNAL_CPU].on)
 		say_cpu(a, &n->signals[SIGNAL_CPU], c);
-	static const char *const hints[LOG_HINTS] = { "memory", "refused connections", "time-outs", "a full disk",
-		                                          "an exhausted pool" };
-	for (int h = 0; h < LOG_HINTS; h++)
-		if (hinted(n, (enum log_hint)h)) say(a, c, "its error lines speak of %s", hints[h]);
+	static const char *const hints[HINTS] = { "memory", "refused connections", "time-outs", "a full disk",
+		                                      "an exhausted pool" };
+	for (int h = 0; h < HINTS; h++)
+		if (hinted(n, (enum hint)h)) say(a, c, "its error lines speak of %s", hints[h]);
 }
 
 static void say_change(struct arena *a, const struct rca_input *in, const struct rca_node *n, struct rca_cause *c) {

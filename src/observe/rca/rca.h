@@ -63,7 +63,7 @@ struct rca_node {
 	struct str pod_down_uid, pod_down_name, reason;
 	bool memory_high, cpu_high;                 /* near the limit, whatever the band says */
 	double memory_share, cpu_share, runs_out_s; /* NaN: not known */
-	unsigned hints;                             /* bits of enum log_hint, since the onset */
+	unsigned hints;                             /* bits of enum hint, since the onset */
 	uint32_t change;                            /* into rca_input.changes; RCA_NONE */
 };
 
