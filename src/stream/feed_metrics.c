@@ -5,7 +5,9 @@
 
 #include "stream/feed.h"
 
-#define TOGETHER_NS  (NS_PER_SEC / 2)   /* points of one export, whose clocks were read one after another */
+#define TOGETHER_NS  (NS_PER_SEC / 2) /* points of one export, whose clocks were read one after another */
+#define SHARE_MIN    1e-4             /* of the limit: below, a quotient says nothing */
+#define BURN_LOSS    0.05
 #define RANK_HOLD_NS (300 * NS_PER_SEC) /* a better metric that fell silent for so long gives way */
 #define LATELY_S     60.0 /* of operations: every process tells of all that it did, each in its own time */
 #define COUNTS_MAX   (BOUNDS_MAX + 1)
@@ -113,6 +115,7 @@ static void gauge_add(struct stream *st, struct series *x, double value, int64_t
 		if (value > 0) g->own_limit = value;
 		return;
 	}
+	if (x->facts.role == ROLE_CPU && !x->facts.share) i->cores = value, i->cores_ns = at_ns;
 	if (!gauge_ranked(g, x->facts.rank, st->now_ns)) return;
 	if (g->touched && at_ns < g->sum_at_ns - TOGETHER_NS) return;
 	if (!g->touched || at_ns > g->sum_at_ns + TOGETHER_NS) g->sum = 0;
@@ -123,15 +126,40 @@ static void gauge_add(struct stream *st, struct series *x, double value, int64_t
 	gauge_touch(st, i);
 }
 
+/* An agent that tells of cores and of their share of the limit tells of the limit. */
+static void cores_limit(struct instance *i, const struct gauge *g) {
+	if (!g->share && g->own_limit > 0) i->cores_limit = g->own_limit;
+	if (!g->share || !(g->value > SHARE_MIN) || !(i->cores > 0)) return;
+	if (llabs(i->cores_ns - g->at_ns) <= TOGETHER_NS) i->cores_limit = i->cores / g->value;
+}
+
+/* Modes of one count (user, system) end together and add up. */
+static void burn_add(struct stream *st, const struct series *x, double cores, int64_t from_ns, int64_t to_ns) {
+	struct instance *i = instance_of(st, x);
+	if (!i) return;
+	struct burn *b = &i->burn;
+	if (x->facts.rank > b->rank && st->now_ns - b->rank_ns < RANK_HOLD_NS) return;
+	if (x->facts.rank != b->rank) *b = (struct burn){ .rank = x->facts.rank };
+	b->rank_ns = st->now_ns;
+	if (to_ns > b->to_ns + TOGETHER_NS) {
+		if (b->to_ns) b->usual += b->usual > 0 ? BURN_LOSS * (b->cores - b->usual) : b->cores;
+		b->from_ns = from_ns, b->to_ns = to_ns, b->cores = cores;
+	} else if (to_ns > b->to_ns - TOGETHER_NS) {
+		b->cores += cores;
+	}
+}
+
 static void gauge_end(struct stream *st, struct instance *i, int k) {
 	static const enum signal_kind signals[GAUGES] = { SIGNAL_CPU, SIGNAL_MEMORY };
 	struct gauge *g = &i->gauges[k];
 	if (!g->touched) return;
 	g->touched = false;
 	if (g->sum_at_ns <= g->at_ns || !FEED_ROOM(st, level)) return;
+	g->before_ns = g->at_ns;
 	g->at_ns = g->sum_at_ns;
 	g->value = g->sum;
 	g->limit = g->share ? 1 : g->own_limit > 0 ? g->own_limit : (double)NAN;
+	if (k == GAUGE_CPU) cores_limit(i, g);
 	st->levels[st->level_count++] = (struct level){ i->index, signals[k], g->value, g->limit, g->rank, g->at_ns };
 	struct entity *e = catalog_entity(&st->catalog, i->entity);
 	if (e) pulse_beat(&e->pulses[signals[k]], st->now_ns, g->at_ns);
@@ -164,8 +192,11 @@ void feed_point(struct stream *st, const struct batch_point *p) {
 	case ROLE_MEMORY:
 	case ROLE_MEMORY_LIMIT: gauge_add(st, x, s.value, s.to.ns); break;
 	case ROLE_CPU_TIME:
-		if (s.result == SETTLE_INCREMENT && s.to.ns > s.from.ns)
-			gauge_add(st, x, s.value / ((double)(s.to.ns - s.from.ns) / 1e9), s.to.ns);
+		if (s.result == SETTLE_INCREMENT && s.to.ns > s.from.ns) {
+			double cores = s.value / ((double)(s.to.ns - s.from.ns) / 1e9);
+			gauge_add(st, x, cores, s.to.ns);
+			burn_add(st, x, cores * x->facts.scale, s.from.ns, s.to.ns);
+		}
 		break;
 	default: break;
 	}
