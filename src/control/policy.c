@@ -258,19 +258,21 @@ static enum err handlers_parse(struct arena *a, const struct json *v, struct con
 }
 
 /* What serves until somebody writes handlers: every remedy that we know, said and not done. A cause
- * that is missing here (dependency, network, disk, unknown) goes to a person. */
+ * that is missing here (dependency, network, disk, unknown) goes to a person. Where there is no room for what is asked,
+ * one replica more is the gentlest remedy; what that did not help lies in the processes, and a restart is tried. */
 static enum err builtin(struct arena *a, struct control_policy *out, struct why *why) {
 	static const struct {
 		const char *name;
 		uint32_t kinds;
 		enum action_kind action;
-		int64_t replicas_by;
+		int64_t replicas_by, attempts; /* attempts 0: as everywhere */
 	} rows[] = {
-		{ "delete-crashed-pod", 1U << CAUSE_CRASH, ACTION_DELETE_POD, 0 },
-		{ "restart-workload", 1U << CAUSE_CRASH | 1U << CAUSE_MEMORY | 1U << CAUSE_ERRORS | 1U << CAUSE_LATENCY,
-		  ACTION_ROLLOUT_RESTART, 0 },
-		{ "undo-deployment", 1U << CAUSE_DEPLOYMENT, ACTION_ROLLOUT_UNDO, 0 },
-		{ "add-replica", 1U << CAUSE_SATURATION, ACTION_SCALE, 1 },
+		{ "delete-crashed-pod", 1U << CAUSE_CRASH, ACTION_DELETE_POD, 0, 0 },
+		{ "add-replica", 1U << CAUSE_SATURATION, ACTION_SCALE, 1, 1 },
+		{ "restart-workload",
+		  1U << CAUSE_CRASH | 1U << CAUSE_MEMORY | 1U << CAUSE_ERRORS | 1U << CAUSE_LATENCY | 1U << CAUSE_SATURATION,
+		  ACTION_ROLLOUT_RESTART, 0, 0 },
+		{ "undo-deployment", 1U << CAUSE_DEPLOYMENT, ACTION_ROLLOUT_UNDO, 0, 0 },
 	};
 	size_t n = sizeof rows / sizeof *rows;
 	struct handler *h = arena_array(a, struct handler, n);
@@ -282,6 +284,7 @@ static enum err builtin(struct arena *a, struct control_policy *out, struct why 
 		h[i].kinds = rows[i].kinds;
 		h[i].action = rows[i].action;
 		h[i].replicas_by = rows[i].replicas_by;
+		if (rows[i].attempts) h[i].attempts = rows[i].attempts;
 	}
 	out->handlers = h;
 	out->handler_count = n;
