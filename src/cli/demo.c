@@ -45,9 +45,9 @@ static double usual_pace(const struct demo_frame *f) {
 	switch (f->phase) {
 	case DEMO_FOUND:
 	case DEMO_NAMED: return 1.5;
-	case DEMO_ACTING: return 5;
-	case DEMO_WAITS: return 40;
-	case DEMO_OVER: return 120;
+	case DEMO_ACTING: return 6;
+	case DEMO_WAITS: return 60;
+	case DEMO_OVER: return 200;
 	default: break;
 	}
 	if (isnan(f->since_s)) return 60;
@@ -78,7 +78,7 @@ static bool fit_canvas(struct stage *s) {
 
 /* False: nobody sees it any more. */
 static bool draw(struct stage *s, const struct demo_frame *f) {
-	CLEANUP(buf_done) struct buf out;
+	CLEANUP(buf_done) struct buf out = { 0 };
 	struct scene_pace pace = { usual_pace(f) * s->speed, s->paused, s->keys };
 	if (!fit_canvas(s)) return false;
 	buf_init(&out, 0);

@@ -133,22 +133,30 @@ static int64_t stop_before(const struct play *p, int64_t at_ns, int64_t to_ns) {
 	return to_ns < p->length_ns ? to_ns : p->length_ns;
 }
 
+/* Frames of this moment: one for each event that has come, so that each is seen. The step that is asked for then;
+ * 0: nobody looks any more. */
+static int64_t show(struct play *p, int64_t at_ns) {
+	struct wall now = { run_epoch(p->run).ns + at_ns };
+	double share = (double)at_ns / (double)p->length_ns;
+	int64_t step = NS_PER_SEC;
+	if (!p->live.view.round) return step; /* nothing has been answered yet */
+	do {
+		struct demo_frame f = demo_live_frame(&p->live, p->o->seed, now, share);
+		step = p->o->show(p->o->show_self, &f);
+	} while (step > 0 && demo_live_next(&p->live));
+	return step;
+}
+
 static enum err play_on(struct play *p, struct why *why) {
 	const struct run_watch *w = p->o->watch;
-	bool shown = p->o->show != NULL;
+	p->live.paced = p->o->show != NULL;
 	for (int64_t at = 0, next; at < p->length_ns; at = next) {
-		int64_t step = STEP_NS;
-		struct wall now = { run_epoch(p->run).ns + at };
-		double share = (double)at / (double)p->length_ns;
-		if (shown) {
-			struct demo_frame f = demo_live_frame(&p->live, p->o->seed, now, share);
-			step = p->o->show(p->o->show_self, &f);
-			shown = step > 0;
-			step = shown ? step : STEP_NS;
-		} else if (w && w->progress)
-			w->progress(w->self, "playing", share);
+		int64_t step = p->live.paced ? show(p, at) : 0;
+		p->live.paced = step > 0;
+		if (!p->live.paced) demo_live_all(&p->live);
+		if (!p->live.paced && w && w->progress) w->progress(w->self, "playing", (double)at / (double)p->length_ns);
 		if (w && w->stop && w->stop(w->self)) return why_set(why, ERR_CLOSED, "interrupted");
-		next = stop_before(p, at, at + step);
+		next = stop_before(p, at, at + (step > 0 ? step : STEP_NS));
 		if (!run_until(p->run, next))
 			return why_set(why, ERR_INVALID, "an invariant broke in the simulated world: %s",
 			               run_invariants(p->run)->why);

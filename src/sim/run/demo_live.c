@@ -30,17 +30,51 @@ static void saw_coverage(void *self, const struct json *answer) {
 	demo_view_coverage(&((struct demo_live *)self)->view, answer);
 }
 
-static void saw_event(void *self, const struct json *event) {
-	struct demo_live *l = self;
-	l->catch_up(l->self);
+static void take_event(struct demo_live *l, const struct json *event) {
 	demo_view_event(&l->view, event);
 	if (l->chapter) demo_teller_event(&l->teller, event);
+}
+
+static void take_first(struct demo_live *l) {
+	const struct json *event = NULL;
+	struct arena a;
+	arena_init(&a, 0);
+	if (json_parse(&a, l->waiting[l->first], &event, NULL) == OK) take_event(l, event);
+	arena_done(&a);
+	l->first = (l->first + 1) % DEMO_WAITING_MAX;
+	l->count--;
+}
+
+static void saw_event(void *self, const struct json *event) {
+	struct demo_live *l = self;
+	CLEANUP(buf_done) struct buf text = { 0 };
+	l->catch_up(l->self);
+	if (!l->paced) {
+		take_event(l, event);
+		return;
+	}
+	buf_init(&text, 0);
+	struct json_out o = json_out(&text);
+	json_put_value(&o, event);
+	if (l->count == DEMO_WAITING_MAX) take_first(l);
+	l->waiting[(l->first + l->count++) % DEMO_WAITING_MAX] = str_copy(&l->arena, buf_get(&text));
+}
+
+bool demo_live_next(struct demo_live *l) {
+	size_t lines = l->line_count, waited = l->count;
+	while (l->count && l->line_count == lines) take_first(l);
+	return waited > 0;
+}
+
+void demo_live_all(struct demo_live *l) {
+	while (l->count) take_first(l);
 }
 
 /* ---- chapters ---- */
 
 void demo_live_chapter(struct demo_live *l, const struct demo_chapter *c) {
 	struct demo_sink sink = { keep_line, l };
+	demo_live_all(l);
 	if (l->chapter) demo_teller_end(&l->teller);
 	l->chapter = c->number;
 	l->now = *c;
