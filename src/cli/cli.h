@@ -20,6 +20,7 @@ struct cli {
 	struct args args;
 	enum out_format format;
 	bool color, quiet, verbose, terminal; /* terminal: standard output is one */
+	int columns;                          /* of that terminal; 0: there is none */
 	uint64_t seed;
 	struct str server, token;
 	const struct verb *verb;

@@ -203,17 +203,6 @@ static int speed_of(struct cli *c, double *out) {
 	                STR_ARG(s));
 }
 
-/* Columns for the text: a terminal's, so that it breaks no line of its own. */
-static int text_width(const struct cli *c) {
-	struct terminal *t = NULL;
-	struct why why;
-	int columns = 0, rows = 0;
-	if (!c->terminal || terminal_open(-1, 1, &t, &why)) return 0;
-	terminal_size(t, &columns, &rows);
-	terminal_close(t);
-	return columns;
-}
-
 static int play(struct cli *c, struct demo_opts *o, double speed) {
 	struct progress progress = progress_begin(c);
 	struct run_watch w = cli_watch(&progress);
@@ -249,7 +238,7 @@ int verb_demo(struct cli *c) {
 		.rate = rate,
 		.seed = c->seed,
 		.form = c->format == OUT_JSON || c->format == OUT_JSONL ? DEMO_JSON : DEMO_TEXT,
-		.style = { .color = c->color, .width = text_width(c) },
+		.style = { .color = c->color, .width = c->columns },
 		.disk = c->world->disk,
 		.directory = directory(c),
 	};

@@ -11,8 +11,12 @@
 #define PAGE_DEFAULT 100
 
 static const struct out_column columns[] = {
-	{ "TIME (UTC)", "time", OUT_TIME },    { "TYPE", "type" }, { "SUBJECT", "subject" },
-	{ "SEVERITY", "severity", OUT_ROUND }, { "ID", "id" },     COLUMN_END,
+	{ "TIME (UTC)", "time", OUT_TIME },
+	{ "TYPE", "type" },
+	{ "SUBJECT", "subject", .cut = true },
+	{ "SEVERITY", "severity", OUT_ROUND, .spare = 1 },
+	{ "ID", "id" },
+	COLUMN_END,
 };
 
 struct feed {
@@ -86,7 +90,7 @@ static int feed_begin(struct feed *f, int64_t limit) {
 int verb_events(struct cli *c) {
 	bool following = args_has(&c->args, "follow"), limited = args_has(&c->args, "limit");
 	bool all = args_has(&c->args, "since") && !limited;
-	struct feed f = { .c = c, .table = { .format = c->format, .columns = columns } };
+	struct feed f = { .c = c, .table = { .format = c->format, .columns = columns, .window = (size_t)c->columns } };
 	struct why why = { "" };
 	int64_t limit = 0;
 	if (args_int(&c->args, "limit", all ? PAGE_MAX : PAGE_DEFAULT, 1, PAGE_MAX, &limit, &why))

@@ -6,6 +6,7 @@
 #include "cli/cli.h"
 #include "daemon/daemon.h"
 #include "daemon/version.h"
+#include "world/linux/terminal.h"
 
 const struct option common_options[] = {
 	{ "output", 'o', "FORMAT", "table, csv, json or jsonl (default: table on a terminal, else csv or json)." },
@@ -156,11 +157,22 @@ static bool colors(struct process *p) {
 	return term.n && !str_is(term, "dumb") && !str_starts(term, STR("vt")) && !str_ends(term, STR("-m"));
 }
 
+static int columns_of(const struct cli *c) {
+	struct terminal *t = NULL;
+	struct why why;
+	int columns = 0, rows = 0;
+	if (!c->terminal || terminal_open(-1, 1, &t, &why)) return 0;
+	terminal_size(t, &columns, &rows);
+	terminal_close(t);
+	return columns;
+}
+
 static enum err settle_options(struct cli *c, const struct verb *v, struct why *why) {
 	struct process *p = c->world->process;
 	int64_t seed = 1;
 
 	c->terminal = isatty(1);
+	c->columns = columns_of(c);
 	enum err e = cli_format(c, v, why);
 	if (e) return e;
 	c->color = c->terminal && !args_has(&c->args, "no-color") && !p->ops->env(p, "NO_COLOR").n && colors(p);

@@ -3,6 +3,10 @@
 #include <stdio.h>
 #include <string.h>
 
+#define GAP       2  /* columns between two of a table */
+#define CUT_WELL  20 /* columns that a cell keeps as long as others may go instead ... */
+#define CUT_LEAST 12 /* ... and when none may any more */
+
 bool out_format_parse(struct str s, enum out_format *out) {
 	static const char *const names[] = { "table", "csv", "json", "jsonl" };
 	for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
@@ -77,17 +81,95 @@ static void widen(struct out_table *t, struct buf *cell, const struct json *arra
 	}
 }
 
+/* ---- a narrow window ---- */
+
+static size_t total_width(const struct out_table *t) {
+	size_t n = 0;
+	for (size_t i = 0; t->columns[i].header; i++)
+		if (!t->left_out[i]) n += t->widths[i] + (n ? GAP : 0);
+	return n;
+}
+
+/* The column that goes next; OUT_COLUMNS_MAX: none does. */
+static size_t most_spare(const struct out_table *t) {
+	size_t best = OUT_COLUMNS_MAX;
+	for (size_t i = 0; t->columns[i].header; i++) {
+		if (t->left_out[i] || !t->columns[i].spare) continue;
+		if (best == OUT_COLUMNS_MAX || t->columns[i].spare > t->columns[best].spare) best = i;
+	}
+	return best;
+}
+
+/* How much could be cut off, if each keeps `least`. */
+static size_t slack(const struct out_table *t, size_t least) {
+	size_t n = 0;
+	for (size_t i = 0; t->columns[i].header; i++)
+		if (!t->left_out[i] && t->columns[i].cut && t->widths[i] > least) n += t->widths[i] - least;
+	return n;
+}
+
+static void cut_widest(struct out_table *t) {
+	size_t widest = OUT_COLUMNS_MAX;
+	for (size_t i = 0; t->columns[i].header; i++) {
+		if (t->left_out[i] || !t->columns[i].cut || t->widths[i] <= CUT_LEAST) continue;
+		if (widest == OUT_COLUMNS_MAX || t->widths[i] > t->widths[widest]) widest = i;
+	}
+	if (widest != OUT_COLUMNS_MAX) t->widths[widest]--;
+}
+
+/* Columns go until what is left fits when it is cut; then it is, the widest first. */
+static void fit(struct out_table *t) {
+	if (!t->window) return;
+	for (size_t i; total_width(t) > t->window + slack(t, CUT_WELL) && (i = most_spare(t)) < OUT_COLUMNS_MAX;)
+		t->left_out[i] = t->any_left_out = true;
+	while (total_width(t) > t->window && slack(t, CUT_LEAST)) cut_widest(t);
+}
+
+static bool is_last(const struct out_table *t, size_t column) {
+	for (size_t i = column + 1; t->columns[i].header; i++)
+		if (!t->left_out[i]) return false;
+	return true;
+}
+
+/* Green is well, red is open or has failed, blue waits or runs; what is told and done with has none. */
+static const char *state_paint(struct str s) {
+	static const struct {
+		const char *state, *code;
+	} paints[] = { { "resolved", "\033[32m" }, { "verified", "\033[32m" },    { "open", "\033[31m" },
+		           { "failed", "\033[31m" },   { "ineffective", "\033[31m" }, { "waiting", "\033[34m" },
+		           { "acting", "\033[34m" },   { "applied", "\033[34m" },     { "verifying", "\033[34m" } };
+	for (size_t i = 0; i < sizeof paints / sizeof *paints; i++)
+		if (str_is(s, paints[i].state)) return paints[i].code;
+	return NULL;
+}
+
 /* A cell and what fills its column; nothing fills the last one. */
 static void padded(struct buf *out, const struct out_table *t, size_t column, struct str text) {
-	buf_str(out, text);
-	if (!t->columns[column + 1].header) return;
-	for (size_t w = columns_of(text); w < t->widths[column] + 2; w++) buf_byte(out, ' ');
+	size_t wide = columns_of(text);
+	if (t->left_out[column]) return;
+	if (t->window && wide > t->widths[column]) {
+		size_t n = 0, kept = 0; /* bytes, columns */
+		for (; n < text.n && (kept < t->widths[column] - 1 || ((unsigned char)text.p[n] & 0xc0) == 0x80); n++)
+			kept += ((unsigned char)text.p[n] & 0xc0) != 0x80;
+		buf_add(out, text.p, n);
+		buf_byte(out, '~');
+		wide = t->widths[column];
+	} else {
+		const char *paint = t->color && t->columns[column].style == OUT_STATE ? state_paint(text) : NULL;
+		if (paint) buf_c(out, paint);
+		buf_str(out, text);
+		if (paint) buf_c(out, "\033[0m");
+	}
+	for (; !is_last(t, column) && wide < t->widths[column] + GAP; wide++) buf_byte(out, ' ');
 }
+
+/* ---- tables ---- */
 
 static void table(struct buf *out, struct out_table *t, const struct json *array) {
 	CLEANUP(buf_done) struct buf cell;
 	buf_init(&cell, 1 << 20);
 	widen(t, &cell, array);
+	fit(t);
 	for (size_t i = 0; !t->headed && t->columns[i].header; i++) padded(out, t, i, str_of(t->columns[i].header));
 	if (!t->headed) buf_byte(out, '\n');
 	json_each(row, array) {

@@ -11,6 +11,7 @@ enum out_style {
 	OUT_TIME,  /* an RFC 3339 time, to the second, without its zone: the header says UTC */
 	OUT_ROUND, /* a number, to three digits */
 	OUT_SHARE, /* 0..1, in percent */
+	OUT_STATE, /* of an incident or action: in its colour, where there are colours */
 };
 
 #define OUT_COLUMNS_MAX 32
@@ -19,6 +20,8 @@ struct out_column {
 	const char *header; /* "AGE" in tables */
 	const char *path;   /* "cause.entity": into each object */
 	enum out_style style;
+	unsigned spare; /* in a window that is too narrow those with the most go first; 0: stays */
+	bool cut;       /* and then this one's cells may be cut */
 };
 #define COLUMN_END \
 	{ .header = NULL }
@@ -27,7 +30,10 @@ struct out_column {
 struct out_table {
 	enum out_format format;
 	const struct out_column *columns;
+	bool color;    /* of OUT_TABLE only */
+	size_t window; /* columns of the terminal; 0: as wide as it gets. Of OUT_TABLE only */
 	size_t widths[OUT_COLUMNS_MAX];
+	bool left_out[OUT_COLUMNS_MAX], any_left_out;
 	bool headed; /* the header is out; of OUT_JSON the array is open */
 	bool any;    /* rows are */
 };

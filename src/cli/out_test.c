@@ -100,5 +100,60 @@ TEST(tables_round_for_people_and_csv_does_not) {
 	EXPECT(str_is(buf_get(&b), "t,n,s\n2026-01-05T10:03:12.250Z,0.62209114,0.0544\nsoon,x,\n"));
 }
 
+/* In a narrow window the spare columns go, the most spare first; then what may be cut is; an ID stays whole. */
+TEST(a_table_fits_its_window) {
+	static const struct out_column some[] = {
+		{ "ID", "id" },
+		{ "OVER", "over", .spare = 2 },
+		{ "CAUSE", "cause", .cut = true },
+		{ "KIND", "kind", .spare = 1 },
+		COLUMN_END,
+	};
+	static const struct {
+		size_t window;
+		const char *want;
+	} cases[] = {
+		{ 0, "ID          OVER   CAUSE                   KIND\n0123456789  later  service/recommendation  errors\n" },
+		{ 49, "ID          OVER   CAUSE                   KIND\n0123456789  later  service/recommendation  errors\n" },
+		{ 47, "ID          OVER   CAUSE                 KIND\n0123456789  later  service/recommendat~  errors\n" },
+		{ 46, "ID          CAUSE                   KIND\n0123456789  service/recommendation  errors\n" },
+		{ 36, "ID          CAUSE\n0123456789  service/recommendation\n" },
+		{ 25, "ID          CAUSE\n0123456789  service/reco~\n" },
+		{ 5, "ID          CAUSE\n0123456789  service/rec~\n" }, /* no more can go */
+	};
+	const struct json *array = NULL;
+	EXPECT_OK(json_parse(t->arena,
+	                     STR("[{\"id\":\"0123456789\",\"over\":\"later\",\"cause\":\"service/recommendation\",\"kind\":"
+	                         "\"errors\"}]"),
+	                     &array, NULL));
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		struct out_table table = { .format = OUT_TABLE, .columns = some, .window = cases[i].window };
+		CLEANUP(buf_done) struct buf b = { 0 };
+		buf_init(&b, 0);
+		out_page(&b, &table, array);
+		if (!str_is(buf_get(&b), cases[i].want))
+			fprintf(stderr, "%zu:\n" STR_FMT, cases[i].window, STR_ARG(buf_get(&b)));
+		EXPECT(str_is(buf_get(&b), cases[i].want) && table.any_left_out == (cases[i].window && cases[i].window < 47));
+	}
+}
+
+TEST(a_state_has_its_colour_and_keeps_its_column) {
+	static const struct out_column some[] = { { "STATE", "s", OUT_STATE }, { "X", "x" }, COLUMN_END };
+	const struct json *array = NULL;
+	EXPECT_OK(json_parse(t->arena,
+	                     STR("[{\"s\":\"open\",\"x\":1},{\"s\":\"resolved\",\"x\":2},{\"s\":\"told\",\"x\":3}]"),
+	                     &array, NULL));
+	for (int color = 0; color < 2; color++) {
+		struct out_table table = { .format = OUT_TABLE, .columns = some, .color = color };
+		CLEANUP(buf_done) struct buf b = { 0 };
+		buf_init(&b, 0);
+		out_page(&b, &table, array);
+		EXPECT(str_is(buf_get(&b),
+		              color ? "STATE     X\n\033[31mopen\033[0m      1\n\033[32mresolved\033[0m  2\ntold      3\n"
+		                    : "STATE     X\nopen      1\nresolved  2\ntold      3\n"));
+	}
+}
+
 RUN(a_table_lines_up_and_hides_control_bytes, csv_quotes_what_must_be_quoted, json_prints_the_objects_whole,
-    pages_have_one_header, an_object_is_printed_in_every_form, tables_round_for_people_and_csv_does_not)
+    pages_have_one_header, an_object_is_printed_in_every_form, tables_round_for_people_and_csv_does_not,
+    a_table_fits_its_window, a_state_has_its_colour_and_keeps_its_column)

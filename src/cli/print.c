@@ -3,8 +3,10 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "cli/cli.h"
+#include "cli/words.h"
 
 static const struct {
 	enum out_format format;
@@ -43,6 +45,13 @@ int cli_print(struct cli *c, struct str text) {
 	return c->out_code;
 }
 
+int print_words(struct cli *c, struct str text) {
+	CLEANUP(buf_done) struct buf b = { 0 };
+	buf_init(&b, 0);
+	words_write(text, (struct words_style){ c->columns, c->color }, &b);
+	return cli_print(c, buf_get(&b));
+}
+
 static int print_buf(struct cli *c, struct buf *b) {
 	int code = b->err ? cli_fail(c, EXIT_UNREACHABLE, "%s", err_text(b->err)) : cli_print(c, buf_get(b));
 	buf_done(b);
@@ -56,18 +65,25 @@ int print_page(struct cli *c, struct out_table *t, const struct json *array) {
 	return print_buf(c, &b);
 }
 
+/* Whoever misses a column is told where it is. */
+static void tell_left_out(const struct cli *c, const struct out_table *t) {
+	if (t->any_left_out && !c->quiet && isatty(2))
+		fprintf(stderr, "The window is narrow: some columns are left out; -o csv has them all.\n");
+}
+
 int print_end(struct cli *c, struct out_table *t) {
 	struct buf b;
 	buf_init(&b, 0);
 	out_end(&b, t);
-	return print_buf(c, &b);
+	int code = print_buf(c, &b);
+	tell_left_out(c, t);
+	return code;
 }
 
 int print_rows(struct cli *c, const struct out_column *columns, const struct json *array) {
-	struct buf b;
-	buf_init(&b, 0);
-	out_rows(&b, c->format, columns, array);
-	return print_buf(c, &b);
+	struct out_table t = { .format = c->format, .columns = columns, .color = c->color, .window = (size_t)c->columns };
+	int code = print_page(c, &t, array);
+	return code ? code : print_end(c, &t);
 }
 
 int print_object(struct cli *c, const struct json *object) {

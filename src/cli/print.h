@@ -11,6 +11,8 @@ struct cli;
 
 /* Each answers EXIT_DONE, or the code of the write that failed. */
 int cli_print(struct cli *c, struct str text);
+/* Sentences: on a terminal folded to its width, with colours. */
+int print_words(struct cli *c, struct str text);
 int print_rows(struct cli *c, const struct out_column *columns, const struct json *array);
 int print_object(struct cli *c, const struct json *object);
 /* JSON text that this program wrote itself: an array (with columns) or an object (NULL). */

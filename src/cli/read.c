@@ -10,40 +10,40 @@
 
 static const struct out_column incident_columns[] = {
 	{ "ID", "id" },
-	{ "STATE", "state" },
+	{ "STATE", "state", OUT_STATE },
 	{ "FOUND (UTC)", "opened", OUT_TIME },
-	{ "OVER (UTC)", "resolved", OUT_TIME },
-	{ "SEVERITY", "severity", OUT_ROUND },
-	{ "KIND", "cause_kind" },
-	{ "CAUSE", "cause" },
-	{ "SEEN AT", "entities" },
+	{ "OVER (UTC)", "resolved", OUT_TIME, .spare = 4 },
+	{ "SEVERITY", "severity", OUT_ROUND, .spare = 3 },
+	{ "KIND", "cause_kind", .spare = 1 },
+	{ "CAUSE", "cause", .cut = true },
+	{ "SEEN AT", "entities", .spare = 2, .cut = true },
 	COLUMN_END,
 };
 static const struct out_column action_columns[] = {
 	{ "ID", "id" },
-	{ "STATE", "state" },
+	{ "STATE", "state", OUT_STATE },
 	{ "PLANNED (UTC)", "times.planned", OUT_TIME },
-	{ "WHAT", "summary" },
-	{ "HANDLER", "handler" },
-	{ "MODE", "mode" },
-	{ "INCIDENT", "incident" },
+	{ "WHAT", "summary", .cut = true },
+	{ "HANDLER", "handler", .spare = 2 },
+	{ "MODE", "mode", .spare = 1 },
+	{ "INCIDENT", "incident", .spare = 3 },
 	COLUMN_END,
 };
 static const struct out_column coverage_columns[] = {
 	{ "SERVICE", "entity" },
-	{ "REQUESTS FROM", "source" },
-	{ "SAMPLED", "sampling", OUT_SHARE },
+	{ "REQUESTS FROM", "source", .spare = 1 },
+	{ "SAMPLED", "sampling", OUT_SHARE, .spare = 2 },
 	{ "MODEL", "model" },
 	{ "PODS", "pods" },
-	{ "ACTS ON", "acts_on.object" },
-	{ "FOUND BY", "acts_on.mapped_by" },
-	{ "WHY NOT", "acts_on_missing" },
+	{ "ACTS ON", "acts_on.object", .cut = true },
+	{ "FOUND BY", "acts_on.mapped_by", .spare = 3 },
+	{ "WHY NOT", "acts_on_missing", .cut = true },
 	COLUMN_END,
 };
 static const struct out_column graph_columns[] = {
 	{ "FROM", "from" },
 	{ "TO", "to" },
-	{ "KIND", "kind" },
+	{ "KIND", "kind", .spare = 1 },
 	{ "CALLS/S", "calls_per_s", OUT_ROUND },
 	{ "FAILED", "failed", OUT_SHARE },
 	{ "MEAN S", "mean_s", OUT_ROUND },
@@ -68,7 +68,7 @@ static int list(struct cli *c, const struct out_column *columns, const struct js
 static int words_or_whole(struct cli *c, const struct json *answer) {
 	struct str text = json_str(json_get(answer, "text"));
 	if (c->format != OUT_TABLE || !text.n) return print_object(c, answer);
-	return cli_print(c, text);
+	return print_words(c, text);
 }
 
 int read_get(struct cli *c, struct str path, const struct json **out) {
@@ -118,7 +118,7 @@ static int one(struct cli *c, const struct rows *r) {
 	if (code) return code;
 	if (c->format != OUT_TABLE) return print_object(c, answer);
 	r->card(answer, &b);
-	return cli_print(c, buf_get(&b));
+	return print_words(c, buf_get(&b));
 }
 
 static int all(struct cli *c, const struct rows *r) {
