@@ -40,7 +40,7 @@ const struct param control_handler_params[] = {
 
 struct policy_scalars {
 	bool paused;
-	int64_t verify_timeout_ns;
+	int64_t verify_timeout_ns, patience_ns;
 };
 struct policy_budget {
 	int64_t pods, window_ns;
@@ -56,6 +56,8 @@ static const struct param scalar_params[] = {
 	  "Nothing is done while it is true." },
 	{ "verify_timeout", PARAM_DURATION, offsetof(struct policy_scalars, verify_timeout_ns), 1e9, 86400e9, "5m", NULL,
 	  true, "How long after an action the signals may take to come back." },
+	{ "patience", PARAM_DURATION, offsetof(struct policy_scalars, patience_ns), 0, 86400e9, "30s", NULL, true,
+	  "How long after its opening an incident may wait for a sure cause before people are told that there is none." },
 	PARAM_END,
 };
 static const struct param budget_params[] = {
@@ -392,6 +394,7 @@ static enum err scalars_parse(struct arena *a, const struct json *v, struct cont
 	}
 	out->paused = s.paused;
 	out->verify_timeout_ns = s.verify_timeout_ns;
+	out->patience_ns = s.patience_ns;
 	return OK;
 }
 
