@@ -58,8 +58,10 @@ static int measure(const struct shop_world *world, double rate, int64_t settle_n
 	return share < 0;
 }
 
-int main(void) {
+/* An argument names one run by its place from 1, for a profiler. */
+int main(int argc, char **argv) {
 	struct arena a;
+	size_t only = argc > 1 ? strtoul(argv[1], NULL, 10) : 0;
 	struct shop_world many;
 	arena_init(&a, 0);
 	if (shop_random(&a, 1, SHOP_RANDOM_MOST, &many)) return 1;
@@ -74,6 +76,7 @@ int main(void) {
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	for (size_t i = 0; i < sizeof runs / sizeof *runs; i++) {
 		int status = 0;
+		if (only && only != i + 1) continue;
 		pid_t child = fork();
 		if (child == 0) exit(measure(runs[i].world, runs[i].rate, runs[i].settle_ns, runs[i].spell_ns));
 		failed += child < 0 || waitpid(child, &status, 0) != child || status != 0;

@@ -124,6 +124,19 @@ TEST(what_was_in_vain_is_tried_again_then_the_next_then_a_person) {
 	EXPECT(strstr(str_c(t->arena, d.reason), "first"));
 }
 
+/* As nobody wrote handlers: one replica more, then new processes, then a person. */
+TEST(what_more_replicas_did_not_help_is_restarted) {
+	struct case_ *c = setup(t, NULL, CAUSE_SATURATION);
+	struct decision d = run(t, c);
+	EXPECT(d.kind == DECIDE_PROPOSE && d.handler->action == ACTION_SCALE && d.handler->attempts == 1);
+	tried(t, c, d.handler, ACTION_INEFFECTIVE);
+	d = run(t, c);
+	EXPECT(d.kind == DECIDE_PROPOSE && d.handler->action == ACTION_ROLLOUT_RESTART);
+	for (int64_t n = d.handler->attempts; n > 0; n--) tried(t, c, d.handler, ACTION_INEFFECTIVE);
+	d = run(t, c);
+	EXPECT(d.kind == DECIDE_ESCALATE && d.escalation == ESCALATE_EXHAUSTED);
+}
+
 TEST(each_end_leads_where_it_should) {
 	static const struct {
 		enum action_state state;
@@ -188,5 +201,6 @@ TEST(no_history_makes_it_propose_what_is_used_up, .seeds = 2000) {
 
 RUN(each_cause_has_its_remedy_or_goes_to_a_person, no_cause_and_no_target_end_with_a_person,
     who_is_not_sure_does_not_act, what_was_in_vain_is_tried_again_then_the_next_then_a_person,
-    each_end_leads_where_it_should, other_incidents_and_other_services_do_not_count,
-    a_handler_that_found_nothing_to_do_is_passed_over, no_history_makes_it_propose_what_is_used_up)
+    what_more_replicas_did_not_help_is_restarted, each_end_leads_where_it_should,
+    other_incidents_and_other_services_do_not_count, a_handler_that_found_nothing_to_do_is_passed_over,
+    no_history_makes_it_propose_what_is_used_up)

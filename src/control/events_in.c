@@ -178,7 +178,7 @@ static void opened(struct control *c, struct work *w, struct incident_row *in) {
 	in->entities = raw_copy(a, json_get(v, "entities"), EVENT_DATA_BYTES_MAX);
 	in->signals = raw_copy(a, json_get(v, "signals"), EVENT_DATA_BYTES_MAX);
 	in->look = true;
-	in->no_cause_at.ns = c->now.ns + c->policy->verify_timeout_ns;
+	in->patience_until.ns = c->now.ns + c->policy->patience_ns;
 	if (!record(c, w, in, "incident_opened", opened_body(w, in))) {
 		rows_incident_drop(&c->rows, in);
 		refuse(c, w, RETRY_NS_MIN, "out of memory");
@@ -216,6 +216,7 @@ static void report(struct control *c, struct work *w, struct incident_row *in) {
 		in->look = true;
 	}
 	if (in->state == INCIDENT_OPEN) in->look = true;
+	in->plan_again.ns = 0; /* what waited for a better report has one to look at */
 	if (!record(c, w, in, "report", in->cause.none ? STR("{\"none\":true}") : in->cause.json)) {
 		refuse(c, w, RETRY_NS_MIN, "out of memory");
 		return;

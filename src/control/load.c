@@ -26,7 +26,7 @@ enum err load_incident(struct control *c, struct str id, struct str json, struct
 		return e;
 	}
 	in->look = in->state == INCIDENT_OPEN;
-	in->no_cause_at = control_deadline(c, in->opened, c->policy->verify_timeout_ns);
+	in->patience_until = control_deadline(c, in->opened, c->policy->patience_ns);
 	*out = in;
 	return OK;
 }

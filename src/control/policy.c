@@ -40,7 +40,7 @@ const struct param control_handler_params[] = {
 
 struct policy_scalars {
 	bool paused;
-	int64_t verify_timeout_ns;
+	int64_t verify_timeout_ns, patience_ns;
 };
 struct policy_budget {
 	int64_t pods, window_ns;
@@ -56,6 +56,8 @@ static const struct param scalar_params[] = {
 	  "Nothing is done while it is true." },
 	{ "verify_timeout", PARAM_DURATION, offsetof(struct policy_scalars, verify_timeout_ns), 1e9, 86400e9, "5m", NULL,
 	  true, "How long after an action the signals may take to come back." },
+	{ "patience", PARAM_DURATION, offsetof(struct policy_scalars, patience_ns), 0, 86400e9, "30s", NULL, true,
+	  "How long after its opening an incident may wait for a sure cause before people are told that there is none." },
 	PARAM_END,
 };
 static const struct param budget_params[] = {
@@ -256,19 +258,21 @@ static enum err handlers_parse(struct arena *a, const struct json *v, struct con
 }
 
 /* What serves until somebody writes handlers: every remedy that we know, said and not done. A cause
- * that is missing here (dependency, network, disk, unknown) goes to a person. */
+ * that is missing here (dependency, network, disk, unknown) goes to a person. Where there is no room for what is asked,
+ * one replica more is the gentlest remedy; what that did not help lies in the processes, and a restart is tried. */
 static enum err builtin(struct arena *a, struct control_policy *out, struct why *why) {
 	static const struct {
 		const char *name;
 		uint32_t kinds;
 		enum action_kind action;
-		int64_t replicas_by;
+		int64_t replicas_by, attempts; /* attempts 0: as everywhere */
 	} rows[] = {
-		{ "delete-crashed-pod", 1U << CAUSE_CRASH, ACTION_DELETE_POD, 0 },
-		{ "restart-workload", 1U << CAUSE_CRASH | 1U << CAUSE_MEMORY | 1U << CAUSE_ERRORS | 1U << CAUSE_LATENCY,
-		  ACTION_ROLLOUT_RESTART, 0 },
-		{ "undo-deployment", 1U << CAUSE_DEPLOYMENT, ACTION_ROLLOUT_UNDO, 0 },
-		{ "add-replica", 1U << CAUSE_SATURATION, ACTION_SCALE, 1 },
+		{ "delete-crashed-pod", 1U << CAUSE_CRASH, ACTION_DELETE_POD, 0, 0 },
+		{ "add-replica", 1U << CAUSE_SATURATION, ACTION_SCALE, 1, 1 },
+		{ "restart-workload",
+		  1U << CAUSE_CRASH | 1U << CAUSE_MEMORY | 1U << CAUSE_ERRORS | 1U << CAUSE_LATENCY | 1U << CAUSE_SATURATION,
+		  ACTION_ROLLOUT_RESTART, 0, 0 },
+		{ "undo-deployment", 1U << CAUSE_DEPLOYMENT, ACTION_ROLLOUT_UNDO, 0, 0 },
 	};
 	size_t n = sizeof rows / sizeof *rows;
 	struct handler *h = arena_array(a, struct handler, n);
@@ -280,6 +284,7 @@ static enum err builtin(struct arena *a, struct control_policy *out, struct why 
 		h[i].kinds = rows[i].kinds;
 		h[i].action = rows[i].action;
 		h[i].replicas_by = rows[i].replicas_by;
+		if (rows[i].attempts) h[i].attempts = rows[i].attempts;
 	}
 	out->handlers = h;
 	out->handler_count = n;
@@ -389,6 +394,7 @@ static enum err scalars_parse(struct arena *a, const struct json *v, struct cont
 	}
 	out->paused = s.paused;
 	out->verify_timeout_ns = s.verify_timeout_ns;
+	out->patience_ns = s.patience_ns;
 	return OK;
 }
 

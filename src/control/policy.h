@@ -20,6 +20,7 @@
  *     maintenance: [{name: release, from: 2026-01-05T22:00:00Z, to: 2026-01-06T02:00:00Z, service: "*"}]
  *     approval: {ttl: 15m, default: reject}
  *     verify_timeout: 5m
+ *     patience: 30s                    # for a sure cause, before people are told that there is none
  */
 #pragma once
 
@@ -64,7 +65,7 @@ struct control_policy {
 	size_t maintenance_count;
 	int64_t approval_ttl_ns;
 	bool approval_default_approve;
-	int64_t verify_timeout_ns;
+	int64_t verify_timeout_ns, patience_ns;
 };
 
 /* From the configuration's `handlers:` and `policy:` (either may be NULL: the built-in handlers, all

@@ -99,6 +99,8 @@ void control_policy_show(const struct control_policy *p, struct buf *out) {
 	for (size_t i = 0; i < p->handler_count; i++) handler(out, &p->handlers[i]);
 	buf_printf(out, "policy:\n  paused: %s\n  ", p->paused ? "true" : "false");
 	duration(out, "verify_timeout", p->verify_timeout_ns);
+	buf_c(out, "\n  ");
+	duration(out, "patience", p->patience_ns);
 	buf_byte(out, '\n');
 	rules(out, "deny", p->deny, p->deny_count);
 	rules(out, "allow", p->allow, p->allow_count);

@@ -81,6 +81,12 @@ static void propose(struct control *c, struct incident_row *in, const struct han
 	propose_ask(c, act);
 }
 
+/* The first reports come from a few seconds of telemetry: the next may well be surer, and nobody is woken before that.
+ */
+static bool may_clear_up(const struct control *c, const struct incident_row *in, enum escalation e) {
+	return (e == ESCALATE_NO_CAUSE || e == ESCALATE_UNSURE) && c->now.ns < in->patience_until.ns;
+}
+
 static void decide_on(struct control *c, struct incident_row *in) {
 	CLEANUP(arena_done) struct arena scratch;
 	arena_init(&scratch, 0);
@@ -95,6 +101,11 @@ static void decide_on(struct control *c, struct incident_row *in) {
 	if (decide(&scratch, &f, &d)) {
 		in->look = true;
 		in->plan_again.ns = c->now.ns + RETRY_NS_MIN;
+		return;
+	}
+	if (d.kind == DECIDE_ESCALATE && may_clear_up(c, in, d.escalation)) {
+		in->look = true;
+		in->plan_again = in->patience_until;
 		return;
 	}
 	if (!in->decided.ns) in->decided = c->wall;
@@ -152,7 +163,7 @@ bool incident_step(struct control *c, struct incident_row *in) {
 	}
 	if (!in->look || in->state != INCIDENT_OPEN || silenced(c, in) || c->now.ns < in->plan_again.ns) return false;
 	if (!in->has_report) {
-		if (c->now.ns < in->no_cause_at.ns) return false;
+		if (c->now.ns < in->patience_until.ns) return false;
 		in->look = false;
 		incident_escalate(c, in, ESCALATE_NO_CAUSE, STR("no report of its cause has come"));
 		return true;

@@ -241,7 +241,7 @@ static void due_incident(const struct control *c, const struct incident_row *in,
 	if (in->escalations_published < in->escalations && !in->publishing && !in->changes)
 		earlier(due, in->publish_again.ns);
 	if (in->live || in->changes || !in->look || in->state != INCIDENT_OPEN) return;
-	earlier(due, in->has_report ? in->plan_again.ns : in->no_cause_at.ns);
+	earlier(due, in->has_report ? in->plan_again.ns : in->patience_until.ns);
 	if (in->muted.until.ns > c->wall.ns) earlier(due, c->now.ns + in->muted.until.ns - c->wall.ns);
 }
 

@@ -110,7 +110,9 @@ TEST(a_later_report_settles_what_was_open) {
 	rig_opened(&r, 1, "payment", 0.8);
 	rig_run(&r, NS_PER_SEC);
 	rig_report_none(&r, 1, "not enough data");
-	rig_run(&r, NS_PER_SEC);
+	rig_run(&r, 27 * NS_PER_SEC);
+	EXPECT(rig_text_is(rig_incident(&r, 1), "state", "open") && double_count(&r.broker, "ACTION_PLANNED") == 0);
+	rig_run(&r, 4 * NS_PER_SEC);
 	EXPECT(rig_text_is(rig_incident(&r, 1), "escalation.kind", "no_cause"));
 	rig_report(&r, 1, "payment", "latency", 0.3, NULL);
 	rig_run(&r, NS_PER_SEC);
@@ -122,9 +124,26 @@ TEST(a_later_report_settles_what_was_open) {
 	rig_finish(&r);
 }
 
+/* Seconds after a report that knew nothing comes one that does: nobody is woken in between. */
+TEST(a_report_that_knows_more_is_waited_for, .seeds = 2) {
+	struct rig r;
+	rig_init(&r, t, AUTO, NULL);
+	rig_opened(&r, 1, "payment", 0.8);
+	rig_report_none(&r, 1, "not enough data");
+	rig_run(&r, 5 * NS_PER_SEC);
+	rig_report(&r, 1, "payment", "latency", 0.3, NULL);
+	if (t->seed % 2) rig_crash(&r), rig_start(&r);
+	rig_run(&r, 15 * NS_PER_SEC);
+	EXPECT(rig_text_is(rig_incident(&r, 1), "state", "open") && !r.cluster.applies);
+	rig_report(&r, 1, "payment", "latency", 0.9, NULL);
+	rig_run(&r, 5 * NS_PER_SEC);
+	EXPECT(rig_effects(&r, "payment") == 1 && double_count(&r.broker, "ACTION_PLANNED") == 1);
+	rig_finish(&r);
+}
+
 TEST(a_missing_report_is_told_too) {
 	struct rig r;
-	rig_init(&r, t, AUTO, "verify_timeout: 1m\n");
+	rig_init(&r, t, AUTO, "patience: 1m\n");
 	rig_opened(&r, 1, "payment", 0.8);
 	rig_run(&r, 50 * NS_PER_SEC);
 	EXPECT(rig_text_is(rig_incident(&r, 1), "state", "open"));
@@ -238,7 +257,8 @@ TEST(two_incidents_at_one_target_share_its_cooldown) {
 
 RUN(a_fault_is_restarted_once_and_verified, observing_says_once_and_touches_nothing,
     without_a_target_everything_is_told, no_cure_no_action, a_database_is_not_restarted,
-    a_target_that_is_not_found_is_not_guessed, a_later_report_settles_what_was_open, a_missing_report_is_told_too,
+    a_target_that_is_not_found_is_not_guessed, a_later_report_settles_what_was_open,
+    a_report_that_knows_more_is_waited_for, a_missing_report_is_told_too,
     what_does_not_help_is_tried_again_then_handed_over, a_wish_for_replicas_is_made_from_what_is_there,
     what_made_it_worse_is_taken_back, a_rollout_that_fails_is_taken_back, no_data_is_no_proof, adopted_is_not_cured,
     one_sick_pod_is_deleted_alone, two_incidents_at_one_target_share_its_cooldown)

@@ -74,8 +74,8 @@ struct incident_row {
 	bool look;       /* decide again */
 	bool publishing;
 	struct mono publish_again;
-	struct mono no_cause_at; /* when a person is told that no report came */
-	struct mono plan_again;  /* not before: the executor could not be asked */
+	struct mono patience_until; /* when a person is told that no sure cause has come */
+	struct mono plan_again;     /* not before: the executor could not be asked */
 	int plan_tries;
 	struct action_row *live; /* its one action that is not over, or being proposed */
 };

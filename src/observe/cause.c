@@ -16,6 +16,7 @@
 #define ONSET_SURE     1.5
 #define BETTER         0.1
 #define NEAR_LIMIT     0.9
+#define KIND_UNTIL_NS  (20 * NS_PER_SEC) /* since it opened: two exports of most agents */
 
 struct scene {
 	struct observer *ob;
@@ -155,8 +156,7 @@ static void node_fill(struct scene *s, uint32_t at) {
 			f->v.value,        f->v.expected
 		};
 	}
-	for (int h = 0; h < LOG_HINTS; h++)
-		if (e->hint_ns[h] >= s->from_ns - 5 * NS_PER_SEC) n->hints |= 1u << h;
+	cause_told(s->ob, n, e, s->from_ns, s->first, s->last);
 	node_flow(s, n, e, w);
 	node_parts(s, n, e);
 	node_pods(s, n, e, w);
@@ -327,19 +327,22 @@ static int64_t onset_of(const struct observer *ob, const struct incident *in) {
 	return onset_ns > oldest ? onset_ns : oldest;
 }
 
-static bool better(const struct incident *in, const struct rca_report *r, uint32_t entity) {
+/* `fresh`: nothing was done yet that what is told now could come of. */
+static bool better(const struct incident *in, const struct rca_report *r, uint32_t entity, bool fresh) {
 	if (!in->reported_ns) return true;
 	if (r->none) return false; /* what was named stands; what was not is known already */
 	if (in->none) return true;
 	if (entity == in->cause && r->causes[0].one_part && !in->one_part) return true;
-	if (entity == in->cause) return r->causes[0].kind != in->kind && r->causes[0].confidence > in->confidence + BETTER;
+	bool other = entity == in->cause && r->causes[0].kind != in->kind;
+	if (other && r->causes[0].kind_proved && !in->kind_proved) return fresh;
+	if (entity == in->cause) return other && r->causes[0].confidence > in->confidence + BETTER;
 	return r->causes[0].confidence > in->confidence + BETTER;
 }
 
 static void report(struct observer *ob, struct incident *in, const struct rca_input *x, const struct rca_report *r,
                    const uint32_t *entities) {
 	uint32_t entity = r->none ? NONE : entities[r->causes[0].node];
-	if (!better(in, r, entity)) return;
+	if (!better(in, r, entity, ob->now_ns - in->opened_ns < KIND_UNTIL_NS)) return;
 	in->reported_ns = ob->now_ns;
 	in->none = r->none;
 	incident_hold(ob, in->cause, -1);
@@ -348,6 +351,7 @@ static void report(struct observer *ob, struct incident *in, const struct rca_in
 	in->one_part = !r->none && r->causes[0].one_part;
 	in->confidence = r->none ? 0 : r->causes[0].confidence;
 	in->kind = r->none ? CAUSE_UNKNOWN : r->causes[0].kind;
+	in->kind_proved = !r->none && r->causes[0].kind_proved;
 	ob->counts.reports++;
 	ob->counts.abstained += r->none;
 	tell_report(ob, in, x, r, entities);
@@ -367,6 +371,6 @@ void cause_look(struct observer *ob, struct incident *in) {
 	if (!scene_make(&s)) return;
 	struct rca_input x = { s.nodes, s.node_count, s.edges, s.edge_count, s.changes, s.change_count, s.from_ns };
 	if (rca_run(&ob->arena, &x, &r)) return;
-	bool clear = !r.none && r.causes[0].confidence >= SURE && r.completeness > 0.9;
+	bool clear = !r.none && r.causes[0].confidence >= SURE && r.completeness > 0.9 && !r.causes[0].kind_awaits;
 	if (clear || due) report(ob, in, &x, &r, s.entities);
 }

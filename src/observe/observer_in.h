@@ -5,6 +5,7 @@
  *   usual.c      what requests and calls usually cost, against which a cause is seen
  *   incident.c   findings become incidents, incidents end
  *   cause.c      an incident's surroundings become the arrays of rca/, a report becomes an event
+ *   cause_told.c what gauges and errors said since the onset, of each
  *   stale.c      telemetry that stops, models that get ready
  *   tell.c       events as JSON; publish.c: the outbox, until they are durable
  *   checkpoint.c what is saved, and read again; keep.c: open incidents, at each change
@@ -110,6 +111,7 @@ struct incident {
 	int64_t reported_ns;       /* the last report; 0: none yet */
 	bool none;                 /* the last report named no cause */
 	bool one_part;             /* the last report named one copy */
+	bool kind_proved;          /* the last report's kind is no guess; not saved: it may be told again */
 	uint32_t events;           /* how many were made of it: their ids follow from this */
 	char before[ULID_LEN + 1]; /* the incident that it follows; empty */
 };
@@ -242,6 +244,11 @@ void incident_forget(const struct observer *ob, struct incident *in);
 
 /* ---- cause.c ---- */
 void cause_look(struct observer *ob, struct incident *in);
+
+/* ---- cause_told.c ---- */
+/* Fills what n has of CPU, errors and calls since the onset; first, last: slots. */
+void cause_told(const struct observer *ob, struct rca_node *n, const struct entity *e, int64_t onset_ns, int64_t first,
+                int64_t last);
 
 /* ---- stale.c ---- */
 void stale_pass(struct observer *ob, struct watch *w);

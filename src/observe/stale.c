@@ -31,10 +31,20 @@ static struct pulse newest(const struct observer *ob, const struct entity *e, en
 	return p;
 }
 
-static bool silent(const struct observer *ob, const struct pulse *p) {
+/* How long it may be silent and mean nothing by it. Metrics come by a timer. Spans come when somebody asks: rare ones
+ * at random, and of all the pauses of a budget's length, one in all may be longer than this by chance (gaps of a
+ * Poisson process are exponential). `interval_s` of a pulse is the third quartile of its gaps, which is ln 4 of
+ * their mean. */
+static double patience_s(const struct observer *ob, const struct pulse *p, enum telemetry t) {
 	double interval_s = p->interval_s > 0 ? p->interval_s : 10;
+	if (t != TELEMETRY_SPANS) return fmax(TELL_FACTOR * interval_s, TELL_MIN_S);
+	double mean_s = interval_s / log(4), pauses = watch_opts(ob).budget_s / mean_s;
+	return fmax(mean_s * log(fmax(pauses, M_E)), TELL_MIN_S);
+}
+
+static bool silent(const struct observer *ob, const struct pulse *p, enum telemetry t) {
 	int64_t since_ns = p->last_ns > ob->listening_ns ? p->last_ns : ob->listening_ns;
-	return p->gone || (double)(ob->now_ns - since_ns) / 1e9 > fmax(TELL_FACTOR * interval_s, TELL_MIN_S);
+	return p->gone || (double)(ob->now_ns - since_ns) / 1e9 > patience_s(ob, p, t);
 }
 
 static void ready_tell(struct observer *ob, struct watch *w, const struct entity *e) {
@@ -57,7 +67,7 @@ void stale_pass(struct observer *ob, struct watch *w) {
 		const struct sort *s = &sorts[i];
 		struct pulse p = newest(ob, e, s->telemetry);
 		if (!w->stale[s->telemetry] && p.beats < BEATS_MIN) continue;
-		bool now = silent(ob, &p);
+		bool now = silent(ob, &p, s->telemetry);
 		if (now == w->stale[s->telemetry]) continue;
 		w->stale[s->telemetry] = now;
 		tell_stale(ob, e, s->signals, s->n, !now ? SIGNAL_VALUE : p.gone ? SIGNAL_ABSENT : SIGNAL_STALE, &p);

@@ -258,8 +258,8 @@ static void window_close(struct observer *ob, struct watch *w, struct channel *c
 
 static void windows_close(struct observer *ob, struct watch *w, struct entity *e, enum via v) {
 	struct channel *c = e->red[v];
-	int64_t window_ns = ob->o.settings.window_ns, until = closed_until(ob, e, v);
 	if (!c || !w->durations[v] || !c->first_ns) return;
+	int64_t window_ns = ob->o.settings.window_ns, until = closed_until(ob, e, v);
 	int64_t *at = &w->window_ns[v];
 	int64_t oldest = until - until % window_ns - 6 * window_ns; /* after a pause: what nobody told of is not zero */
 	if (!*at) *at = c->first_ns - c->first_ns % window_ns + window_ns;

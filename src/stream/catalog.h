@@ -21,6 +21,7 @@
 #include "model/batch.h"
 #include "model/signal.h"
 #include "stream/channel.h"
+#include "stream/hints.h"
 #include "stream/index.h"
 
 #define NONE UINT32_MAX
@@ -54,9 +55,6 @@ struct line_slot {
 	float lines, errors;
 };
 
-/* What an error line speaks of, by words that many systems use. */
-enum log_hint { HINT_MEMORY, HINT_REFUSED, HINT_TIMEOUT, HINT_DISK, HINT_POOL, LOG_HINTS };
-
 struct entity {
 	uint32_t index;
 	enum entity_kind kind;
@@ -72,7 +70,7 @@ struct entity {
 	uint32_t example_next;
 	struct line_slot lines[SLOTS];
 	int64_t line_newest;
-	int64_t hint_ns[LOG_HINTS];                        /* event time of the newest error line of each sort */
+	int64_t hint_ns[HINTS]; /* event time of the newest error of each sort: its lines, or what answered its callers */
 	uint32_t first_source, first_instance, first_edge; /* its own, linked by `next`; NONE: none */
 	int64_t first_ns, last_ns;                         /* arrival */
 	uint32_t holds;                                    /* by whom it may not be let go; not saved */
@@ -82,16 +80,25 @@ struct entity {
 enum gauge_kind { GAUGE_CPU, GAUGE_MEMORY, GAUGES };
 
 struct gauge {
-	double value;     /* cores, bytes, or a share of the limit */
-	double limit;     /* in the same unit; NaN: not known; 1 for shares */
-	double own_limit; /* told by a metric of its own; 0: none */
-	bool share;       /* of the metric that serves */
-	int64_t at_ns;    /* event time of the newest */
-	double sum;       /* of the newest moment in the batch in hand: states and pools are told apart by the sender */
+	double value;      /* cores, bytes, or a share of the limit */
+	double limit;      /* in the same unit; NaN: not known; 1 for shares */
+	double own_limit;  /* told by a metric of its own; 0: none */
+	bool share;        /* of the metric that serves */
+	int64_t at_ns;     /* event time of the newest */
+	int64_t before_ns; /* of the one before: CPU is a mean of the time between; 0: not known (not saved) */
+	double sum;        /* of the newest moment in the batch in hand: states and pools are told apart by the sender */
 	int64_t sum_at_ns;
 	uint8_t rank; /* of the metric it came from: the best one that is there serves */
 	int64_t rank_ns;
 	bool touched;
+};
+
+/* CPU that a process counts itself, in its own time: a second witness beside its node's agent. Not saved. */
+struct burn {
+	int64_t from_ns, to_ns; /* what the newest count is of; 0: none yet */
+	double cores, usual;    /* of the newest, and mean of those before; usual 0: none yet */
+	uint8_t rank;
+	int64_t rank_ns;
 };
 
 /* What one instance served lately, in slots of its own. */
@@ -108,6 +115,10 @@ struct instance {
 	struct str namespace_, name, node;
 	struct workload workload;
 	struct gauge gauges[GAUGES];
+	struct burn burn;
+	double cores; /* by its agent, at cores_ns; not saved */
+	int64_t cores_ns;
+	double cores_limit; /* 0: not known (not saved) */
 	struct part parts[SLOTS];
 	int64_t part_newest;
 	bool told; /* by the orchestrator: the fields below mean something */

@@ -57,6 +57,7 @@ struct slot channel_sum(const struct channel *c, int64_t first, int64_t last) {
 		sum.own_bad += s->own_bad;
 		sum.seconds += s->seconds;
 		sum.self_seconds += s->self_seconds;
+		sum.refused += s->refused;
 	}
 	return sum;
 }

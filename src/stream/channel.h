@@ -9,6 +9,7 @@
 
 #include "base/clock.h"
 #include "stream/grid.h"
+#include "stream/mix.h"
 
 #define SLOTS       64
 #define WINDOW_SLOT 5 /* slots a window */
@@ -28,13 +29,14 @@ struct slot {
 	float own_bad;  /* failed, and no call of its own had failed (spans) */
 	float seconds;
 	float self_seconds; /* without waiting for calls (spans) */
+	float refused;      /* turned away for want of room */
 };
 
 /* Requests that one batch told of. */
 struct tally {
 	int64_t from_ns, to_ns; /* event time covered */
 	double seen, bad, requests, seconds;
-	float *counts; /* bound_count + 1 */
+	float *counts; /* bound_count + 1; of an operation that is asked for more than usual, less (mix.h) */
 };
 
 struct channel {
@@ -45,6 +47,7 @@ struct channel {
 	struct slot slots[SLOTS]; /* slot k lies at k % SLOTS */
 	int64_t newest;           /* the highest slot number written; 0: none */
 	struct tally tally;
+	struct mix mix;
 	bool touched;         /* in this batch */
 	bool known;           /* weights are known: may count */
 	double weight;        /* of one request seen, recent mean */

@@ -1,5 +1,4 @@
 /* Log lines, the orchestrator's pods, changes. */
-#include <ctype.h>
 #include <string.h>
 
 #include "stream/feed.h"
@@ -8,32 +7,10 @@
 
 /* ---- logs ---- */
 
-static bool holds(struct str text, const char *word) {
-	size_t n = strlen(word);
-	for (size_t i = 0; i + n <= text.n; i++) {
-		size_t k = 0;
-		while (k < n && tolower((unsigned char)text.p[i + k]) == word[k]) k++;
-		if (k == n) return true;
-	}
-	return false;
-}
-
-/* Words of many systems for the same thing. */
-static const struct hint_word {
-	const char *word;
-	enum log_hint hint;
-} hint_words[] = {
-	{ "out of memory", HINT_MEMORY },       { "outofmemory", HINT_MEMORY },       { "oom", HINT_MEMORY },
-	{ "connection refused", HINT_REFUSED }, { "connection reset", HINT_REFUSED }, { "no route to host", HINT_REFUSED },
-	{ "timed out", HINT_TIMEOUT },          { "timeout", HINT_TIMEOUT },          { "deadline exceeded", HINT_TIMEOUT },
-	{ "no space left", HINT_DISK },         { "disk full", HINT_DISK },           { "too many connections", HINT_POOL },
-	{ "pool exhausted", HINT_POOL },        { "connection pool", HINT_POOL },     { "pool timeout", HINT_POOL },
-};
-
 static void hints_note(struct entity *e, struct str body, int64_t at_ns) {
-	struct str head = { body.p, body.n < 512 ? body.n : 512 };
-	for (size_t i = 0; i < sizeof hint_words / sizeof *hint_words; i++)
-		if (holds(head, hint_words[i].word)) e->hint_ns[hint_words[i].hint] = at_ns;
+	unsigned hints = hints_of_text(body);
+	for (int h = 0; h < HINTS; h++)
+		if (hints >> h & 1 && at_ns > e->hint_ns[h]) e->hint_ns[h] = at_ns;
 }
 
 static struct line_news *line_news_of(struct stream *st, uint32_t entity) {

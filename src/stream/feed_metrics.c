@@ -5,8 +5,11 @@
 
 #include "stream/feed.h"
 
-#define TOGETHER_NS  (NS_PER_SEC / 2)   /* points of one export, whose clocks were read one after another */
+#define TOGETHER_NS  (NS_PER_SEC / 2) /* points of one export, whose clocks were read one after another */
+#define SHARE_MIN    1e-4             /* of the limit: below, a quotient says nothing */
+#define BURN_LOSS    0.05
 #define RANK_HOLD_NS (300 * NS_PER_SEC) /* a better metric that fell silent for so long gives way */
+#define LATELY_S     60.0 /* of operations: every process tells of all that it did, each in its own time */
 #define COUNTS_MAX   (BOUNDS_MAX + 1)
 
 /* ---- registering ---- */
@@ -28,6 +31,8 @@ static uint32_t series_make(struct stream *st, const struct batch_series *s) {
 	struct request_facts f = request_read(s->attrs);
 	x->facts = metric_read(s->name, s->unit);
 	x->failed = request_failed(&f, false);
+	x->refused = request_refused(&f);
+	x->operation = hash64(f.route);
 	x->source = src ? src->index : NONE;
 	x->edge = NONE;
 	uint32_t entity = src ? feed_entity(st, src) : NONE;
@@ -110,6 +115,7 @@ static void gauge_add(struct stream *st, struct series *x, double value, int64_t
 		if (value > 0) g->own_limit = value;
 		return;
 	}
+	if (x->facts.role == ROLE_CPU && !x->facts.share) i->cores = value, i->cores_ns = at_ns;
 	if (!gauge_ranked(g, x->facts.rank, st->now_ns)) return;
 	if (g->touched && at_ns < g->sum_at_ns - TOGETHER_NS) return;
 	if (!g->touched || at_ns > g->sum_at_ns + TOGETHER_NS) g->sum = 0;
@@ -120,15 +126,40 @@ static void gauge_add(struct stream *st, struct series *x, double value, int64_t
 	gauge_touch(st, i);
 }
 
+/* An agent that tells of cores and of their share of the limit tells of the limit. */
+static void cores_limit(struct instance *i, const struct gauge *g) {
+	if (!g->share && g->own_limit > 0) i->cores_limit = g->own_limit;
+	if (!g->share || !(g->value > SHARE_MIN) || !(i->cores > 0)) return;
+	if (llabs(i->cores_ns - g->at_ns) <= TOGETHER_NS) i->cores_limit = i->cores / g->value;
+}
+
+/* Modes of one count (user, system) end together and add up. */
+static void burn_add(struct stream *st, const struct series *x, double cores, int64_t from_ns, int64_t to_ns) {
+	struct instance *i = instance_of(st, x);
+	if (!i) return;
+	struct burn *b = &i->burn;
+	if (x->facts.rank > b->rank && st->now_ns - b->rank_ns < RANK_HOLD_NS) return;
+	if (x->facts.rank != b->rank) *b = (struct burn){ .rank = x->facts.rank };
+	b->rank_ns = st->now_ns;
+	if (to_ns > b->to_ns + TOGETHER_NS) {
+		if (b->to_ns) b->usual += b->usual > 0 ? BURN_LOSS * (b->cores - b->usual) : b->cores;
+		b->from_ns = from_ns, b->to_ns = to_ns, b->cores = cores;
+	} else if (to_ns > b->to_ns - TOGETHER_NS) {
+		b->cores += cores;
+	}
+}
+
 static void gauge_end(struct stream *st, struct instance *i, int k) {
 	static const enum signal_kind signals[GAUGES] = { SIGNAL_CPU, SIGNAL_MEMORY };
 	struct gauge *g = &i->gauges[k];
 	if (!g->touched) return;
 	g->touched = false;
 	if (g->sum_at_ns <= g->at_ns || !FEED_ROOM(st, level)) return;
+	g->before_ns = g->at_ns;
 	g->at_ns = g->sum_at_ns;
 	g->value = g->sum;
 	g->limit = g->share ? 1 : g->own_limit > 0 ? g->own_limit : (double)NAN;
+	if (k == GAUGE_CPU) cores_limit(i, g);
 	st->levels[st->level_count++] = (struct level){ i->index, signals[k], g->value, g->limit, g->rank, g->at_ns };
 	struct entity *e = catalog_entity(&st->catalog, i->entity);
 	if (e) pulse_beat(&e->pulses[signals[k]], st->now_ns, g->at_ns);
@@ -161,8 +192,11 @@ void feed_point(struct stream *st, const struct batch_point *p) {
 	case ROLE_MEMORY:
 	case ROLE_MEMORY_LIMIT: gauge_add(st, x, s.value, s.to.ns); break;
 	case ROLE_CPU_TIME:
-		if (s.result == SETTLE_INCREMENT && s.to.ns > s.from.ns)
-			gauge_add(st, x, s.value / ((double)(s.to.ns - s.from.ns) / 1e9), s.to.ns);
+		if (s.result == SETTLE_INCREMENT && s.to.ns > s.from.ns) {
+			double cores = s.value / ((double)(s.to.ns - s.from.ns) / 1e9);
+			gauge_add(st, x, cores, s.to.ns);
+			burn_add(st, x, cores * x->facts.scale, s.from.ns, s.to.ns);
+		}
 		break;
 	default: break;
 	}
@@ -176,7 +210,8 @@ struct durations {
 	uint32_t n; /* bounds */
 	const float *bounds;
 	double count, seconds;
-	bool failed;
+	bool failed, refused;
+	uint64_t operation;
 };
 
 /* A histogram with bounds of its own among others: each bucket goes where its middle lies. */
@@ -202,14 +237,16 @@ static void slots_add(struct stream *st, struct channel *c, const struct duratio
 		s->requests += share * (float)d->count;
 		s->seen += share * (float)d->count;
 		s->bad += d->failed ? share * (float)d->count : 0;
+		s->refused += d->refused ? share * (float)d->count : 0;
 		s->seconds += share * (float)d->seconds;
 	}
 }
 
 static void durations_add(struct stream *st, struct channel *c, const struct durations *d) {
 	struct tally *y = &c->tally;
+	double weight = mix_weigh(&c->mix, d->operation, d->count, LATELY_S, st->now_ns);
 	for (uint32_t i = 0; i <= d->n; i++)
-		if (d->counts[i]) y->counts[bucket_in(c, d, i)] += (float)d->counts[i];
+		if (d->counts[i]) y->counts[bucket_in(c, d, i)] += (float)(weight * (double)d->counts[i]);
 	y->seen += d->count;
 	y->requests += d->count;
 	y->bad += d->failed ? d->count : 0;
@@ -304,6 +341,8 @@ void feed_histogram(struct stream *st, const struct batch_histogram *h) {
 		                   .bounds = x->bounds,
 		                   .count = count,
 		                   .seconds = seconds,
-		                   .failed = x->failed };
+		                   .failed = x->failed,
+		                   .refused = x->refused,
+		                   .operation = x->operation };
 	histogram_use(st, x, &d);
 }

@@ -6,6 +6,7 @@
 #define EDGE_GUESS_CALLS 30.0 /* unanswered calls after which an address is taken for an outsider */
 #define EDGE_GUESS_NS    (60 * NS_PER_SEC)
 #define WEIGHT_LOSS      0.02f
+#define LATELY_S         20.0 /* of operations: spans come within a few seconds */
 
 static void example_keep(struct entity *e, const struct batch_span *s, bool failed, int64_t at_ns) {
 	struct example *x = &e->examples[e->example_next++ % EXAMPLES];
@@ -18,7 +19,8 @@ struct seen_request {
 	const struct batch_span *span;
 	int64_t end_ns;
 	double seconds;
-	bool failed;
+	bool failed, refused;
+	enum hint hint; /* HINTS: none */
 };
 
 static void channel_add(struct stream *st, struct channel *c, const struct seen_request *q) {
@@ -31,6 +33,7 @@ static void channel_add(struct stream *st, struct channel *c, const struct seen_
 		slot->requests += (float)weight;
 		slot->seen++;
 		slot->bad += q->failed;
+		slot->refused += q->refused;
 		slot->seconds += (float)q->seconds;
 	}
 	struct tally *y = &c->tally;
@@ -38,7 +41,7 @@ static void channel_add(struct stream *st, struct channel *c, const struct seen_
 	y->bad += q->failed;
 	y->requests += weight;
 	y->seconds += q->seconds;
-	y->counts[grid_bucket(q->seconds)]++;
+	y->counts[grid_bucket(q->seconds)] += (float)mix_weigh(&c->mix, hash64(q->span->name), 1, LATELY_S, st->now_ns);
 	feed_touch(st, c, q->end_ns, q->end_ns);
 }
 
@@ -86,6 +89,7 @@ static void call_made(struct stream *st, struct edge *e, const struct seen_reque
 	if (!to) return;
 	bool ours = to->kind == ENTITY_SERVICE;
 	if (!ours) to->last_ns = st->now_ns;
+	if (q->hint < HINTS && q->end_ns > to->hint_ns[q->hint]) to->hint_ns[q->hint] = q->end_ns;
 	struct channel *c = feed_channel(st, to, ours ? VIA_CALLS : VIA_SPANS, st->grid, GRID_BOUNDS);
 	if (!c) return;
 	channel_add(st, c, q);
@@ -108,7 +112,7 @@ void feed_span(struct stream *st, const struct batch_span *s) {
 		st->counts.unnamed++;
 		return;
 	}
-	struct seen_request q = { .span = s, .end_ns = s->end.ns };
+	struct seen_request q = { .span = s, .end_ns = s->end.ns, .hint = HINTS };
 	bool timely = feed_time(st, &q.end_ns);
 	if (q.end_ns > src->batch_ns[TELEMETRY_SPANS]) src->batch_ns[TELEMETRY_SPANS] = q.end_ns;
 	if (!timely) return;
@@ -118,6 +122,8 @@ void feed_span(struct stream *st, const struct batch_span *s) {
 	struct request_facts f = { 0 };
 	if (s->kind != SPAN_INTERNAL) f = request_read(s->attrs);
 	q.failed = s->kind != SPAN_INTERNAL && request_failed(&f, s->status == SPAN_ERROR);
+	q.refused = s->kind != SPAN_INTERNAL && request_refused(&f);
+	if (q.failed) q.hint = request_hint(&f);
 	struct edge *edge =
 		s->kind == SPAN_INTERNAL || s->kind == SPAN_SERVER ? NULL : feed_edge(st, e->index, &f, s->kind);
 	/* Its channel first: the sums of traces_add go there. */

@@ -1,4 +1,4 @@
-/* The stream's state as one codec record, "FBST" version 2: what there is, the slots of the last two
+/* The stream's state as one codec record, "FBST" version 3: what there is, the slots of the last two
  * minutes, the last points of every series. Objects keep their numbers, so that whoever refers to
  * them by number (the observer) still does. */
 #include <math.h>
@@ -7,7 +7,7 @@
 
 #include "stream/feed.h"
 
-#define VERSION         2
+#define VERSION         3 /* 2: without operations and refusals; 1: without long subjects */
 #define SLOT_NUMBER_MAX (INT64_C(1) << 60)
 
 static void put_bool(struct enc *e, bool b) {
@@ -47,13 +47,14 @@ static void put_ring(struct enc *e, const void *slots, size_t floats, int64_t ne
 		enc_f32s(e, s, floats);
 	}
 }
-static int64_t get_ring(struct dec *d, void *slots, size_t floats) {
+/* `there`: of the `floats` of a place, how many were saved. */
+static int64_t get_ring(struct dec *d, void *slots, size_t floats, size_t there) {
 	float *v = slots;
 	int64_t newest = dec_i64(d);
 	if ((newest < 0 || newest > SLOT_NUMBER_MAX) && !d->err) d->err = ERR_CORRUPT;
 	for (int n = dec_u8(d); n > 0; n--) {
 		float *s = v + (size_t)(dec_u8(d) % SLOTS) * floats;
-		for (size_t i = 0; i < floats; i++) s[i] = dec_f32(d);
+		for (size_t i = 0; i < there; i++) s[i] = dec_f32(d);
 	}
 	return d->err ? 0 : newest;
 }
@@ -69,6 +70,7 @@ static void put_channel(struct enc *e, const struct channel *c) {
 	put_ring(e, c->slots, FLOATS(struct slot), c->newest);
 	put_bool(e, c->known), enc_f64(e, c->weight), enc_f32(e, c->slow_s);
 	enc_i64(e, c->first_ns), enc_i64(e, c->seen_total);
+	mix_save(&c->mix, e);
 }
 
 static bool get_channel(struct dec *d, struct entity *x, enum via via) {
@@ -80,9 +82,10 @@ static bool get_channel(struct dec *d, struct entity *x, enum via via) {
 	struct channel *c = channel_open(x->index, via, bounds, n);
 	if (!c) return false;
 	x->red[via] = c;
-	c->newest = get_ring(d, c->slots, FLOATS(struct slot));
+	c->newest = get_ring(d, c->slots, FLOATS(struct slot), FLOATS(struct slot) - (d->version < 3));
 	c->known = get_bool(d), c->weight = dec_f64(d), c->slow_s = dec_f32(d);
 	c->first_ns = dec_i64(d), c->seen_total = dec_i64(d);
+	if (d->version > 2) mix_load(&c->mix, d);
 	return true;
 }
 
@@ -100,7 +103,7 @@ static void put_entity(struct enc *e, const struct entity *x) {
 	}
 	enc_u32(e, x->example_next);
 	put_ring(e, x->lines, FLOATS(struct line_slot), x->line_newest);
-	for (int h = 0; h < LOG_HINTS; h++) enc_i64(e, x->hint_ns[h]);
+	for (int h = 0; h < HINTS; h++) enc_i64(e, x->hint_ns[h]);
 	enc_i64(e, x->first_ns), enc_i64(e, x->last_ns);
 }
 
@@ -121,8 +124,8 @@ static bool get_entity(struct stream *st, struct dec *d) {
 		x->examples[i].at_ns = dec_i64(d), x->examples[i].failed = get_bool(d);
 	}
 	x->example_next = dec_u32(d);
-	x->line_newest = get_ring(d, x->lines, FLOATS(struct line_slot));
-	for (int h = 0; h < LOG_HINTS; h++) x->hint_ns[h] = dec_i64(d);
+	x->line_newest = get_ring(d, x->lines, FLOATS(struct line_slot), FLOATS(struct line_slot));
+	for (int h = 0; h < HINTS; h++) x->hint_ns[h] = dec_i64(d);
 	x->first_ns = dec_i64(d), x->last_ns = dec_i64(d);
 	return true;
 }
@@ -156,7 +159,7 @@ static bool get_instance(struct stream *st, struct dec *d) {
 	text_set(&x->reason, dec_str(d));
 	get_workload(d, &x->workload);
 	for (int g = 0; g < GAUGES; g++) get_gauge(d, &x->gauges[g]);
-	x->part_newest = get_ring(d, x->parts, FLOATS(struct part));
+	x->part_newest = get_ring(d, x->parts, FLOATS(struct part), FLOATS(struct part));
 	x->pod = get_bool(d), x->told = get_bool(d), x->ready = get_bool(d), x->gone = get_bool(d),
 	x->was_ready = get_bool(d);
 	x->restarts = dec_u32(d), x->wanted = dec_u32(d);
@@ -200,7 +203,7 @@ static bool get_edge(struct stream *st, struct dec *d) {
 	struct edge *x = catalog_get_edge(&st->catalog, from, (enum edge_kind)kind, address, to, 0);
 	if (!x) return false;
 	x->to = to;
-	x->newest = get_ring(d, x->slots, FLOATS(struct edge_slot));
+	x->newest = get_ring(d, x->slots, FLOATS(struct edge_slot), FLOATS(struct edge_slot));
 	x->calls = dec_f64(d), x->joined = dec_f64(d), x->first_ns = dec_i64(d), x->last_ns = dec_i64(d);
 	return true;
 }
@@ -211,7 +214,8 @@ static void put_series(struct enc *e, const struct series *x) {
 	enc_bytes(e, x->id.h.b, sizeof x->id.h.b), enc_u32(e, x->source), enc_u8(e, (uint8_t)x->kind);
 	enc_u8(e, (uint8_t)x->facts.role), enc_u8(e, x->facts.rank), put_bool(e, x->facts.share),
 		enc_f64(e, x->facts.scale);
-	put_bool(e, x->failed), enc_u32(e, x->edge), enc_i64(e, x->last_ns);
+	put_bool(e, x->failed), put_bool(e, x->refused), enc_u64(e, x->operation);
+	enc_u32(e, x->edge), enc_i64(e, x->last_ns);
 	enc_i64(e, x->settle.start_ns), enc_f64(e, x->settle.value);
 	for (int i = 0; i < SETTLE_TIMES; i++) enc_i64(e, x->settle.at_ns[i]);
 	put_bool(e, x->counts != NULL);
@@ -244,7 +248,9 @@ static bool get_series(struct stream *st, struct dec *d) {
 	x->source = dec_u32(d), x->kind = (enum series_kind)dec_u8(d);
 	x->facts.role = (enum role)dec_u8(d), x->facts.rank = dec_u8(d), x->facts.share = get_bool(d);
 	x->facts.scale = dec_f64(d);
-	x->failed = get_bool(d), x->edge = dec_u32(d), x->last_ns = dec_i64(d);
+	x->failed = get_bool(d);
+	if (d->version > 2) x->refused = get_bool(d), x->operation = dec_u64(d);
+	x->edge = dec_u32(d), x->last_ns = dec_i64(d);
 	x->settle.start_ns = dec_i64(d), x->settle.value = dec_f64(d);
 	for (int i = 0; i < SETTLE_TIMES; i++) x->settle.at_ns[i] = dec_i64(d);
 	if (x->kind > SERIES_HISTOGRAM_CUMULATIVE || x->facts.role > ROLE_MEMORY_LIMIT) return false;

@@ -35,6 +35,8 @@ enum field {
 	F_HTTP,
 	F_GRPC,
 	F_RPC,
+	F_DB_STATUS,
+	F_ROUTE,
 };
 
 struct known {
@@ -80,6 +82,10 @@ static const struct known request_keys[] = {
 	K("messaging.destination", F_DESTINATION),
 	K("messaging.operation.type", F_OPERATION),
 	K("messaging.operation", F_OPERATION),
+	K("db.response.status_code", F_DB_STATUS),
+	K("db.operation.name", F_ROUTE),
+	K("http.route", F_ROUTE),
+	K("rpc.method", F_ROUTE),
 	K("error.type", F_ERROR),
 	K("http.response.status_code", F_HTTP),
 	K("http.status_code", F_HTTP),
@@ -108,7 +114,7 @@ static const struct workload_word workload_words[] = {
 };
 
 struct resource_facts resource_read(struct attrs a) {
-	struct str by_field[F_RPC + 1] = { 0 };
+	struct str by_field[F_ROUTE + 1] = { 0 };
 	for (size_t i = 0; i < a.n; i++) by_field[FIELD_OF(resource_keys, a.v[i].key)] = a.v[i].value;
 	struct resource_facts f = {
 		.service = by_field[F_SERVICE],
@@ -168,6 +174,8 @@ struct request_facts request_read(struct attrs a) {
 			f.publishes = str_is(v, "send") || str_is(v, "publish") || str_is(v, "create");
 			break;
 		case F_ERROR: f.error_type = v; break;
+		case F_DB_STATUS: f.db_status = v; break;
+		case F_ROUTE: f.route = v; break;
 		case F_HTTP: f.http_status = small_int(v, 0); break;
 		case F_GRPC: f.rpc_status = small_int(v, -1); break;
 		case F_RPC: f.rpc_status = rpc_code(v); break;
@@ -187,6 +195,16 @@ bool request_failed(const struct request_facts *f, bool span_error) {
 	if (f->http_status) return f->http_status >= 500;
 	if (f->rpc_status >= 0) return rpc_failed(f->rpc_status);
 	return span_error || f->error_type.n > 0;
+}
+
+bool request_refused(const struct request_facts *f) {
+	return f->http_status == 503 || f->http_status == 429 || f->rpc_status == 8;
+}
+
+enum hint request_hint(const struct request_facts *f) {
+	if (!f->db_system.n) return HINTS;
+	enum hint h = hint_of_code(f->db_system, f->db_status);
+	return h == HINTS ? hint_of_code(f->db_system, f->error_type) : h;
 }
 
 struct metric_word {

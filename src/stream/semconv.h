@@ -5,6 +5,7 @@
 
 #include "model/batch.h"
 #include "model/series.h"
+#include "stream/hints.h"
 
 /* What a resource says of itself. Empty: not said. */
 struct resource_facts {
@@ -23,6 +24,8 @@ struct request_facts {
 	struct str destination;      /* messaging.destination.name */
 	struct str messaging_system; /* set: this is about a queue */
 	struct str error_type;
+	struct str db_status;     /* db.response.status_code: SQLSTATE, or the system's own number */
+	struct str route;         /* http.route, rpc.method, db.operation.name: what is asked, with few values */
 	int32_t http_status;      /* 0: none */
 	int32_t rpc_status;       /* -1: none */
 	bool consumes, publishes; /* messaging.operation.type */
@@ -30,6 +33,11 @@ struct request_facts {
 struct request_facts request_read(struct attrs a);
 /* The server failed (a client's mistake, 4xx, is not its failure). `span_error`: the span's status. */
 bool request_failed(const struct request_facts *f, bool span_error);
+
+/* It was turned away for want of room: 503 and 429 (RFC 9110, 6585), gRPC's RESOURCE_EXHAUSTED. */
+bool request_refused(const struct request_facts *f);
+/* HINTS: none. What a database's code says. */
+enum hint request_hint(const struct request_facts *f);
 
 /* What a metric tells, by its name. */
 enum role {

@@ -14,8 +14,10 @@ struct series {
 	uint32_t source;
 	enum series_kind kind;
 	struct metric_facts facts;
-	bool failed;   /* requests of this series failed */
-	uint32_t edge; /* of calls made; NONE */
+	bool failed;        /* requests of this series failed */
+	bool refused;       /* for want of room */
+	uint64_t operation; /* hash of what is asked */
+	uint32_t edge;      /* of calls made; NONE */
 	struct settle settle;
 	uint64_t *counts; /* of the last cumulative histogram point: bound_count + 1 */
 	float *bounds;    /* of a histogram */

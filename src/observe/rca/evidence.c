@@ -4,11 +4,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 
-#include "stream/catalog.h"
-
-#define CHANGE_BEFORE_NS (900 * NS_PER_SEC) /* a rollout so long before the onset may be it */
-#define CPU_BUSY         0.6                /* of the limit: where queues begin to form */
-#define CHANGE_AFTER_NS  (15 * NS_PER_SEC)  /* clocks and slots err */
+#include "observe/rca/kind.h"
 
 PRINTF(3, 4) static void say(struct arena *a, struct rca_cause *c, const char *fmt, ...) {
 	char text[400];
@@ -22,49 +18,12 @@ PRINTF(3, 4) static void say(struct arena *a, struct rca_cause *c, const char *f
 	if (s.n) c->evidence[c->evidence_count++] = s;
 }
 
-/* ---- the kind ---- */
-
-static const struct rca_change *change_of(const struct rca_input *in, const struct rca_node *n) {
-	if (n->change == RCA_NONE) return NULL;
-	const struct rca_change *x = &in->changes[n->change];
-	int64_t before_ns = in->onset_ns - x->at_ns;
-	return before_ns <= CHANGE_BEFORE_NS && before_ns >= -CHANGE_AFTER_NS ? x : NULL;
-}
-
-static enum blame_why main_why(const struct blame *b) {
-	int best = 0;
-	for (int w = 1; w < BLAME_WHYS; w++)
-		if (b->by[w] > b->by[best]) best = w;
-	return (enum blame_why)best;
-}
-
-static bool hinted(const struct rca_node *n, enum log_hint h) {
-	return n->hints >> h & 1;
-}
-
-static enum cause_kind service_kind(const struct rca_input *in, const struct rca_node *n, const struct blame *b) {
-	bool out_of_memory = n->oom || n->signals[SIGNAL_MEMORY].on || n->memory_high;
-	if (change_of(in, n)) return CAUSE_DEPLOYMENT;
-	if (out_of_memory) return CAUSE_MEMORY;
-	if (n->pods_down || n->pods_restarted || n->crash_loop) return CAUSE_CRASH;
-	if (hinted(n, HINT_DISK)) return CAUSE_DISK;
-	bool busy = n->signals[SIGNAL_CPU].on && n->cpu_share > CPU_BUSY && main_why(b) == BLAME_TIME;
-	if (n->cpu_high || busy || hinted(n, HINT_POOL)) return CAUSE_SATURATION;
-	switch (main_why(b)) {
-	case BLAME_TIME:
-		return n->signals[SIGNAL_RATE].on && !n->signals[SIGNAL_DURATION].on ? CAUSE_UNKNOWN : CAUSE_LATENCY;
-	case BLAME_FAILURES: return CAUSE_ERRORS;
-	case BLAME_BETWEEN: return CAUSE_NETWORK;
-	default: return CAUSE_CRASH;
-	}
-}
-
 static int main_metric(const struct rca_node *n, const struct blame *b, enum cause_kind k) {
 	if (k == CAUSE_MEMORY) return SIGNAL_MEMORY;
 	if (k == CAUSE_CRASH) return n->pods_restarted && !n->pods_down ? SIGNAL_RESTARTS : SIGNAL_READY;
 	if (n->signals[SIGNAL_RATE].on && !n->signals[SIGNAL_DURATION].on && !n->signals[SIGNAL_ERRORS].on)
 		return SIGNAL_RATE;
-	return main_why(b) == BLAME_FAILURES || main_why(b) == BLAME_UNREACHABLE ? SIGNAL_ERRORS : SIGNAL_DURATION;
+	return kind_why(b) == BLAME_FAILURES || kind_why(b) == BLAME_UNREACHABLE ? SIGNAL_ERRORS : SIGNAL_DURATION;
 }
 
 /* ---- the sentences ---- */
@@ -136,18 +95,36 @@ static void say_resources(struct arena *a, const struct rca_node *n, struct rca_
 		else
 			say(a, c, "memory at %.0f %% of its limit", 100 * n->memory_share);
 	}
-	if (n->cpu_high)
+	if (kind_cpu_busy(n))
+		say(a, c, "CPU at %.0f %% of its limit since the onset, usually %.0f %%", 100 * fmin(n->cpu.now, 1),
+		    100 * n->cpu.usual);
+	else if (n->cpu_high)
 		say(a, c, "CPU at %.0f %% of its limit", 100 * n->cpu_share);
 	else if (n->signals[SIGNAL_CPU].on)
 		say_cpu(a, &n->signals[SIGNAL_CPU], c);
-	static const char *const hints[LOG_HINTS] = { "memory", "refused connections", "time-outs", "a full disk",
-		                                          "an exhausted pool" };
-	for (int h = 0; h < LOG_HINTS; h++)
-		if (hinted(n, (enum log_hint)h)) say(a, c, "its error lines speak of %s", hints[h]);
+}
+
+static void say_hints(struct arena *a, const struct rca_node *n, struct rca_cause *c) {
+	static const char *const hints[HINTS] = { "memory", "refused connections", "time-outs", "a full disk",
+		                                      "a want of free connections" };
+	const char *whose = n->kind == RCA_SERVICE ? "its errors" : "errors of those who ask it";
+	for (int h = 0; h < HINTS; h++)
+		if (kind_hinted(n, (enum hint)h)) say(a, c, "%s speak of %s", whose, hints[h]);
+}
+
+/* Whether there is room for what is asked. */
+static void say_load(struct arena *a, const struct rca_node *n, struct rca_cause *c) {
+	if (kind_turned_away(n))
+		say(a, c, "%.0f of %.0f failed requests were turned away for want of room", fmin(n->refused, n->failed),
+		    n->failed);
+	if (!kind_overrun(n)) return;
+	bool retried = n->callers_asked.now < 1.2 * n->callers_asked.usual;
+	say(a, c, "asked %.1f times as often as just before (%.0f calls)%s", n->asked.now / fmax(n->asked.usual, 1),
+	    n->asked.now, retried ? "; what its callers are asked for did not grow: they ask again" : "");
 }
 
 static void say_change(struct arena *a, const struct rca_input *in, const struct rca_node *n, struct rca_cause *c) {
-	const struct rca_change *x = change_of(in, n);
+	const struct rca_change *x = kind_change(in, n);
 	if (!x) return;
 	c->change = n->change;
 	double seconds = (double)(in->onset_ns - x->at_ns) / 1e9;
@@ -171,12 +148,17 @@ static int64_t onset_of(const struct rca_input *in, const struct rca_node *n) {
 
 void evidence_write(struct arena *a, const struct rca_input *in, const struct blame *b, struct rca_cause *c) {
 	const struct rca_node *n = &in->nodes[c->node];
-	c->kind = n->kind == RCA_SERVICE ? service_kind(in, n, b) : CAUSE_DEPENDENCY;
+	struct kind k = kind_of(in, n, b);
+	c->kind = k.is;
+	c->kind_proved = k.proved;
+	c->kind_awaits = k.awaiting;
 	c->metric = main_metric(n, b, c->kind);
 	c->onset_ns = onset_of(in, n);
 	say_change(a, in, n, c);
 	say_part(a, n, c);
 	say_resources(a, n, c);
+	say_hints(a, n, c);
+	say_load(a, n, c);
 	say_own(a, n, b, c);
 	for (uint32_t i = 0; i < in->edge_count && c->evidence_count < RCA_EVIDENCE; i++)
 		if (in->edges[i].to == c->node && in->edges[i].calls >= 1) say_edge(a, in, &in->edges[i], c);

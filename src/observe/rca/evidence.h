@@ -1,4 +1,4 @@
-/* Of a cause: which kind it is, and the sentences that a person can check. Pure. */
+/* Of a cause: its kind (kind.h), and the sentences that a person can check. Pure. */
 #pragma once
 
 #include "observe/rca/blame.h"

@@ -18,6 +18,7 @@
 #include "base/str.h"
 #include "model/cause.h"
 #include "model/signal.h"
+#include "stream/hints.h"
 
 #define RCA_CONFIDENCE_MIN 0.5
 #define RCA_MARGIN_MIN     0.15
@@ -63,8 +64,14 @@ struct rca_node {
 	struct str pod_down_uid, pod_down_name, reason;
 	bool memory_high, cpu_high;                 /* near the limit, whatever the band says */
 	double memory_share, cpu_share, runs_out_s; /* NaN: not known */
-	unsigned hints;                             /* bits of enum log_hint, since the onset */
-	uint32_t change;                            /* into rca_input.changes; RCA_NONE */
+	unsigned hints;                             /* bits of enum hint, since the onset; of what sends no telemetry: by
+	                                               its answers and its callers' lines */
+	struct rca_pair cpu;           /* share of the limit, of the copy that uses most since the onset; NaN: not known */
+	bool cpu_due, lines_due;       /* usually told, and not yet since the onset */
+	double failed, refused;        /* requests since the onset; of the failed: turned away for want of room */
+	struct rca_pair asked;         /* calls of it: as many as were to be expected since the onset, and came */
+	struct rca_pair callers_asked; /* likewise requests of those who call it */
+	uint32_t change;               /* into rca_input.changes; RCA_NONE */
 };
 
 struct rca_edge {
@@ -102,6 +109,8 @@ struct rca_input {
 struct rca_cause {
 	uint32_t node;
 	enum cause_kind kind;
+	bool kind_proved; /* not only by how requests look */
+	bool kind_awaits; /* what usually tells has not told yet, and could make it another */
 	double confidence;
 	int metric; /* enum signal_kind; -1: none */
 	int64_t onset_ns;

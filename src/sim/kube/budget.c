@@ -14,6 +14,10 @@ static bool covers(const struct doc *pdb, const struct doc *pod) {
 	       sim_kube_labels_match(doc_path(pdb, "spec.selector"), doc_path(pod, "metadata.labels"));
 }
 
+static struct sim_kube_some candidates(const struct sim_kube *k, const struct doc *pdb) {
+	return sim_kube_candidates(k, doc_c(doc_path(pdb, "metadata.namespace")), doc_path(pdb, "spec.selector"));
+}
+
 /* "25%" of `whole`, rounded up, or a number. */
 static int64_t share(const struct doc *v, int64_t whole) {
 	const char *text = doc_c(v);
@@ -35,10 +39,11 @@ static const struct doc *workload_of(const struct sim_kube *k, const struct doc 
 
 /* getExpectedScale: each workload once. */
 static int64_t expected_scale(const struct sim_kube *k, const struct doc *pdb) {
-	const struct doc **seen = must_array(sim_kube_count(k, KUBE_PODS), sizeof *seen), *pod;
+	struct sim_kube_some some = candidates(k, pdb);
+	const struct doc **seen = must_array(some.count, sizeof *seen), *pod;
 	size_t n = 0;
 	int64_t sum = 0;
-	for (size_t i = 0; (pod = sim_kube_next(k, KUBE_PODS, &i));) {
+	while ((pod = sim_kube_some_next(&some))) {
 		const struct doc *w = covers(pdb, pod) ? workload_of(k, pod) : NULL;
 		bool known = !w;
 		for (size_t s = 0; s < n && !known; s++) known = seen[s] == w;
@@ -62,8 +67,9 @@ struct budget {
 };
 
 static void count_pods(const struct sim_kube *k, const struct doc *pdb, struct budget *b) {
+	struct sim_kube_some some = candidates(k, pdb);
 	const struct doc *pod;
-	for (size_t i = 0; (pod = sim_kube_next(k, KUBE_PODS, &i));) {
+	while ((pod = sim_kube_some_next(&some))) {
 		const char *name = doc_c(doc_path(pod, "metadata.name"));
 		if (!covers(pdb, pod)) continue;
 		b->pods++;
@@ -122,7 +128,7 @@ void sim_kube_reconcile_budget(struct sim_kube *k, const char *key) {
 void sim_kube_budgets_again(struct sim_kube *k, const struct doc *pod) {
 	struct sim_kube_table *t = &k->tables[KUBE_PDBS];
 	for (size_t i = 0; i < t->count; i++)
-		if (covers(t->entries[i].state->doc, pod)) sim_kube_work_add(&k->work[KUBE_DISRUPTOR], t->entries[i].key);
+		if (covers(t->entries[i]->state->doc, pod)) sim_kube_work_add(&k->work[KUBE_DISRUPTOR], t->entries[i]->key);
 }
 
 /* ---- eviction ---- */

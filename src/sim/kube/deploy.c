@@ -98,12 +98,12 @@ static bool is_older(const struct doc *a, const struct doc *b) {
 }
 
 static struct sets find_sets(struct sim_kube *k, const struct doc *d) {
-	struct sim_kube_table *t = &k->tables[KUBE_REPLICASETS];
-	struct sets s = { must_array(t->count + 1, sizeof *s.keys), 0, "" };
-	const struct doc **docs = must_array(t->count + 1, sizeof *docs);
 	const char *uid = doc_c(doc_path(d, "metadata.uid"));
-	for (size_t i = 0; i < t->count; i++) {
-		const struct doc *set = t->entries[i].state->doc, *owner = sim_kube_owner(set, "Deployment");
+	struct sim_kube_some some = sim_kube_owned(k, KUBE_REPLICASETS, uid);
+	struct sets s = { must_array(some.count + 1, sizeof *s.keys), 0, "" };
+	const struct doc **docs = must_array(some.count + 1, sizeof *docs), *set;
+	while ((set = sim_kube_some_next(&some))) {
+		const struct doc *owner = sim_kube_owner(set, "Deployment");
 		if (!owner || strcmp(doc_c(doc_get(owner, "uid")), uid)) continue;
 		size_t at = s.count++;
 		for (; at > 0 && is_older(set, docs[at - 1]); at--) docs[at] = docs[at - 1];
@@ -306,20 +306,21 @@ static void roll(struct sim_kube *k, const char *key, const struct doc *d, struc
 	(void)shrink_old(k, d, s);
 }
 
-/* Pods of sets that are not the new one, on their way out too. */
-static bool old_pods_run(const struct sim_kube *k, const struct doc *d, const struct sets *s) {
-	const char *ns = doc_c(doc_path(d, "metadata.namespace"));
+static bool set_runs(const struct sim_kube *k, const struct doc *set) {
+	struct sim_kube_some some = sim_kube_owned(k, KUBE_PODS, doc_c(doc_path(set, "metadata.uid")));
 	const struct doc *pod;
-	char key[260];
-	if (status_sum(k, s, "replicas") > status_of(k, s->new, "replicas")) return true;
-	for (size_t n = 0; (pod = sim_kube_next(k, KUBE_PODS, &n));) {
-		const struct doc *owner = sim_kube_owner(pod, "ReplicaSet");
+	while ((pod = sim_kube_some_next(&some))) {
 		const char *phase = doc_c(doc_path(pod, "status.phase"));
-		if (!owner || !strcmp(phase, "Failed") || !strcmp(phase, "Succeeded")) continue;
-		sim_kube_key(key, doc_c(doc_path(pod, "metadata.namespace")), doc_c(doc_get(owner, "name")));
-		for (size_t i = 0; i < s->count && !strncmp(key, ns, strlen(ns)); i++)
-			if (!is_new(s, i) && !strcmp(s->keys[i], key)) return true;
+		if (sim_kube_owner(pod, "ReplicaSet") && strcmp(phase, "Failed") && strcmp(phase, "Succeeded")) return true;
 	}
+	return false;
+}
+
+/* Pods of sets that are not the new one, on their way out too. */
+static bool old_pods_run(const struct sim_kube *k, const struct sets *s) {
+	if (status_sum(k, s, "replicas") > status_of(k, s->new, "replicas")) return true;
+	for (size_t i = 0; i < s->count; i++)
+		if (!is_new(s, i) && set_runs(k, set_doc(k, s->keys[i]))) return true;
 	return false;
 }
 
@@ -332,7 +333,7 @@ static void recreate(struct sim_kube *k, const char *key, const struct doc *d, s
 		scale_set(k, d, s->keys[i], 0);
 		dropped = true;
 	}
-	if (dropped || old_pods_run(k, d, s)) return;
+	if (dropped || old_pods_run(k, s)) return;
 	if (!*s->new) sync_revision(k, key, d, s, true);
 	(void)grow_new(k, d, s);
 }

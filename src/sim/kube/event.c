@@ -20,19 +20,39 @@
 struct told {
 	struct list link; /* the last told at the end */
 	char key[400];
-	uint64_t what;    /* hash of all that is said */
-	uint64_t similar; /* the run of similar ones that it counts in; 0: none, it is the one for many */
+	uint64_t what;    /* hash of all that is said; in k->told_by_what */
+	uint64_t similar; /* hash of it without the message */
+	uint64_t run;     /* id of the run that it counts in; 0: none, it is the one for many */
 	int64_t last_ns, count;
 };
 
-struct run { /* of Events that differ in their message only, without ten minutes between */
-	struct list link;
+struct run { /* of Events that differ in their message only, without ten minutes between; in k->run_by_similar */
+	struct list link; /* the last told at the end */
 	uint64_t similar, id;
 	int64_t last_ns;
+	int messages; /* different ones that are remembered */
 };
 
+static struct str name_of(const uint64_t *hash) {
+	return (struct str){ (const char *)hash, sizeof *hash };
+}
+
+static struct told *find(const struct sim_kube *k, uint64_t what) {
+	return map_get(&k->told_by_what, name_of(&what));
+}
+
+/* It counts in that run from now on; NULL: in none. A run that it counted in before may have ended. */
+static void count_in(struct sim_kube *k, struct told *e, struct run *run) {
+	struct run *before = map_get(&k->run_by_similar, name_of(&e->similar));
+	if (before && before->id == e->run) before->messages--;
+	e->run = run ? run->id : 0;
+	if (run) run->messages++;
+}
+
 static void forget(struct sim_kube *k, struct told *e) {
+	count_in(k, e, NULL);
 	sim_kube_erase(k, KUBE_EVENTS, e->key);
+	map_remove(&k->told_by_what, name_of(&e->what));
 	list_remove(&e->link);
 	k->told_count--;
 	free(e);
@@ -49,43 +69,40 @@ static void forget_old(struct sim_kube *k) {
 void sim_kube_events_free(struct sim_kube *k) {
 	list_each_safe(it, &k->told) free(container_of(it, struct told, link));
 	list_each_safe(it, &k->told_runs) free(container_of(it, struct run, link));
+	map_done(&k->told_by_what);
+	map_done(&k->run_by_similar);
 }
 
-static struct told *find(struct sim_kube *k, uint64_t what) {
-	list_each(it, &k->told) {
-		struct told *e = container_of(it, struct told, link);
-		if (e->what == what) return e;
+static void end_runs(struct sim_kube *k) {
+	list_each_safe(it, &k->told_runs) {
+		struct run *r = container_of(it, struct run, link);
+		if (r->last_ns >= k->o.queue->now_ns - SIMILAR_NS) return;
+		map_remove(&k->run_by_similar, name_of(&r->similar));
+		list_remove(&r->link);
+		free(r);
 	}
-	return NULL;
 }
 
 static struct run *run_of(struct sim_kube *k, uint64_t similar) {
-	struct run *found = NULL;
-	int64_t now = k->o.queue->now_ns;
-	list_each_safe(it, &k->told_runs) {
-		struct run *r = container_of(it, struct run, link);
-		if (r->last_ns < now - SIMILAR_NS) {
-			list_remove(&r->link);
-			free(r);
-		} else if (r->similar == similar) {
-			found = r;
-		}
+	end_runs(k);
+	struct run *r = map_get(&k->run_by_similar, name_of(&similar));
+	if (r) {
+		list_remove(&r->link);
+	} else {
+		r = must_alloc(sizeof *r);
+		r->similar = similar;
+		r->id = (uint64_t)++k->told_ever;
+		enum err e = map_put(&k->run_by_similar, name_of(&similar), r, NULL);
+		assert(!e);
 	}
-	if (!found) {
-		found = must_alloc(sizeof *found);
-		found->similar = similar;
-		found->id = (uint64_t)++k->told_ever;
-		list_push(&k->told_runs, &found->link);
-	}
-	found->last_ns = now;
-	return found;
+	list_push(&k->told_runs, &r->link);
+	r->last_ns = k->o.queue->now_ns;
+	return r;
 }
 
-/* How many different messages a run has, with the one of `what`. */
-static int different(struct sim_kube *k, const struct run *r, const struct told *this) {
-	int n = !this || this->similar != r->id;
-	list_each(it, &k->told) n += container_of(it, struct told, link)->similar == r->id;
-	return n;
+/* How many different messages a run has, with that one. */
+static int different(const struct run *r, const struct told *this) {
+	return r->messages + (!this || this->run != r->id);
 }
 
 static struct doc *event_doc(struct sim_kube *k, const struct doc *about, const struct sim_kube_saying *s,
@@ -130,16 +147,18 @@ static void tell_again(struct sim_kube *k, struct told *e, const char *message) 
 }
 
 static void tell_first(struct sim_kube *k, const struct doc *about, const struct sim_kube_saying *s,
-                       const char *message, uint64_t what) {
+                       const char *message, uint64_t what, uint64_t similar) {
 	const char *ns = doc_c(doc_path(about, "metadata.namespace"));
 	struct sim_kube_call c = { s->component, s->component, NULL, false, false, true, false };
 	struct sim_kube_reply r = { 0 };
 	sim_kube_do_create(k, KUBE_EVENTS, *ns ? ns : "default", event_doc(k, about, s, message), &c, &r);
 	if (!r.reason) {
 		struct told *e = must_alloc(sizeof *e);
-		*e = (struct told){ .what = what, .last_ns = k->o.queue->now_ns, .count = 1 };
+		*e = (struct told){ .what = what, .similar = similar, .last_ns = k->o.queue->now_ns, .count = 1 };
 		sim_kube_key(e->key, *ns ? ns : "default", doc_c(doc_path(r.object, "metadata.name")));
 		list_push(&k->told, &e->link);
+		enum err err = map_put(&k->told_by_what, name_of(&what), e, NULL);
+		assert(!err);
 		k->told_count++;
 	}
 	sim_kube_reply_done(&r);
@@ -160,13 +179,13 @@ void sim_kube_say(struct sim_kube *k, const struct doc *about, const struct sim_
 	uint64_t what = hash64(str_of(text));
 	forget_old(k);
 	struct told *e = find(k, what);
-	const struct run *run = run_of(k, similar);
-	bool combined = different(k, run, e) >= SIMILAR_MAX;
+	struct run *run = run_of(k, similar);
+	bool combined = different(run, e) >= SIMILAR_MAX;
 	if (combined) e = find(k, what = similar);
 	if (e)
 		tell_again(k, e, combined ? message : plain);
 	else
-		tell_first(k, about, s, combined ? message : plain, what);
+		tell_first(k, about, s, combined ? message : plain, what, similar);
 	e = find(k, what);
-	if (e && !combined) e->similar = run->id;
+	if (e && !combined) count_in(k, e, run);
 }

@@ -55,15 +55,26 @@ static bool selects(const struct doc *target, const struct doc *pod) {
 	       sim_kube_labels_match(doc_path(target, "spec.selector"), doc_path(pod, "metadata.labels"));
 }
 
+static struct sim_kube_some candidates(const struct sim_kube *k, const struct doc *target) {
+	return sim_kube_candidates(k, doc_c(doc_path(target, "metadata.namespace")), doc_path(target, "spec.selector"));
+}
+
+static bool share_a_pod(const struct sim_kube *k, const struct doc *target, const struct doc *theirs) {
+	struct sim_kube_some some = candidates(k, target);
+	const struct doc *pod;
+	while ((pod = sim_kube_some_next(&some)))
+		if (selects(target, pod) && selects(theirs, pod)) return true;
+	return false;
+}
+
 /* Pods that two autoscalers see are scaled by neither. */
 static bool is_ambiguous(const struct sim_kube *k, const struct doc *target, const struct doc *hpa) {
-	const struct doc *other, *pod;
+	const struct doc *other;
 	enum sim_kube_type type;
 	for (size_t i = 0; (other = sim_kube_next(k, KUBE_HPAS, &i));) {
 		const struct doc *theirs = target_of(k, other, &type);
 		if (!theirs || doc_equal(doc_path(other, "metadata.uid"), doc_path(hpa, "metadata.uid"))) continue;
-		for (size_t p = 0; (pod = sim_kube_next(k, KUBE_PODS, &p));)
-			if (selects(target, pod) && selects(theirs, pod)) return true;
+		if (share_a_pod(k, target, theirs)) return true;
 	}
 	return false;
 }
@@ -146,10 +157,11 @@ static void question_init(struct look *l, const struct doc *target, struct sim_k
 /* The pods that the target selects, as the calculation wants them. */
 static enum err take_pods(struct look *l, const struct doc *target, const char *resource, bool requests,
                           struct sim_kube_hpa_pod *pods, size_t *count, struct why *why) {
+	struct sim_kube_some some = candidates(l->k, target);
 	const struct doc *pod;
 	struct why unasked = { "" };
 	bool sampled = false;
-	for (size_t i = 0; (pod = sim_kube_next(l->k, KUBE_PODS, &i));) {
+	while ((pod = sim_kube_some_next(&some))) {
 		if (!selects(target, pod)) continue;
 		struct sim_kube_hpa_pod *p = &pods[*count];
 		*p = pod_of(l->k, pod, resource, &sampled);

@@ -37,8 +37,9 @@ struct sim_kube_change {
 	struct sim_kube_state *removed;      /* the last state with the version of its end, as watchers are told */
 };
 struct sim_kube_table {
-	struct sim_kube_entry *entries; /* sorted by key */
+	struct sim_kube_entry **entries; /* sorted by key */
 	size_t count, cap;
+	struct map index;                /* index.c: term -> entries */
 	struct sim_kube_change *history; /* a ring */
 	size_t first, length;
 	uint64_t compacted; /* versions up to here are forgotten */
@@ -92,6 +93,7 @@ struct sim_kube {
 	struct rng hpa_rng;
 	uint64_t hpa_ids;
 	struct list told, told_runs; /* event.c */
+	struct map told_by_what, run_by_similar;
 	size_t told_count;
 	int64_t told_ever;
 	struct list drains;          /* nodes.c */
@@ -116,9 +118,28 @@ void sim_kube_erase(struct sim_kube *k, enum sim_kube_type t, const char *key);
 /* The kept changes of a type, oldest first; NULL: no more. Versions up to sim_kube_compacted are forgotten. */
 const struct sim_kube_change *sim_kube_change_at(const struct sim_kube *k, enum sim_kube_type t, size_t i);
 uint64_t sim_kube_compacted(const struct sim_kube *k, enum sim_kube_type t);
+/* One object as it was at `version`, newest where 0, held for the caller; NULL: there was none. ERR_GONE. */
+MUST_USE enum err sim_kube_find_at(struct sim_kube *k, enum sim_kube_type t, const char *key, uint64_t version,
+                                   struct sim_kube_state **out);
 /* The states of a type as they were at `version` (ERR_GONE), newest where 0; released by sim_kube_drop each. */
 MUST_USE enum err sim_kube_snapshot(struct sim_kube *k, enum sim_kube_type t, uint64_t version,
                                     struct sim_kube_state ***out, size_t *count);
+
+/* ---- index.c ---- */
+struct sim_kube_some { /* some of a table's entries, in its order; good until the next write */
+	struct sim_kube_entry *const *entries;
+	size_t count;
+};
+/* Takes the first one out of `some`; NULL: none is left. */
+const struct doc *sim_kube_some_next(struct sim_kube_some *some);
+/* Those with an owner reference to that UID, of any kind. */
+struct sim_kube_some sim_kube_owned(const struct sim_kube *k, enum sim_kube_type t, const char *uid);
+struct sim_kube_some sim_kube_on_node(const struct sim_kube *k, const char *node);
+/* Pods among which are all that the selector selects in the namespace: those with its rarest label. */
+struct sim_kube_some sim_kube_candidates(const struct sim_kube *k, const char *ns, const struct doc *selector);
+/* For the store: the object changed from `before` to `now`; NULL: it was not there, it is gone. */
+void sim_kube_index_move(struct map *index, struct sim_kube_entry *e, const struct doc *before, const struct doc *now);
+void sim_kube_index_done(struct map *index);
 
 /* defaults.c: what is written where a user wrote nothing. */
 void sim_kube_set_defaults(enum sim_kube_type t, struct doc *object);

@@ -49,7 +49,7 @@ static void alarm_moment(void *self, uint64_t at_ns) {
 	const struct sim_kube_table *t = &w->kube->tables[types[w - w->kube->work]];
 	if (w->alarm_ns != (int64_t)at_ns) return; /* an earlier one was asked for since */
 	w->alarm_ns = INT64_MAX;
-	for (size_t i = 0; i < t->count; i++) sim_kube_work_add(w, t->entries[i].key);
+	for (size_t i = 0; i < t->count; i++) sim_kube_work_add(w, t->entries[i]->key);
 }
 
 void sim_kube_alarm(struct sim_kube *k, enum sim_kube_controller c, int64_t at_ns) {
@@ -72,8 +72,8 @@ static void node_changed(struct sim_kube *k, const char *key) {
 	struct sim_kube_table *pods = &k->tables[KUBE_PODS];
 	sim_kube_work_add(&k->work[KUBE_NODE_KEEPER], key);
 	for (size_t i = 0; i < pods->count; i++)
-		if (!doc_path(pods->entries[i].state->doc, "spec.nodeName"))
-			sim_kube_work_add(&k->work[KUBE_SCHEDULER], pods->entries[i].key);
+		if (!doc_path(pods->entries[i]->state->doc, "spec.nodeName"))
+			sim_kube_work_add(&k->work[KUBE_SCHEDULER], pods->entries[i]->key);
 }
 
 void sim_kube_object_changed(struct sim_kube *k, enum sim_kube_type t, const struct doc *before,
@@ -230,8 +230,10 @@ struct sim_kube *sim_kube_new(const struct sim_kube_opts *o) {
 	k->rng = o->rng;
 	if (!k->o.history_max) k->o.history_max = HISTORY_MAX;
 	k->version = 1000 + (uint64_t)rng_below(&k->rng, 100000);
-	for (int t = 0; t < KUBE_TYPES; t++)
+	for (int t = 0; t < KUBE_TYPES; t++) {
+		map_init(&k->tables[t].index, 0);
 		k->tables[t].history = must_array((size_t)k->o.history_max, sizeof *k->tables[t].history);
+	}
 	for (int c = 0; c < KUBE_CONTROLLERS; c++)
 		k->work[c] = (struct sim_kube_work){
 			.kube = k, .reconcile = controllers[c].reconcile, .delay_ns = controllers[c].delay_ns, .alarm_ns = INT64_MAX
@@ -241,6 +243,8 @@ struct sim_kube *sim_kube_new(const struct sim_kube_opts *o) {
 	list_init(&k->autoscalers);
 	list_init(&k->told);
 	list_init(&k->told_runs);
+	map_init(&k->told_by_what, 0);
+	map_init(&k->run_by_similar, 0);
 	list_init(&k->drains);
 	k->hpa_rng = rng_fork(&k->rng, "horizontal-pod-autoscaler");
 	map_init(&k->by_uid, 0);
@@ -256,9 +260,12 @@ void sim_kube_free(struct sim_kube *k) {
 	sim_kube_compact(k);
 	for (int t = 0; t < KUBE_TYPES; t++) {
 		for (size_t i = 0; i < k->tables[t].count; i++) {
-			free(k->tables[t].entries[i].key);
-			sim_kube_drop(k->tables[t].entries[i].state);
+			struct sim_kube_entry *e = k->tables[t].entries[i];
+			sim_kube_drop(e->state);
+			free(e->key);
+			free(e);
 		}
+		sim_kube_index_done(&k->tables[t].index);
 		free(k->tables[t].entries);
 		free(k->tables[t].history);
 	}

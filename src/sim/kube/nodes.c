@@ -48,7 +48,7 @@ static bool runs_on(const struct doc *pod, const char *node) {
 static void mark_unready(struct sim_kube *k, const char *node) {
 	struct sim_kube_table *t = &k->tables[KUBE_PODS];
 	for (size_t i = 0; i < t->count; i++) {
-		const struct doc *pod = t->entries[i].state->doc;
+		const struct doc *pod = t->entries[i]->state->doc;
 		if (!runs_on(pod, node) || !sim_kube_pod_is_ready(pod)) continue;
 		struct doc *now = doc_copy(pod);
 		sim_kube_set_condition(k, now, "Ready", "False", "", "");
@@ -91,7 +91,7 @@ static void evict_intolerant(struct sim_kube *k, const struct doc *taint, const 
 	int64_t now = k->o.epoch.ns + k->o.queue->now_ns, next = INT64_MAX;
 	struct sim_kube_table *t = &k->tables[KUBE_PODS];
 	for (size_t i = t->count; i-- > 0;) {
-		const struct doc *pod = t->entries[i].state->doc;
+		const struct doc *pod = t->entries[i]->state->doc;
 		int64_t s = tolerance_s(pod), due = since.ns + s * NS_PER_SEC;
 		if (!runs_on(pod, node) || doc_path(pod, "metadata.deletionTimestamp") || s < 0) continue;
 		if (due <= now)
@@ -162,7 +162,7 @@ static bool evict_all(struct sim_kube *k, const char *node) {
 	bool left = false;
 	for (size_t i = t->count; i-- > 0;) {
 		if (i >= t->count) continue; /* what was not running went at once */
-		const struct doc *pod = t->entries[i].state->doc;
+		const struct doc *pod = t->entries[i]->state->doc;
 		char ns[64], name[128];
 		if (!runs_on(pod, node)) continue;
 		left = true;

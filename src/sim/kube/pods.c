@@ -22,13 +22,6 @@ static struct sim_kube_container *container_of_uid(const struct sim_kube *k, con
 
 /* ---- scheduling ---- */
 
-static size_t pods_on(const struct sim_kube *k, const char *node) {
-	size_t n = 0;
-	for (size_t i = 0; i < k->tables[KUBE_PODS].count; i++)
-		n += !strcmp(doc_c(doc_path(k->tables[KUBE_PODS].entries[i].state->doc, "spec.nodeName")), node);
-	return n;
-}
-
 static bool takes(const struct doc *node, const struct doc *pod) {
 	if (doc_bool(doc_path(node, "spec.unschedulable"), false) || !sim_kube_condition_is(node, "Ready", "True"))
 		return false;
@@ -43,10 +36,10 @@ static const char *node_for(const struct sim_kube *k, const struct doc *pod) {
 	size_t least = 110;
 	if (best) return best;
 	for (size_t i = 0; i < k->tables[KUBE_NODES].count; i++) {
-		const struct doc *node = k->tables[KUBE_NODES].entries[i].state->doc;
+		const struct doc *node = k->tables[KUBE_NODES].entries[i]->state->doc;
 		const char *name = doc_c(doc_path(node, "metadata.name"));
 		if (!takes(node, pod)) continue;
-		size_t n = pods_on(k, name);
+		size_t n = sim_kube_on_node(k, name).count;
 		if (n < least) least = n, best = name;
 	}
 	return best;

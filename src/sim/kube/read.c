@@ -136,27 +136,20 @@ void sim_kube_list(struct sim_kube_exchange *x) {
 
 void sim_kube_get(struct sim_kube_exchange *x) {
 	const struct sim_kube_route *r = &x->route;
-	struct sim_kube_state **all = NULL;
-	size_t count = 0;
-	if (sim_kube_snapshot(x->s->kube, r->type, stale_version(x), &all, &count)) {
+	struct sim_kube_state *found = NULL;
+	char key[260];
+	sim_kube_key(key, sim_kube_types[r->type].namespaced ? r->ns : "", r->name);
+	if (sim_kube_find_at(x->s->kube, r->type, key, stale_version(x), &found)) {
 		gone(x);
 		return;
 	}
-	const struct doc *found = NULL;
-	for (size_t i = 0; i < count; i++) {
-		const struct doc *meta = doc_get(all[i]->doc, "metadata");
-		bool here =
-			!sim_kube_types[r->type].namespaced || !strcmp(doc_c(doc_get(meta, "namespace")), r->ns ? r->ns : "");
-		if (here && !strcmp(doc_c(doc_get(meta, "name")), r->name)) found = all[i]->doc;
-	}
 	if (found) {
-		sim_kube_answer_doc(x, 200, found);
+		sim_kube_answer_doc(x, 200, found->doc);
 	} else {
 		sim_kube_answer_status(x, 404, "NotFound",
 		                       str_c(x->a, str_printf(x->a, "%s%s%s \"%s\" not found", r->resource,
 		                                              *r->group ? "." : "", r->group, r->name)),
 		                       NULL);
 	}
-	for (size_t i = 0; i < count; i++) sim_kube_drop(all[i]);
-	free(all);
+	sim_kube_drop(found);
 }

@@ -24,21 +24,20 @@ static bool is_its(const struct doc *pod, const char *uid) {
 }
 
 static int64_t terminating(const struct sim_kube *k, const char *uid) {
+	struct sim_kube_some some = sim_kube_owned(k, KUBE_PODS, uid);
+	const struct doc *pod;
 	int64_t n = 0;
-	for (size_t i = 0; i < k->tables[KUBE_PODS].count; i++) {
-		const struct doc *pod = k->tables[KUBE_PODS].entries[i].state->doc;
-		n += doc_path(pod, "metadata.deletionTimestamp") && is_its(pod, uid);
-	}
+	while ((pod = sim_kube_some_next(&some))) n += doc_path(pod, "metadata.deletionTimestamp") && is_its(pod, uid);
 	return n;
 }
 
 static struct pods pods_of(struct sim_kube *k, const struct doc *rs) {
-	struct pods p = { must_array(k->tables[KUBE_PODS].count, sizeof *p.all), NULL, 0 };
 	const char *uid = doc_c(doc_path(rs, "metadata.uid"));
-	for (size_t i = 0; i < k->tables[KUBE_PODS].count; i++) {
-		const struct doc *pod = k->tables[KUBE_PODS].entries[i].state->doc;
+	struct sim_kube_some some = sim_kube_owned(k, KUBE_PODS, uid);
+	struct pods p = { must_array(some.count, sizeof *p.all), NULL, 0 };
+	const struct doc *pod;
+	while ((pod = sim_kube_some_next(&some)))
 		if (sim_kube_pod_is_active(pod) && is_its(pod, uid)) p.all[p.count++] = pod;
-	}
 	return p;
 }
 
@@ -101,25 +100,22 @@ static int64_t magnitude(int64_t now, int64_t since) {
 	return now > since ? (int64_t)log2((double)(now - since)) : -1;
 }
 
-/* getIndirectlyRelatedPods: those of all ReplicaSets of its Deployment. */
-static bool is_related(const struct sim_kube *k, const struct doc *rs, const struct doc *pod) {
-	const struct doc *owner = sim_kube_owner(pod, "ReplicaSet"), *above = sim_kube_owner(rs, "Deployment");
-	if (!owner || !sim_kube_pod_is_active(pod)) return false;
-	if (!strcmp(doc_c(doc_get(owner, "uid")), doc_c(doc_path(rs, "metadata.uid")))) return true;
-	const struct doc *set =
-		sim_kube_object(k, KUBE_REPLICASETS, doc_c(doc_path(pod, "metadata.namespace")), doc_c(doc_get(owner, "name")));
-	const struct doc *theirs = sim_kube_owner(set, "Deployment");
-	return above && theirs && doc_equal(doc_get(above, "uid"), doc_get(theirs, "uid"));
+static void count_crowd(struct sim_kube *k, const struct doc *rs, struct pods *p) {
+	struct pods others = pods_of(k, rs);
+	for (size_t o = 0; o < others.count; o++)
+		for (size_t i = 0; i < p->count; i++)
+			p->crowd[i] += doc_equal(doc_path(p->all[i], "spec.nodeName"), doc_path(others.all[o], "spec.nodeName"));
+	free(others.all);
 }
 
+/* getIndirectlyRelatedPods: those of all ReplicaSets of its Deployment. */
 static void count_crowds(struct sim_kube *k, const struct doc *rs, struct pods *p) {
-	const struct doc *pod;
+	const struct doc *above = sim_kube_owner(rs, "Deployment"), *set;
+	struct sim_kube_some sets = sim_kube_owned(k, KUBE_REPLICASETS, doc_c(doc_get(above, "uid")));
 	p->crowd = must_array(p->count, sizeof *p->crowd);
-	for (size_t n = 0; (pod = sim_kube_next(k, KUBE_PODS, &n));) {
-		if (!is_related(k, rs, pod)) continue;
-		for (size_t i = 0; i < p->count; i++)
-			p->crowd[i] += doc_equal(doc_path(p->all[i], "spec.nodeName"), doc_path(pod, "spec.nodeName"));
-	}
+	if (!above) count_crowd(k, rs, p);
+	while ((set = sim_kube_some_next(&sets)))
+		if (sim_kube_owner(set, "Deployment")) count_crowd(k, set, p);
 }
 
 static int64_t by_age(int64_t now, const struct doc *a, int64_t since_a, const struct doc *b, int64_t since_b) {

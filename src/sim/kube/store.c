@@ -92,7 +92,7 @@ static size_t place_of(const struct sim_kube_table *t, const char *key) {
 	size_t low = 0, high = t->count;
 	while (low < high) {
 		size_t mid = (low + high) / 2;
-		if (strcmp(t->entries[mid].key, key) < 0)
+		if (strcmp(t->entries[mid]->key, key) < 0)
 			low = mid + 1;
 		else
 			high = mid;
@@ -101,23 +101,35 @@ static size_t place_of(const struct sim_kube_table *t, const char *key) {
 }
 
 static bool is_at(const struct sim_kube_table *t, size_t at, const char *key) {
-	return at < t->count && !strcmp(t->entries[at].key, key);
+	return at < t->count && !strcmp(t->entries[at]->key, key);
 }
 
 struct sim_kube_state *sim_kube_find(const struct sim_kube *k, enum sim_kube_type t, const char *key) {
 	const struct sim_kube_table *table = &k->tables[t];
 	size_t at = place_of(table, key);
-	return is_at(table, at, key) ? table->entries[at].state : NULL;
+	return is_at(table, at, key) ? table->entries[at]->state : NULL;
 }
 
-static void table_insert(struct sim_kube_table *t, size_t at, const char *key, struct sim_kube_state *s) {
+static struct sim_kube_entry *table_insert(struct sim_kube_table *t, size_t at, const char *key,
+                                           struct sim_kube_state *s) {
+	struct sim_kube_entry *e = must_alloc(sizeof *e);
+	*e = (struct sim_kube_entry){ must_copy(key, strlen(key)), s };
 	if (t->count == t->cap) {
 		t->cap = t->cap ? 2 * t->cap : 32;
-		t->entries = must_grow(t->entries, t->cap, sizeof *t->entries);
+		t->entries = must_grow(t->entries, t->cap, sizeof(struct sim_kube_entry *));
 	}
-	memmove(t->entries + at + 1, t->entries + at, (t->count - at) * sizeof *t->entries);
-	t->entries[at] = (struct sim_kube_entry){ must_copy(key, strlen(key)), s };
+	memmove(t->entries + at + 1, t->entries + at, (t->count - at) * sizeof(struct sim_kube_entry *));
+	t->entries[at] = e;
 	t->count++;
+	return e;
+}
+
+static void table_remove(struct sim_kube_table *t, size_t at) {
+	struct sim_kube_entry *e = t->entries[at];
+	t->count--;
+	memmove(t->entries + at, t->entries + at + 1, (t->count - at) * sizeof(struct sim_kube_entry *));
+	free(e->key);
+	free(e);
 }
 
 static struct sim_kube_change *change_at(const struct sim_kube *k, const struct sim_kube_table *t, size_t i) {
@@ -179,7 +191,8 @@ struct sim_kube_state *sim_kube_store(struct sim_kube *k, enum sim_kube_type t, 
 	struct sim_kube_table *table = &k->tables[t];
 	key_of(key, t, doc);
 	size_t at = place_of(table, key);
-	struct sim_kube_state *before = is_at(table, at, key) ? table->entries[at].state : NULL;
+	struct sim_kube_entry *e = is_at(table, at, key) ? table->entries[at] : NULL;
+	struct sim_kube_state *before = e ? e->state : NULL;
 	sim_kube_set_generation(t, before ? before->doc : NULL, doc, subresource);
 	if (before) {
 		set_version(doc, before->version);
@@ -190,10 +203,9 @@ struct sim_kube_state *sim_kube_store(struct sim_kube *k, enum sim_kube_type t, 
 	}
 	struct sim_kube_state *now = state_new(doc, ++k->version);
 	set_version(doc, now->version);
-	if (before)
-		table->entries[at].state = now;
-	else
-		table_insert(table, at, key, now);
+	if (!e) e = table_insert(table, at, key, now);
+	e->state = now;
+	sim_kube_index_move(&table->index, e, before ? before->doc : NULL, now->doc);
 	remember(
 		k, t,
 		(struct sim_kube_change){ now->version, before, sim_kube_hold(now), NULL }); /* history takes `before` over */
@@ -205,12 +217,11 @@ void sim_kube_erase(struct sim_kube *k, enum sim_kube_type t, const char *key) {
 	struct sim_kube_table *table = &k->tables[t];
 	size_t at = place_of(table, key);
 	if (!is_at(table, at, key)) return;
-	struct sim_kube_state *before = table->entries[at].state;
+	struct sim_kube_state *before = table->entries[at]->state;
 	struct sim_kube_state *removed = state_new(doc_copy(before->doc), ++k->version);
 	set_version(removed->doc, removed->version);
-	free(table->entries[at].key);
-	memmove(table->entries + at, table->entries + at + 1, (table->count - at - 1) * sizeof *table->entries);
-	table->count--;
+	sim_kube_index_move(&table->index, table->entries[at], before->doc, NULL);
+	table_remove(table, at);
 	remember(k, t, (struct sim_kube_change){ removed->version, before, NULL, removed });
 	sim_kube_object_changed(k, t, removed->doc, NULL);
 }
@@ -221,26 +232,35 @@ enum err sim_kube_snapshot(struct sim_kube *k, enum sim_kube_type type, uint64_t
 	struct sim_kube_table *t = &k->tables[type];
 	if (version && version < t->compacted) return ERR_GONE;
 	struct sim_kube_table then = { 0 };
-	for (size_t i = 0; i < t->count; i++) table_insert(&then, then.count, t->entries[i].key, t->entries[i].state);
+	for (size_t i = 0; i < t->count; i++) table_insert(&then, then.count, t->entries[i]->key, t->entries[i]->state);
 	for (size_t i = t->length; version && i > 0 && change_at(k, t, i - 1)->version > version; i--) {
 		struct sim_kube_change *c = change_at(k, t, i - 1);
 		char key[260];
 		key_of(key, type, (c->now ? c->now : c->removed)->doc);
 		size_t at = place_of(&then, key);
-		if (is_at(&then, at, key)) {
-			free(then.entries[at].key);
-			memmove(then.entries + at, then.entries + at + 1, (then.count - at - 1) * sizeof *then.entries);
-			then.count--;
-		}
+		if (is_at(&then, at, key)) table_remove(&then, at);
 		if (c->before) table_insert(&then, at, key, c->before);
 	}
 	*out = must_array(then.count, sizeof **out);
 	*count = then.count;
-	for (size_t i = 0; i < then.count; i++) {
-		(*out)[i] = sim_kube_hold(then.entries[i].state);
-		free(then.entries[i].key);
-	}
+	for (size_t i = 0; i < then.count; i++) (*out)[i] = sim_kube_hold(then.entries[i]->state);
+	while (then.count) table_remove(&then, then.count - 1);
 	free(then.entries);
+	return OK;
+}
+
+enum err sim_kube_find_at(struct sim_kube *k, enum sim_kube_type type, const char *key, uint64_t version,
+                          struct sim_kube_state **out) {
+	const struct sim_kube_table *t = &k->tables[type];
+	struct sim_kube_state *found = sim_kube_find(k, type, key);
+	if (version && version < t->compacted) return ERR_GONE;
+	for (size_t i = t->length; version && i > 0 && change_at(k, t, i - 1)->version > version; i--) {
+		const struct sim_kube_change *c = change_at(k, t, i - 1);
+		char its[260];
+		key_of(its, type, (c->now ? c->now : c->removed)->doc);
+		if (!strcmp(its, key)) found = c->before;
+	}
+	*out = sim_kube_hold(found);
 	return OK;
 }
 
@@ -263,7 +283,7 @@ const struct doc *sim_kube_object(const struct sim_kube *k, enum sim_kube_type t
 
 const struct doc *sim_kube_next(const struct sim_kube *k, enum sim_kube_type t, size_t *i) {
 	const struct sim_kube_table *table = &k->tables[t];
-	return *i < table->count ? table->entries[(*i)++].state->doc : NULL;
+	return *i < table->count ? table->entries[(*i)++]->state->doc : NULL;
 }
 
 size_t sim_kube_count(const struct sim_kube *k, enum sim_kube_type t) {

@@ -96,7 +96,7 @@ static uint64_t initial_events(struct sim_kube_exchange *x, struct sim_kube_watc
 	struct sim_kube *k = x->s->kube;
 	struct sim_kube_table *t = &k->tables[w->type];
 	for (size_t i = 0; i < t->count; i++)
-		if (watched(w, t->entries[i].state->doc)) put_event(b, "ADDED", sim_kube_json(t->entries[i].state));
+		if (watched(w, t->entries[i]->state->doc)) put_event(b, "ADDED", sim_kube_json(t->entries[i]->state));
 	if (w->bookmarks || sim_kube_query_true(x, "sendInitialEvents")) put_bookmark(b, w, sim_kube_version(k), true);
 	return sim_kube_version(k);
 }

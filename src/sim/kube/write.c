@@ -377,30 +377,30 @@ void sim_kube_do_patch(struct sim_kube *k, enum sim_kube_type t, const char *ns,
 
 /* ---- delete ---- */
 
+/* The first that is owned and not on its way out. */
+static const struct doc *first_owned(const struct sim_kube *k, enum sim_kube_type t, const char *uid) {
+	struct sim_kube_some some = sim_kube_owned(k, t, uid);
+	const struct doc *d;
+	while ((d = sim_kube_some_next(&some)) && doc_path(d, "metadata.deletionTimestamp")) {}
+	return d;
+}
+
 /* What the garbage collector does in the background: what is owned goes with its owner. */
 static void delete_owned(struct sim_kube *k, const char *uid) {
 	static const enum sim_kube_type kinds[] = { KUBE_REPLICASETS, KUBE_PODS };
-	for (size_t n = 0; n < 2; n++) {
-		for (size_t i = 0; i < k->tables[kinds[n]].count;) {
-			const struct doc *d = k->tables[kinds[n]].entries[i].state->doc, *meta = doc_get(d, "metadata");
-			bool owned = false;
-			doc_each(o, doc_get(meta, "ownerReferences")) owned = owned || !strcmp(doc_c(doc_get(o, "uid")), uid);
-			if (!owned || doc_get(meta, "deletionTimestamp")) {
-				i++;
-				continue;
-			}
+	const struct doc *d;
+	for (size_t n = 0; n < 2; n++)
+		while ((d = first_owned(k, kinds[n], uid))) {
 			char ns[64], name[128];
-			snprintf(ns, sizeof ns, "%s", doc_c(doc_get(meta, "namespace")));
-			snprintf(name, sizeof name, "%s", doc_c(doc_get(meta, "name")));
+			snprintf(ns, sizeof ns, "%s", doc_c(doc_path(d, "metadata.namespace")));
+			snprintf(name, sizeof name, "%s", doc_c(doc_path(d, "metadata.name")));
 			struct sim_kube_call call = {
 				"garbage-collector", "kube-controller-manager", NULL, false, false, true, false
 			};
 			struct sim_kube_reply reply = { 0 };
 			sim_kube_do_delete(k, kinds[n], ns, name, NULL, &call, &reply);
 			sim_kube_reply_done(&reply);
-			i = 0;
 		}
-	}
 }
 
 /* A pod that runs somewhere gets its time; true: it stays for now, marked. */
