@@ -195,14 +195,6 @@ static const char *directory(struct cli *c) {
 	return str_c(&c->arena, str_printf(&c->arena, STR_FMT "/flyball-demo-%s", STR_ARG(tmp.n ? tmp : STR("/tmp")), hex));
 }
 
-static int speed_of(struct cli *c, double *out) {
-	struct str s = args_get(&c->args, "speed");
-	*out = 1;
-	if (!s.p || (str_double(s, out) && *out >= SPEED_MIN && *out <= SPEED_MAX)) return EXIT_DONE;
-	return cli_fail(c, EXIT_USAGE, "--speed takes a number from %g to %g, not '" STR_FMT "'", SPEED_MIN, SPEED_MAX,
-	                STR_ARG(s));
-}
-
 static int play(struct cli *c, struct demo_opts *o, double speed) {
 	struct progress progress = progress_begin(c);
 	struct run_watch w = cli_watch(&progress);
@@ -226,7 +218,7 @@ int verb_demo(struct cli *c) {
 	struct run_image image = { 0 };
 	struct shop_world world;
 	double speed = 1;
-	int code = speed_of(c, &speed);
+	int code = cli_number(c, "speed", 1, SPEED_MIN, SPEED_MAX, &speed);
 	if (!code) code = cli_world(c, &world);
 	if (code) return code;
 	double rate = cli_world_rate(c, &world, RATE);

@@ -135,9 +135,10 @@ static bool is_last(const struct out_table *t, size_t column) {
 static const char *state_paint(struct str s) {
 	static const struct {
 		const char *state, *code;
-	} paints[] = { { "resolved", "\033[32m" }, { "verified", "\033[32m" },    { "open", "\033[31m" },
-		           { "failed", "\033[31m" },   { "ineffective", "\033[31m" }, { "waiting", "\033[34m" },
-		           { "acting", "\033[34m" },   { "applied", "\033[34m" },     { "verifying", "\033[34m" } };
+	} paints[] = { { "resolved", "\033[32m" },  { "verified", "\033[32m" },    { "open", "\033[31m" },
+		           { "failed", "\033[31m" },    { "ineffective", "\033[31m" }, { "waiting", "\033[34m" },
+		           { "escalated", "\033[34m" }, { "acting", "\033[34m" },      { "applied", "\033[34m" },
+		           { "verifying", "\033[34m" } };
 	for (size_t i = 0; i < sizeof paints / sizeof *paints; i++)
 		if (str_is(s, paints[i].state)) return paints[i].code;
 	return NULL;

@@ -1,6 +1,7 @@
 #include "cli/warm.h"
 
 #include "base/hash.h"
+#include "base/param.h"
 
 #define PROGRAM_MAX ((size_t)256 << 20)
 #define WARM_SEED   1
@@ -27,8 +28,7 @@ const char *cli_warm_directory(struct cli *c) {
 	return "/var/cache/flyball";
 }
 
-/* What this program is: a world warmed by another one is another world. */
-static uint64_t program(struct cli *c) {
+uint64_t cli_program(struct cli *c) {
 	struct str bytes = { 0 };
 	struct arena a;
 	arena_init(&a, 0);
@@ -42,9 +42,17 @@ int cli_warm(struct cli *c, const struct shop_world *world, double rate, double 
 	struct run_watch w = cli_watch(&progress);
 	struct run_warm what = { .world = world, .rate = rate, .hours = hours, .seed = WARM_SEED };
 	struct why why = { "" };
-	enum err e = run_image_get(c->world->disk, cli_warm_directory(c), program(c), &what, &w, out, &why);
+	enum err e = run_image_get(c->world->disk, cli_warm_directory(c), cli_program(c), &what, &w, out, &why);
 	progress_end(&progress);
 	return e ? cli_fail(c, e == ERR_CLOSED ? EXIT_NEGATIVE : EXIT_UNREACHABLE, "%s",
 	                    why.text[0] ? why.text : err_text(e))
 	         : EXIT_DONE;
+}
+
+int cli_number(struct cli *c, const char *name, double fallback, double least, double most, double *out) {
+	struct str s = args_get(&c->args, name);
+	*out = fallback;
+	if (!s.p || (str_double(s, out) && *out >= least && *out <= most)) return EXIT_DONE;
+	return cli_fail(c, EXIT_USAGE, "--%s takes a number from %g to %g, not '" STR_FMT "'", name, least, most,
+	                STR_ARG(s));
 }
