@@ -100,8 +100,8 @@ void demo_table(const struct demo_chapter *c, const struct demo_outcome *o, size
 	buf_byte(out, '\n');
 	demo_paragraph(
 		"Alarms: static thresholds on the same telemetry; they name no cause and mend nothing. A person's time "
-		"is an assumption; the cure then takes as long as Flyball's. To beat: bounds on medians over many "
-		"seeds (`flyball experiment mttd`), set by the published experiment.",
+		"is an assumption; the cure then takes as long as Flyball's. To beat: what `flyball experiment "
+		"mttd` holds medians over many seeds to (48 s where pods start within 20 s).",
 		style, out);
 }
 
