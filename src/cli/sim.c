@@ -8,7 +8,8 @@
 #include "cli/verbs.h"
 #include "cli/warm.h"
 
-/* Verbs on the simulated world: simulate; experiment.c and demo.c have their own. */
+/* simulate: seeds under drawn faults, and scenarios. demo.c and experiment.c have the other verbs on the simulated
+ * world. */
 
 #define SEEDS_MAX     1000000
 #define WARM_HOURS    3.0
