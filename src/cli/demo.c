@@ -33,7 +33,7 @@ struct stage {
 	struct canvas now, before;
 	struct canvas_style style;
 	double speed; /* by which the usual pace is multiplied */
-	bool paused, over, keys;
+	bool paused, over, keys, left;
 	enum demo_phase phase; /* of the frame before */
 	size_t told;           /* lines of the story that the viewer has had time for */
 };
@@ -111,6 +111,12 @@ static bool wait_until(struct stage *s, const struct demo_frame *f, int64_t at) 
 	return true;
 }
 
+/* The user's own screen again, before anything else is written. */
+static void leave(struct stage *s) {
+	if (!s->left) (void)cli_print(s->c, STR(LEAVE));
+	s->left = true;
+}
+
 /* What struct demo_opts asks of it. */
 static int64_t show(void *self, const struct demo_frame *f) {
 	struct stage *s = self;
@@ -124,7 +130,10 @@ static int64_t show(void *self, const struct demo_frame *f) {
 	s->phase = f->phase;
 	s->told = f->line_count;
 	keys(s);
-	if (s->over || !draw(s, f) || !wait_until(s, f, began + wait)) return 0;
+	if (s->over || !draw(s, f) || !wait_until(s, f, began + wait)) {
+		leave(s);
+		return 0;
+	}
 	double step = pace * s->speed * (double)FRAME_NS;
 	return step < NS_PER_MS ? NS_PER_MS : (int64_t)step;
 }
@@ -173,7 +182,7 @@ static bool stage_open(struct stage *s, struct cli *c, double speed) {
 }
 
 static void stage_close(struct stage *s) {
-	(void)cli_print(s->c, STR(LEAVE));
+	leave(s);
 	terminal_close(s->terminal);
 	scene_done(&s->scene);
 	canvas_done(&s->now);

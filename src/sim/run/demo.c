@@ -154,8 +154,8 @@ static enum err play_on(struct play *p, struct why *why) {
 		int64_t step = p->live.paced ? show(p, at) : 0;
 		p->live.paced = step > 0;
 		if (!p->live.paced) demo_live_all(&p->live);
-		if (!p->live.paced && w && w->progress) w->progress(w->self, "playing", (double)at / (double)p->length_ns);
 		if (w && w->stop && w->stop(w->self)) return why_set(why, ERR_CLOSED, "interrupted");
+		if (!p->live.paced && w && w->progress) w->progress(w->self, "playing", (double)at / (double)p->length_ns);
 		next = stop_before(p, at, at + (step > 0 ? step : STEP_NS));
 		if (!run_until(p->run, next))
 			return why_set(why, ERR_INVALID, "an invariant broke in the simulated world: %s",
