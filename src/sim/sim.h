@@ -39,15 +39,21 @@ MUST_USE enum err simulate_scenario(const struct simulate_opts *o, const struct 
 
 extern const struct report_metric mttd_metrics[];
 
+/* How much goes on in a run: at the experiment's rate, as slowly as a leak of a day can be watched, or as days and
+ * weeks can; and one that nobody warmed. */
+enum mttd_pace { MTTD_FAST, MTTD_SLOW, MTTD_QUIET_PACE, MTTD_PACES, MTTD_UNWARMED = MTTD_PACES };
+#define MTTD_SLOW_RATE  10.0
+#define MTTD_QUIET_RATE 5.0
+
 struct mttd_opts {
 	const struct shop_world *world;
-	const struct run_image *fast, *slow; /* warmed at `rate` and at MTTD_SLOW_RATE */
-	double rate;
+	const struct run_image *images[MTTD_PACES]; /* warmed at that pace's rate; those that the cases need */
+	double rate;                                /* the slower ones are never faster than this */
 	const struct run_watch *watch;
 };
-#define MTTD_SLOW_RATE 10.0
 
-/* The runs of a seed, in order: one for each fault, one cold, one without any fault. */
+/* The runs of a seed, in order: one for each fault, one cold, one day without any fault; the week is asked for by
+ * name. */
 enum mttd_case {
 	MTTD_LEAK,
 	MTTD_CPU_HOG,
@@ -61,8 +67,12 @@ enum mttd_case {
 	MTTD_RETRY_STORM,
 	MTTD_COLD,
 	MTTD_QUIET,
+	MTTD_WEEK,
 	MTTD_CASES
 };
+#define MTTD_USUAL MTTD_WEEK /* cases of a seed where nobody named any: those before this one */
+enum mttd_pace mttd_pace_of(enum mttd_case c);
+double mttd_rate_of(const struct mttd_opts *o, enum mttd_pace pace);
 const char *mttd_case_name(enum mttd_case c);
 bool mttd_case_parse(struct str name, enum mttd_case *out);
 /* One run: its row (sim/run/report.h) to `out`. */
