@@ -222,6 +222,7 @@ static void edge_fill(struct scene *s, const struct edge *g, uint32_t from, uint
 	e->failed = (struct rca_pair){ per(u->failed, u->calls), per((double)now.failed, calls) };
 	e->blamed = (struct rca_pair){ per(u->blamed, u->requests), per((double)now.blamed, n) };
 	edge_answers(s, g, e);
+	cause_told_edge(s->ob, e, g, s->first);
 }
 
 /* Everything along the calls from those that hurt, and their callers among them. */

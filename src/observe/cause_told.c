@@ -117,14 +117,32 @@ static double usually(double before, const struct spell *s) {
 	return before / (BEFORE_SLOTS - APART_SLOTS) * (double)(s->last - s->first + 1);
 }
 
-static void asked_add(const struct observer *ob, struct rca_node *n, const struct edge *g, const struct spell *s) {
-	const struct entity *from = catalog_entity(&ob->stream->catalog, g->from);
-	n->asked.usual += usually((double)edge_sum(g, s->before, s->first - APART_SLOTS - 1).calls, s);
-	n->asked.now += (double)edge_sum(g, s->first, s->last).calls;
-	const struct channel *c = from->red[VIA_SPANS];
-	if (!c) return;
-	n->callers_asked.usual += usually((double)channel_sum(c, s->before, s->first - APART_SLOTS - 1).seen, s);
-	n->callers_asked.now += (double)channel_sum(c, s->first, s->last).seen;
+static struct rca_pair calls_of(const struct edge *g, const struct spell *s) {
+	return (struct rca_pair){ usually((double)edge_sum(g, s->before, s->first - APART_SLOTS - 1).calls, s),
+		                      (double)edge_sum(g, s->first, s->last).calls };
+}
+
+static struct rca_pair requests_of(const struct entity *e, const struct spell *s) {
+	const struct channel *c = e->red[VIA_SPANS];
+	if (!c) return (struct rca_pair){ 0, 0 };
+	return (struct rca_pair){ usually((double)channel_sum(c, s->before, s->first - APART_SLOTS - 1).seen, s),
+		                      (double)channel_sum(c, s->first, s->last).seen };
+}
+
+static void pair_add(struct rca_pair *sum, struct rca_pair x) {
+	sum->usual += x.usual, sum->now += x.now;
+}
+
+/* Too soon to say, or too late: nothing. */
+static bool spell_holds(const struct spell *s) {
+	return s->last > s->first && s->last - s->before < SLOTS;
+}
+
+void cause_told_edge(const struct observer *ob, struct rca_edge *e, const struct edge *g, int64_t first) {
+	struct spell s = { first - BEFORE_SLOTS, first, g->newest };
+	if (!spell_holds(&s)) return;
+	e->asked = calls_of(g, &s);
+	e->caller_asked = requests_of(entity_of(ob, g->from), &s);
 }
 
 static void told_asked(const struct observer *ob, struct rca_node *n, const struct entity *e, int64_t first) {
@@ -134,10 +152,12 @@ static void told_asked(const struct observer *ob, struct rca_node *n, const stru
 		const struct edge *g = catalog_edge(c, k);
 		if (g && g->to == e->index && g->newest > s.last) s.last = g->newest;
 	}
-	if (s.last <= s.first || s.last - s.before >= SLOTS) return; /* too soon to say, or too late */
+	if (!spell_holds(&s)) return;
 	for (uint32_t k = 0; k < c->edges.count; k++) {
 		const struct edge *g = catalog_edge(c, k);
-		if (g && g->to == e->index && g->from != e->index) asked_add(ob, n, g, &s);
+		if (!g || g->to != e->index || g->from == e->index) continue;
+		pair_add(&n->asked, calls_of(g, &s));
+		pair_add(&n->callers_asked, requests_of(entity_of(ob, g->from), &s));
 	}
 }
 

@@ -249,6 +249,7 @@ void cause_look(struct observer *ob, struct incident *in);
 /* Fills what n has of CPU, errors and calls since the onset; first, last: slots. */
 void cause_told(const struct observer *ob, struct rca_node *n, const struct entity *e, int64_t onset_ns, int64_t first,
                 int64_t last);
+void cause_told_edge(const struct observer *ob, struct rca_edge *e, const struct edge *g, int64_t first);
 
 /* ---- stale.c ---- */
 void stale_pass(struct observer *ob, struct watch *w);

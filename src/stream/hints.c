@@ -41,7 +41,7 @@ static const struct {
 	{ "pool timeout", HINT_POOL },
 	{ "pool is full", HINT_POOL },                    /* psycopg, urllib3 */
 	{ "pool is probably full", HINT_POOL },           /* Knex */
-	{ "when trying to connect", HINT_POOL },          /* node-postgres: timeout exceeded ... */
+	{ "timeout exceeded when trying", HINT_POOL },    /* node-postgres: ... to connect */
 	{ "waiting for a connection", HINT_POOL },        /* MongoDB's Java driver, and others */
 	{ "checking out a connection", HINT_POOL },       /* MongoDB's Go driver */
 	{ "timeout waiting for idle object", HINT_POOL }, /* Commons DBCP */

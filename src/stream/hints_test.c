@@ -48,6 +48,7 @@ TEST(ordinary_errors_hint_at_nothing) {
 	EXPECT(!hints_of_text(STR("POST /orders failed: order 4711 has no items")));
 	EXPECT(!hints_of_text(STR("")));
 	EXPECT(!says("connection to db closed by peer", HINT_POOL));
+	EXPECT(!says("host not found when trying to connect", HINT_POOL));
 }
 
 RUN(what_libraries_say_of_an_empty_pool_is_understood, a_full_disk_is_told_by_text_and_by_code,

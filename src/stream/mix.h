@@ -21,12 +21,14 @@ struct mix {
 	uint32_t count;
 	struct operation {
 		uint64_t name; /* hash */
-		float usual, lately;
+		double usual;  /* requests; a float would lose single ones among tens of millions */
+		float lately;
 	} operations[MIX_OPERATIONS];
-	float usual, lately; /* of all */
-	float strange;       /* share of late that did not count */
-	bool hurries;        /* most was strange: what is asked becomes usual quickly */
-	int64_t aged_ns;     /* arrival, to which both are aged */
+	double usual; /* of all */
+	float lately;
+	float strange;   /* share of late that did not count */
+	bool hurries;    /* most was strange: what is asked becomes usual quickly */
+	int64_t aged_ns; /* arrival, to which both are aged */
 };
 
 /* One request (or `n` at once) came: what each of them counts for, in 0..1. `lately_s`: mean memory of what is lately,

@@ -95,6 +95,18 @@ TEST(names_without_end_count_as_without_names, .seeds = 10) {
 	EXPECT(m.count == MIX_OPERATIONS && sum / 10000 > 0.8);
 }
 
+/* Thousands a second for hours: sums are large, and one request more is still one more. */
+TEST(a_busy_channel_keeps_its_shares) {
+	struct mix m = { 0 };
+	int64_t now_ns = S(1e9);
+	double w = 1;
+	for (int k = 0; k < 40000; k++, now_ns += S(0.5)) {
+		mix_weigh(&m, 1, 4990, 20, now_ns);
+		for (int i = 0; i < 10; i++) w = fmin(mix_weigh(&m, 2, 1, 20, now_ns), w);
+	}
+	EXPECT(w > 0.99 && fabs(m.operations[1].usual / m.usual - 0.002) < 0.0001);
+}
+
 TEST(what_is_saved_weighs_the_same, .seeds = 10) {
 	struct service s;
 	struct mix m;
@@ -119,4 +131,4 @@ TEST(what_is_saved_weighs_the_same, .seeds = 10) {
 
 RUN(what_is_usual_counts_whole, a_job_that_asks_one_thing_moves_nothing, more_of_everything_counts_whole,
     when_everything_is_new_it_gets_usual_in_minutes, names_without_end_count_as_without_names,
-    what_is_saved_weighs_the_same)
+    a_busy_channel_keeps_its_shares, what_is_saved_weighs_the_same)

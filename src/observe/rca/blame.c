@@ -3,11 +3,14 @@
 #include <math.h>
 #include <string.h>
 
-#define DEPTH_MAX  12
-#define MASS_MIN   0.01
-#define EXCESS_S   0.001 /* time per request below which nothing is explained */
-#define EXCESS_BAD 0.002 /* failures per request, likewise */
-#define RATIO_MIN  1.15  /* of a call's time before it is said to be longer */
+#define DEPTH_MAX    12
+#define MASS_MIN     0.01
+#define EXCESS_S     0.001 /* time per request below which nothing is explained */
+#define EXCESS_BAD   0.002 /* failures per request, likewise */
+#define RATIO_MIN    1.15  /* of a call's time before it is said to be longer */
+#define REPEATED     3.0   /* attempts for each that there would be */
+#define REPEATED_MIN 20.0
+#define REPEATED_BAD 0.3
 
 struct flow {
 	const struct rca_input *in;
@@ -63,6 +66,25 @@ static void call_time(struct flow *f, const struct rca_edge *e, double mass, int
 	flow_time(f, e->to, mass * (1 - way), e->from, depth + 1);
 }
 
+/* Most of its calls fail and are made again: several times as many as its own requests account for. */
+static bool repeated(const struct rca_edge *e) {
+	double calls = e->asked.now / fmax(e->asked.usual, 1), asked = e->caller_asked.now / fmax(e->caller_asked.usual, 1);
+	return e->asked.now >= REPEATED_MIN && calls > REPEATED * fmax(asked, 1) && e->failed.now > REPEATED_BAD;
+}
+
+/* Time of its own, which may be what lies between one attempt and the next: that is whose answer does not come. */
+static void own_time(struct flow *f, uint32_t node, double mass, uint32_t via, int depth) {
+	const struct rca_edge *most = NULL;
+	for (uint32_t k = f->first[node]; k < f->first[node + 1]; k++) {
+		const struct rca_edge *e = &f->in->edges[f->order[k]];
+		if (repeated(e) && (!most || e->asked.now > most->asked.now)) most = e;
+	}
+	if (most)
+		flow_time(f, most->to, mass, node, depth + 1);
+	else
+		keep(f, node, BLAME_TIME, mass, via);
+}
+
 static void flow_time(struct flow *f, uint32_t node, double mass, uint32_t via, int depth) {
 	const struct rca_node *n = &f->in->nodes[node];
 	if (mass < MASS_MIN) return;
@@ -76,7 +98,7 @@ static void flow_time(struct flow *f, uint32_t node, double mass, uint32_t via, 
 		return;
 	}
 	f->visiting[node] = true;
-	if (self > 0) keep(f, node, BLAME_TIME, mass * self / sum, via);
+	if (self > 0) own_time(f, node, mass * self / sum, via, depth);
 	for (uint32_t k = f->first[node]; k < f->first[node + 1]; k++) {
 		const struct rca_edge *e = &f->in->edges[f->order[k]];
 		double share = excess(e->wall_seconds) / sum;

@@ -82,6 +82,8 @@ struct rca_edge {
 	struct rca_pair gap_seconds;  /* per answered call: neither caller's nor callee's */
 	struct rca_pair failed;       /* share of calls */
 	struct rca_pair blamed;       /* per request of the caller: failed after such a call had */
+	struct rca_pair asked;        /* calls: as many as were to be expected since the onset, and came */
+	struct rca_pair caller_asked; /* likewise requests of the caller */
 	double heard;                 /* share of the calls that the callee's telemetry covers by now */
 	double joined;                /* of those: share that a span answered */
 	bool sure;                    /* enough of them failed to tell the two below */

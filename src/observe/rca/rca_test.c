@@ -304,7 +304,32 @@ TEST(circles_end, .seeds = 20) {
 	run(&s, t);
 }
 
-RUN(whose_own_time_grew_is_named, where_failures_begin_is_named, who_does_not_answer_is_named,
-    a_slow_way_is_the_network, a_rollout_just_before_makes_it_a_deployment, what_happened_to_the_pods_gives_the_kind,
-    what_is_not_known_is_not_told, it_abstains_when_it_cannot_tell, without_traces_the_deepest_one_out_of_band_is_named,
-    circles_end)
+/* Calls that come too late are made again and again. What its caller waits between them is no time of its own. */
+TEST(who_asks_again_is_not_to_blame_for_the_wait, .seeds = 300) {
+	struct system s;
+	system_draw(&s, &t->rng);
+	measure(&s, false);
+	uint32_t k = (uint32_t)rng_below(&t->rng, s.edge_count), to = s.edges[k].to;
+	uint32_t from = s.edges[k].from;
+	if (s.nodes[to].kind != RCA_SERVICE) return;
+	s.self[to] *= 5 + 10 * rng_unit(&t->rng);
+	s.self[from] += s.self[to] * (0.5 + 2 * rng_unit(&t->rng)); /* back-off */
+	measure(&s, true);
+	if (!symptoms(&s)) return;
+	double expected = 10 + 100 * rng_unit(&t->rng);
+	s.edges[k].caller_asked = (struct rca_pair){ expected, expected * (0.8 + 0.4 * rng_unit(&t->rng)) };
+	s.edges[k].asked = (struct rca_pair){ expected, expected * (5 + 20 * rng_unit(&t->rng)) };
+	s.edges[k].failed.now = 0.5 + 0.5 * rng_unit(&t->rng);
+	s.nodes[to].asked = s.edges[k].asked, s.nodes[to].callers_asked = s.edges[k].caller_asked;
+	struct rca_report r = run(&s, t);
+	EXPECT(r.count > 0 && r.causes[0].node == to && r.causes[0].kind == CAUSE_SATURATION);
+	double sure = r.causes[0].confidence;
+	s.edges[k].asked.now = s.edges[k].asked.usual; /* as often as ever: that time is its caller's own */
+	r = run(&s, t);
+	for (uint32_t i = 0; i < r.count; i++) EXPECT(r.causes[i].node != to || r.causes[i].confidence <= sure);
+}
+
+RUN(who_asks_again_is_not_to_blame_for_the_wait, whose_own_time_grew_is_named, where_failures_begin_is_named,
+    who_does_not_answer_is_named, a_slow_way_is_the_network, a_rollout_just_before_makes_it_a_deployment,
+    what_happened_to_the_pods_gives_the_kind, what_is_not_known_is_not_told, it_abstains_when_it_cannot_tell,
+    without_traces_the_deepest_one_out_of_band_is_named, circles_end)
