@@ -3,82 +3,20 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "base/hash.h"
-#include "base/param.h"
 #include "cli/jobs.h"
 #include "cli/sim_world.h"
 #include "cli/verbs.h"
+#include "cli/warm.h"
 
-/* Verbs on the simulated world: simulate, experiment, demo. */
+/* simulate: seeds under drawn faults, and scenarios. demo.c and experiment.c have the other verbs on the simulated
+ * world. */
 
-#define PROGRAM_MAX   ((size_t)256 << 20)
 #define SEEDS_MAX     1000000
 #define WARM_HOURS    3.0
-#define WARM_SEED     1
 #define SIMULATE_RATE 10.0
-
-/* ---- the warmed world ---- */
-
-struct warmed {
-	struct progress progress;
-	struct run_image image;
-};
-
-static void warming(void *self, const char *what, double share) {
-	progress_tell(self, what, share);
-}
-
-static bool stop(void *self) {
-	return cli_interrupted(((struct progress *)self)->cli);
-}
-
-static struct run_watch watch(struct progress *p) {
-	return (struct run_watch){ warming, stop, p };
-}
 
 static bool stop_only(void *self) {
 	return cli_interrupted(self);
-}
-
-/* Where images are kept: --cache, $XDG_CACHE_HOME/flyball, ~/.cache/flyball. */
-static const char *cache_directory(struct cli *c) {
-	struct process *p = c->world->process;
-	struct str given = args_get(&c->args, "cache"), xdg = p->ops->env(p, "XDG_CACHE_HOME"),
-			   home = p->ops->env(p, "HOME");
-	if (given.n) return str_c(&c->arena, given);
-	if (xdg.n) return str_c(&c->arena, str_printf(&c->arena, STR_FMT "/flyball", STR_ARG(xdg)));
-	if (home.n) return str_c(&c->arena, str_printf(&c->arena, STR_FMT "/.cache/flyball", STR_ARG(home)));
-	return "/var/cache/flyball";
-}
-
-/* What this program is: a world warmed by another one is another world. */
-static uint64_t program(struct cli *c) {
-	struct str bytes = { 0 };
-	struct arena a;
-	arena_init(&a, 0);
-	uint64_t hash = disk_read_file(c->world->disk, &a, "/proc/self/exe", PROGRAM_MAX, &bytes, NULL) ? 0 : hash64(bytes);
-	arena_done(&a);
-	return hash;
-}
-
-static int warm(struct cli *c, const struct shop_world *world, double rate, double hours, struct run_image *out) {
-	struct progress progress = progress_begin(c);
-	struct run_watch w = watch(&progress);
-	struct run_warm what = { .world = world, .rate = rate, .hours = hours, .seed = WARM_SEED };
-	struct why why = { "" };
-	enum err e = run_image_get(c->world->disk, cache_directory(c), program(c), &what, &w, out, &why);
-	progress_end(&progress);
-	return e ? cli_fail(c, e == ERR_CLOSED ? EXIT_NEGATIVE : EXIT_UNREACHABLE, "%s",
-	                    why.text[0] ? why.text : err_text(e))
-	         : EXIT_DONE;
-}
-
-static int number(struct cli *c, const char *name, double fallback, double least, double most, double *out) {
-	struct str s = args_get(&c->args, name);
-	*out = fallback;
-	if (!s.p || (str_double(s, out) && *out >= least && *out <= most)) return EXIT_DONE;
-	return cli_fail(c, EXIT_USAGE, "--%s takes a number from %g to %g, not '" STR_FMT "'", name, least, most,
-	                STR_ARG(s));
 }
 
 /* ---- simulate ---- */
@@ -183,7 +121,7 @@ static void piece_arguments(void *self, size_t piece, const char *argv[JOBS_ARGU
 	argv[n++] = "--faults";
 	argv[n++] = str_c(a, s->faults);
 	argv[n++] = "--cache";
-	argv[n++] = cache_directory(s->c);
+	argv[n++] = cli_warm_directory(s->c);
 	n += cli_world_arguments(s->c, argv + n);
 	if (!s->o.image) argv[n++] = "--cold";
 	if (s->o.twice) argv[n++] = "--twice";
@@ -257,10 +195,10 @@ static int one_scenario(struct cli *c, struct simulate_opts *o, struct str path,
 	if (e) return cli_fail(c, EXIT_USAGE, "%s", why.text[0] ? why.text : err_text(e));
 	o->world = &world;
 	if (s.rate > 0) o->rate = s.rate;
-	int code = s.cold ? EXIT_DONE : warm(c, &world, o->rate, WARM_HOURS, &image);
+	int code = s.cold ? EXIT_DONE : cli_warm(c, &world, o->rate, WARM_HOURS, &image);
 	if (code) return code;
 	struct progress progress = progress_begin(c);
-	struct run_watch w = watch(&progress);
+	struct run_watch w = cli_watch(&progress);
 	o->watch = &w;
 	o->image = s.cold ? NULL : &image;
 	buf_init(&story, 0);
@@ -322,10 +260,10 @@ int verb_simulate(struct cli *c) {
 	if (!s.faults.n) s.faults = STR("all");
 	if (str_is(s.faults, "list")) return list_faults(c);
 	int code = cli_world(c, &world);
-	if (!code) code = number(c, "rate", cli_world_rate(c, &world, SIMULATE_RATE), 0.1, 10000, &s.o.rate);
+	if (!code) code = cli_number(c, "rate", cli_world_rate(c, &world, SIMULATE_RATE), 0.1, 10000, &s.o.rate);
 	if (!code && c->args.positional_count) code = own_options(c);
 	if (!code && c->args.positional_count) return play_scenarios(c, &world, s.o.rate);
-	if (!code) code = number(c, "hours", 0.5, 0.01, 24 * 366, &s.o.hours);
+	if (!code) code = cli_number(c, "hours", 0.5, 0.01, 24 * 366, &s.o.hours);
 	if (code) return code;
 	int64_t one = (int64_t)c->seed;
 	if (plan_faults_parse(s.faults, &s.o.faults, &why) || args_range(&c->args, "seeds", one, one, s.seeds, &why) ||
@@ -333,234 +271,11 @@ int verb_simulate(struct cli *c) {
 		return cli_fail(c, EXIT_USAGE, "%s", why.text);
 	if (s.seeds[1] - s.seeds[0] >= SEEDS_MAX) return cli_fail(c, EXIT_USAGE, "--seeds takes at most a million");
 	if (!args_has(&c->args, "cold")) {
-		code = warm(c, &world, s.o.rate, WARM_HOURS, &image);
+		code = cli_warm(c, &world, s.o.rate, WARM_HOURS, &image);
 		if (code) return code;
 		s.o.image = &image;
 	}
 	code = simulate_seeds(&s);
 	run_image_done(&image);
-	return code;
-}
-
-/* ---- demo ---- */
-
-#define DEMO_RATE  30.0
-#define DEMO_HOURS 2.0
-
-/* --state, else a fresh directory among the temporary ones. */
-static const char *demo_directory(struct cli *c) {
-	struct process *p = c->world->process;
-	struct str given = args_get(&c->args, "state"), tmp = p->ops->env(p, "TMPDIR");
-	unsigned char chance[5];
-	char hex[11];
-	if (given.n) return str_c(&c->arena, given);
-	p->ops->entropy(p, chance, sizeof chance);
-	hex_encode(chance, sizeof chance, hex);
-	while (tmp.n > 1 && tmp.p[tmp.n - 1] == '/') tmp.n--;
-	return str_c(&c->arena, str_printf(&c->arena, STR_FMT "/flyball-demo-%s", STR_ARG(tmp.n ? tmp : STR("/tmp")), hex));
-}
-
-int verb_demo(struct cli *c) {
-	struct run_image image = { 0 };
-	struct why why = { "" };
-	struct buf story;
-	struct shop_world world;
-	int code = cli_world(c, &world);
-	if (code) return code;
-	double rate = cli_world_rate(c, &world, DEMO_RATE);
-	code = warm(c, &world, rate, DEMO_HOURS, &image);
-	if (code) return code;
-	struct progress progress = progress_begin(c);
-	struct run_watch w = watch(&progress);
-	struct demo_opts o = {
-		.world = &world,
-		.image = &image,
-		.rate = rate,
-		.seed = c->seed,
-		.color = c->color,
-		.disk = c->world->disk,
-		.directory = demo_directory(c),
-		.watch = &w,
-	};
-	buf_init(&story, 0);
-	enum err e = demo_play(&o, &story, &why);
-	progress_end(&progress);
-	code =
-		e ? cli_fail(c, e == ERR_CLOSED ? EXIT_NEGATIVE : EXIT_UNREACHABLE, "%s", why.text[0] ? why.text : err_text(e))
-		  : cli_print(c, buf_get(&story));
-	buf_done(&story);
-	run_image_done(&image);
-	return code;
-}
-
-/* ---- experiment mttd ---- */
-
-#define MTTD_RATE       100.0
-#define MTTD_WARM_HOURS 6.0
-
-struct experiment {
-	struct cli *c;
-	struct mttd_opts o;
-	int64_t seeds[2], jobs;
-	double hours;
-	size_t cases[MTTD_CASES], case_count;
-	struct buf *rows; /* one of each run */
-	size_t runs;
-	struct progress progress;
-};
-
-static const char *case_names(struct cli *c) {
-	struct str s = { NULL, 0 };
-	for (int k = 0; k < MTTD_CASES; k++)
-		s = str_printf(&c->arena, STR_FMT "%s%s", STR_ARG(s), k ? ", " : "", mttd_case_name((enum mttd_case)k));
-	return str_c(&c->arena, s);
-}
-
-/* --case NAME[,NAME...]: runs of these only. */
-static int experiment_cases(struct experiment *x) {
-	struct str given = args_get(&x->c->args, "case"), head, tail;
-	for (size_t k = 0; !given.p && k < MTTD_CASES; k++) x->cases[x->case_count++] = k;
-	for (struct str rest = given; rest.n; rest = tail) {
-		enum mttd_case k;
-		(void)str_cut(rest, ',', &head, &tail);
-		if (!mttd_case_parse(head, &k))
-			return cli_fail(x->c, EXIT_USAGE, "--case takes %s, not '" STR_FMT "'", case_names(x->c), STR_ARG(head));
-		if (x->case_count < MTTD_CASES) x->cases[x->case_count++] = k;
-	}
-	return EXIT_DONE;
-}
-
-static uint64_t run_seed(const struct experiment *x, size_t run) {
-	return (uint64_t)x->seeds[0] + run / x->case_count;
-}
-
-static int experiment_here(struct experiment *x) {
-	for (size_t i = 0; i < x->runs; i++) {
-		struct why why = { "" };
-		progress_tell(&x->progress, "running", (double)i / (double)x->runs);
-		enum err e = mttd_run(&x->o, run_seed(x, i), (enum mttd_case)x->cases[i % x->case_count], &x->rows[i], &why);
-		progress_end(&x->progress);
-		if (e)
-			return cli_fail(x->c, e == ERR_CLOSED ? EXIT_NEGATIVE : cli_code(e), "%s",
-			                why.text[0] ? why.text : err_text(e));
-	}
-	return EXIT_DONE;
-}
-
-static void run_arguments(void *self, size_t run, const char *argv[JOBS_ARGUMENTS_MAX + 1]) {
-	struct experiment *x = self;
-	struct arena *a = &x->c->arena;
-	size_t n = 0;
-	argv[n++] = "experiment";
-	argv[n++] = "mttd";
-	argv[n++] = "--seeds";
-	argv[n++] = str_c(a, str_printf(a, "%llu", (unsigned long long)run_seed(x, run)));
-	argv[n++] = "--case";
-	argv[n++] = mttd_case_name((enum mttd_case)x->cases[run % x->case_count]);
-	argv[n++] = "--rate";
-	argv[n++] = str_c(a, str_printf(a, "%.17g", x->o.rate));
-	argv[n++] = "--warm";
-	argv[n++] = str_c(a, str_printf(a, "%.17g", x->hours));
-	argv[n++] = "--cache";
-	argv[n++] = cache_directory(x->c);
-	n += cli_world_arguments(x->c, argv + n);
-	argv[n++] = "--rows";
-	argv[n++] = "-q";
-	argv[n] = NULL;
-}
-
-static void run_line(void *self, size_t run, struct str line) {
-	struct experiment *x = self;
-	buf_str(&x->rows[run], line);
-	buf_byte(&x->rows[run], '\n');
-}
-
-static void run_ended(void *self, size_t done) {
-	struct experiment *x = self;
-	progress_tell(&x->progress, "running", (double)done / (double)x->runs);
-}
-
-static int experiment_all(struct experiment *x) {
-	if (x->jobs == 1) return experiment_here(x);
-	struct jobs_work w = { x->runs, x->jobs, run_arguments, run_line, run_ended, x };
-	int code = jobs_run(x->c, &w);
-	progress_end(&x->progress);
-	return code;
-}
-
-static int experiment_report(struct experiment *x) {
-	struct report *r = NULL;
-	struct why why = { "" };
-	struct buf out;
-	enum err e = report_open((struct report_opts){ "mttd", mttd_metrics, { x->seeds[0], x->seeds[1] } }, &r);
-	for (size_t i = 0; !e && i < x->runs; i++) {
-		const struct json *row = NULL;
-		e = json_parse(&x->c->arena, buf_get(&x->rows[i]), &row, &why);
-		if (!e) e = report_add(r, row, &why);
-	}
-	buf_init(&out, 0);
-	if (!e && x->c->format == OUT_TABLE) report_table(r, &out);
-	if (!e && x->c->format != OUT_TABLE) {
-		struct json_out o = json_out(&out);
-		report_json(r, &o);
-	}
-	int code = e                           ? cli_fail(x->c, EXIT_UNREACHABLE, "a row cannot be read: %s", why.text)
-	           : x->c->format == OUT_TABLE ? cli_print(x->c, buf_get(&out))
-	                                       : print_made(x->c, NULL, &out);
-	buf_done(&out);
-	report_close(r);
-	return code;
-}
-
-static int experiment_run(struct experiment *x) {
-	x->runs = (size_t)(x->seeds[1] - x->seeds[0] + 1) * x->case_count;
-	x->rows = arena_array(&x->c->arena, struct buf, x->runs);
-	if (!x->rows) return cli_fail(x->c, EXIT_UNREACHABLE, "out of memory");
-	for (size_t i = 0; i < x->runs; i++) buf_init(&x->rows[i], 0);
-	int code = experiment_all(x);
-	for (size_t i = 0; !code && i < x->runs; i++)
-		if (!x->rows[i].n)
-			code = cli_fail(x->c, EXIT_NEGATIVE, "interrupted: run %zu of %zu is missing", i + 1, x->runs);
-	if (!code && args_has(&x->c->args, "rows"))
-		for (size_t i = 0; i < x->runs; i++) cli_print(x->c, buf_get(&x->rows[i]));
-	else if (!code)
-		code = experiment_report(x);
-	for (size_t i = 0; i < x->runs; i++) buf_done(&x->rows[i]);
-	return code;
-}
-
-/* The images that its cases need. */
-static int experiment_warm(struct experiment *x, struct run_image *fast, struct run_image *slow) {
-	bool needs_fast = false, needs_slow = false;
-	for (size_t i = 0; i < x->case_count; i++) {
-		bool is_slow = x->cases[i] == MTTD_LEAK || x->cases[i] == MTTD_QUIET;
-		needs_slow |= is_slow;
-		needs_fast |= !is_slow && x->cases[i] != MTTD_COLD;
-	}
-	int code = needs_slow ? warm(x->c, x->o.world, MTTD_SLOW_RATE, x->hours, slow) : EXIT_DONE;
-	if (!code && needs_fast) code = warm(x->c, x->o.world, x->o.rate, x->hours, fast);
-	return code;
-}
-
-int verb_experiment_mttd(struct cli *c) {
-	struct why why = { "" };
-	struct run_image fast = { 0 }, slow = { 0 };
-	struct run_watch w = { NULL, stop_only, c };
-	struct shop_world world;
-	struct experiment x = { .c = c, .progress = progress_begin(c) };
-	x.o = (struct mttd_opts){ .world = &world, .fast = &fast, .slow = &slow, .watch = &w };
-	int64_t one = (int64_t)c->seed;
-	int code = cli_world(c, &world);
-	if (!code) code = number(c, "rate", cli_world_rate(c, &world, MTTD_RATE), 0.1, 10000, &x.o.rate);
-	if (!code) code = number(c, "warm", MTTD_WARM_HOURS, 0.1, 24 * 366, &x.hours);
-	if (!code) code = experiment_cases(&x);
-	if (code) return code;
-	if (args_range(&c->args, "seeds", one, one, x.seeds, &why) || args_int(&c->args, "jobs", 1, 1, 64, &x.jobs, &why))
-		return cli_fail(c, EXIT_USAGE, "%s", why.text);
-	if (x.seeds[1] - x.seeds[0] >= 100000) return cli_fail(c, EXIT_USAGE, "--seeds takes at most 100000");
-	code = experiment_warm(&x, &fast, &slow);
-	if (!code) code = experiment_run(&x);
-	run_image_done(&fast);
-	run_image_done(&slow);
 	return code;
 }

@@ -22,7 +22,7 @@ struct metric { /* of one subject in one block */
 };
 struct block { /* everything, a case, or a group */
 	char *name;
-	int64_t runs;
+	int64_t runs, impossible;
 	struct metric metrics[SUBJECTS_MAX][REPORT_METRICS_MAX];
 };
 enum { ALL, CASES, GROUPS, KINDS };
@@ -171,6 +171,12 @@ enum err report_add(struct report *r, const struct json *row, struct why *why) {
 		if (!b) return why_set(why, ERR_FULL, "too many groups");
 		block_add(r, b, row, counts);
 	}
+	name = json_str(json_get(row, "impossible"));
+	if (name.n) {
+		b = block_of(r, CASES, name);
+		if (!b) return why_set(why, ERR_FULL, "too many cases");
+		b->impossible++;
+	}
 	curve_add(r, json_get(row, "curve"));
 	r->runs++;
 	return OK;
@@ -234,7 +240,21 @@ static void put_blocks(struct report *r, struct json_out *o, const char *key, in
 	json_end_object(o);
 }
 
-void report_json(struct report *r, struct json_out *o) {
+static void put_impossible(struct report *r, struct json_out *o) {
+	struct str name;
+	void *block = NULL;
+	json_key(o, "impossible");
+	json_begin_object(o);
+	for (size_t at = 0; map_next(&r->blocks[CASES], &at, &name, &block);) {
+		const struct block *b = block;
+		if (!b->impossible) continue;
+		json_key_str(o, name);
+		json_put_int(o, b->impossible);
+	}
+	json_end_object(o);
+}
+
+void report_json(struct report *r, struct verdict *v, struct json_out *o) {
 	json_begin_object(o);
 	json_kv_c(o, "experiment", r->o.experiment);
 	json_key(o, "seeds");
@@ -243,6 +263,11 @@ void report_json(struct report *r, struct json_out *o) {
 	json_put_int(o, r->o.seeds[1]);
 	json_end_array(o);
 	json_kv_int(o, "runs", r->runs);
+	put_impossible(r, o);
+	if (v) {
+		json_key(o, "summary");
+		verdict_json(v, o);
+	}
 	json_key(o, "subjects");
 	put_subjects(r, o, map_get(&r->blocks[ALL], STR("")));
 	put_blocks(r, o, "cases", CASES);
@@ -304,7 +329,9 @@ static bool metric_seen(const struct report *r, const struct block *b, size_t me
 }
 
 static void block_table(struct report *r, struct block *b, const char *title, struct buf *out) {
-	buf_printf(out, "\n%s%s%lld run%s\n", title, *title ? ": " : "", (long long)b->runs, b->runs == 1 ? "" : "s");
+	buf_printf(out, "\n%s%s%lld run%s", title, *title ? ": " : "", (long long)b->runs, b->runs == 1 ? "" : "s");
+	if (b->impossible) buf_printf(out, ", %lld times without a place", (long long)b->impossible);
+	buf_byte(out, '\n');
 	for (size_t i = 0; r->o.metrics[i].name; i++) {
 		if (!metric_seen(r, b, i)) continue;
 		buf_printf(out, "  %-*s", NAME_WIDTH, r->o.metrics[i].name);

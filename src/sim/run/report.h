@@ -11,6 +11,7 @@
 #pragma once
 
 #include "base/json.h"
+#include "sim/run/verdict.h"
 
 enum report_kind {
 	REPORT_TIME,  /* seconds: {"median","p90","worst","n","never"} */
@@ -34,8 +35,9 @@ struct report;
 MUST_USE enum err report_open(struct report_opts o, struct report **out);
 /* ERR_INVALID: not such a row; *why says what of it. */
 MUST_USE enum err report_add(struct report *r, const struct json *row, struct why *why);
-/* The object of CLI.md. */
-void report_json(struct report *r, struct json_out *out);
+/* The object of CLI.md; with "impossible", cases that a world had no place for and how often, and with "summary",
+ * what `v` says line by line (NULL: without). */
+void report_json(struct report *r, struct verdict *v, struct json_out *out);
 /* The same for people: a block each, subjects side by side, at most 100 columns. */
 void report_table(struct report *r, struct buf *out);
 void report_close(struct report *r); /* takes NULL */

@@ -29,7 +29,7 @@ static const struct json *result(struct t *t, struct report *r) {
 	struct buf b;
 	buf_init(&b, 0);
 	struct json_out o = json_out(&b);
-	report_json(r, &o);
+	report_json(r, NULL, &o);
 	EXPECT_OK(json_parse(t->arena, str_copy(t->arena, buf_get(&b)), &all, NULL));
 	buf_done(&b);
 	return all;
