@@ -137,13 +137,13 @@ static void run(struct ours *o, int points) {
 	free(out);
 }
 
-/* For a profiler: ours alone. */
-static void ours_alone(struct ours *o) {
+/* For a profiler: ours alone, a million points. */
+static void ours_alone(struct ours *o, int points) {
 	struct request_out *out = calloc(1, sizeof *out);
 	if (!out) die("no memory");
 	request_init(out);
-	request_metrics_sample(out, 1000);
-	for (int i = 0; i < 1000; i++) decode(o, request_bytes(out));
+	request_metrics_sample(out, points);
+	for (int i = 0; i < 1000000 / points; i++) decode(o, request_bytes(out));
 	request_done(out);
 	free(out);
 }
@@ -152,8 +152,8 @@ int main(int argc, char **argv) {
 	struct ours o = { 0 };
 	struct otlp_opts opts = { .batch_bytes_max = (size_t)1 << 28 };
 	if (otlp_new(opts, &o.otlp) || pack_new(&o.pack)) die("no memory");
-	if (argc == 2 && strcmp(argv[1], "ours") == 0) {
-		ours_alone(&o);
+	if (argc >= 2 && strcmp(argv[1], "ours") == 0) {
+		ours_alone(&o, argc > 2 && atoi(argv[2]) > 0 ? atoi(argv[2]) : 1000);
 		return 0;
 	}
 	printf("OTLP metrics, 4 string attributes a point; ours: bytes to batch with identities, peer: parse alone\n");

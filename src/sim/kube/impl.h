@@ -43,6 +43,7 @@ struct sim_kube_table {
 	struct sim_kube_change *history; /* a ring */
 	size_t first, length;
 	uint64_t compacted; /* versions up to here are forgotten */
+	uint64_t changed;   /* the newest one */
 };
 
 /* A controller's queue of keys: each once, worked one after another. */

@@ -114,6 +114,7 @@ const struct doc *sim_kube_object(const struct sim_kube *k, enum sim_kube_type t
 const struct doc *sim_kube_next(const struct sim_kube *k, enum sim_kube_type t, size_t *i);
 size_t sim_kube_count(const struct sim_kube *k, enum sim_kube_type t);
 uint64_t sim_kube_version(const struct sim_kube *k);
+uint64_t sim_kube_changed(const struct sim_kube *k, enum sim_kube_type t); /* version of its newest change; 0: none */
 /* Forgets history, as etcd's compaction does: watches from before are told 410. */
 void sim_kube_compact(struct sim_kube *k);
 /* The Deployment's rollout is complete, as `kubectl rollout status` sees it. */

@@ -150,6 +150,7 @@ static void remember(struct sim_kube *k, enum sim_kube_type type, struct sim_kub
 	struct sim_kube_table *t = &k->tables[type];
 	if (t->length == (size_t)k->o.history_max) forget_oldest(k, t);
 	*change_at(k, t, t->length++) = change;
+	t->changed = change.version;
 	sim_trace_mix(k->o.trace, change.version << 8 | type);
 	if (k->changed) k->changed(k->changed_self);
 }
@@ -288,6 +289,10 @@ const struct doc *sim_kube_next(const struct sim_kube *k, enum sim_kube_type t, 
 
 size_t sim_kube_count(const struct sim_kube *k, enum sim_kube_type t) {
 	return k->tables[t].count;
+}
+
+uint64_t sim_kube_changed(const struct sim_kube *k, enum sim_kube_type t) {
+	return k->tables[t].changed;
 }
 
 uint64_t sim_kube_version(const struct sim_kube *k) {

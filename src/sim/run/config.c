@@ -2,6 +2,11 @@
 #include <stdio.h>
 
 #include "sim/run/impl.h"
+#include "sim/shop/otlp.h"
+
+#define GAUGES_OF_ONE 16
+#define LIVES_AN_HOUR 4 /* of a process: rollouts and restarts make new series */
+#define SERIES_LEAST  20000
 
 /* The settings of one section, as members of a YAML flow mapping. */
 static void settings(const struct run_opts *o, const char *section, struct buf *b) {
@@ -38,6 +43,25 @@ static enum err handlers(struct arena *a, const struct run_opts *o, struct buf *
 	return OK;
 }
 
+/* Time series of one process: a histogram for each endpoint and call, by how it ended, and its own and the node's
+ * figures of it. */
+static size_t series_of(const struct shop_service *s) {
+	size_t calls = 0;
+	for (size_t i = 0; i < s->endpoint_count; i++) calls += s->endpoints[i].call_count;
+	return SHOP_OUTCOMES * (s->endpoint_count + calls) + GAUGES_OF_ONE;
+}
+
+/* Room for all that the world tells within the hour for which a series is remembered. */
+static size_t series_max(const struct shop_world *w) {
+	size_t sum = 0;
+	for (size_t i = 0; i < w->service_count; i++) {
+		const struct shop_service *s = &w->services[i];
+		int most = s->autoscale.most > s->replicas ? s->autoscale.most : s->replicas;
+		sum += LIVES_AN_HOUR * (size_t)most * series_of(s);
+	}
+	return sum > SERIES_LEAST ? sum : SERIES_LEAST;
+}
+
 static void write_yaml(const struct run_opts *o, struct buf *b) {
 	struct sha256 token = sha256(STR(RUN_TOKEN));
 	char hex[65];
@@ -48,7 +72,7 @@ static void write_yaml(const struct run_opts *o, struct buf *b) {
 	         "target: \"kubernetes:?server=http://kube:80&token_file=/etc/flyball/token\"\n");
 	buf_printf(b, "traces: {unsampled: %s}\n", o->world->sampling < 1 ? "false" : "true");
 	buf_printf(b, "tokens: [{name: people, role: operator, sha256: \"%s\"}]\n", hex);
-	buf_c(b, "observe: {series_max: 20000");
+	buf_printf(b, "observe: {series_max: %zu", series_max(o->world));
 	settings(o, "observe", b);
 	buf_c(b, "}\npolicy: {paused: false");
 	settings(o, "policy", b);

@@ -176,5 +176,7 @@ void invariants_look(struct invariants *v, const struct sim_kube *kube, int64_t 
 	if (sim_kube_version(kube) == v->version_seen) return; /* nothing was written since */
 	v->version_seen = sim_kube_version(kube);
 	for (; v->effects_seen < count; v->effects_seen++) take_effect(v, &effects[v->effects_seen]);
+	if (sim_kube_changed(kube, KUBE_DEPLOYMENTS) == v->deployments_seen) return;
+	v->deployments_seen = sim_kube_changed(kube, KUBE_DEPLOYMENTS);
 	look_at_replicas(v, kube, now_ns);
 }

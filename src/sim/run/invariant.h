@@ -62,6 +62,7 @@ struct invariants {
 	struct invariant_effect effects[INVARIANT_EFFECTS_MAX];
 	size_t effect_count, effects_seen; /* seen: of the server's list */
 	uint64_t version_seen;             /* of the cluster */
+	uint64_t deployments_seen;         /* version of their newest change */
 	struct {
 		char name[200];
 		int replicas;
