@@ -267,8 +267,8 @@ static int draw(struct experiment *x, struct plot *p) {
 	CLEANUP(buf_done) struct buf out;
 	struct str path = args_get(&x->c->args, "plot");
 	struct why why = { "" };
-	if (!path.n) return EXIT_DONE;
 	buf_init(&out, 0);
+	if (!path.n) return EXIT_DONE;
 	plot_svg(p,
 	         str_printf(&x->c->arena, "experiment mttd: %s, seeds %lld to %lld", x->o.world->name,
 	                    (long long)x->seeds[0], (long long)x->seeds[1]),
