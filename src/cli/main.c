@@ -150,6 +150,12 @@ static enum err read_token(struct cli *c, struct why *why) {
 	return e;
 }
 
+/* Dumb ones have none, nor had DEC's. */
+static bool colors(struct process *p) {
+	struct str term = p->ops->env(p, "TERM");
+	return term.n && !str_is(term, "dumb") && !str_starts(term, STR("vt")) && !str_ends(term, STR("-m"));
+}
+
 static enum err settle_options(struct cli *c, const struct verb *v, struct why *why) {
 	struct process *p = c->world->process;
 	int64_t seed = 1;
@@ -157,7 +163,7 @@ static enum err settle_options(struct cli *c, const struct verb *v, struct why *
 	c->terminal = isatty(1);
 	enum err e = cli_format(c, v, why);
 	if (e) return e;
-	c->color = c->terminal && !args_has(&c->args, "no-color") && !p->ops->env(p, "NO_COLOR").n;
+	c->color = c->terminal && !args_has(&c->args, "no-color") && !p->ops->env(p, "NO_COLOR").n && colors(p);
 	c->quiet = args_has(&c->args, "quiet");
 	c->verbose = args_has(&c->args, "verbose");
 	c->server = args_get(&c->args, "server");

@@ -3,13 +3,13 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "base/hash.h"
 #include "cli/jobs.h"
 #include "cli/sim_world.h"
 #include "cli/verbs.h"
 #include "cli/warm.h"
 
-/* Verbs on the simulated world: simulate, demo; experiment.c has its own. */
+/* simulate: seeds under drawn faults, and scenarios. demo.c and experiment.c have the other verbs on the simulated
+ * world. */
 
 #define SEEDS_MAX     1000000
 #define WARM_HOURS    3.0
@@ -277,57 +277,6 @@ int verb_simulate(struct cli *c) {
 		s.o.image = &image;
 	}
 	code = simulate_seeds(&s);
-	run_image_done(&image);
-	return code;
-}
-
-/* ---- demo ---- */
-
-#define DEMO_RATE  30.0
-#define DEMO_HOURS 2.0
-
-/* --state, else a fresh directory among the temporary ones. */
-static const char *demo_directory(struct cli *c) {
-	struct process *p = c->world->process;
-	struct str given = args_get(&c->args, "state"), tmp = p->ops->env(p, "TMPDIR");
-	unsigned char chance[5];
-	char hex[11];
-	if (given.n) return str_c(&c->arena, given);
-	p->ops->entropy(p, chance, sizeof chance);
-	hex_encode(chance, sizeof chance, hex);
-	while (tmp.n > 1 && tmp.p[tmp.n - 1] == '/') tmp.n--;
-	return str_c(&c->arena, str_printf(&c->arena, STR_FMT "/flyball-demo-%s", STR_ARG(tmp.n ? tmp : STR("/tmp")), hex));
-}
-
-int verb_demo(struct cli *c) {
-	struct run_image image = { 0 };
-	struct why why = { "" };
-	struct buf story;
-	struct shop_world world;
-	int code = cli_world(c, &world);
-	if (code) return code;
-	double rate = cli_world_rate(c, &world, DEMO_RATE);
-	code = cli_warm(c, &world, rate, DEMO_HOURS, &image);
-	if (code) return code;
-	struct progress progress = progress_begin(c);
-	struct run_watch w = cli_watch(&progress);
-	struct demo_opts o = {
-		.world = &world,
-		.image = &image,
-		.rate = rate,
-		.seed = c->seed,
-		.color = c->color,
-		.disk = c->world->disk,
-		.directory = demo_directory(c),
-		.watch = &w,
-	};
-	buf_init(&story, 0);
-	enum err e = demo_play(&o, &story, &why);
-	progress_end(&progress);
-	code =
-		e ? cli_fail(c, e == ERR_CLOSED ? EXIT_NEGATIVE : EXIT_UNREACHABLE, "%s", why.text[0] ? why.text : err_text(e))
-		  : cli_print(c, buf_get(&story));
-	buf_done(&story);
 	run_image_done(&image);
 	return code;
 }

@@ -58,6 +58,8 @@ static const struct option demo_options[] = {
 	{ "cache", 0, "DIR", "Where warmed worlds are kept (default: $XDG_CACHE_HOME/flyball)." },
 	{ "world", 0, "WORLD",
 	  "A YAML file, or random:SEED[:SERVICES] (default: the built-in shop; see `experiment world`)." },
+	{ "plain", 0, NULL, "Text on a terminal too, without a picture and without waiting." },
+	{ "speed", 0, "X", "On a terminal: so many times the usual pace, 0.125 to 64 (default 1)." },
 	OPTION_END,
 };
 static const struct option mttd_options[] = {
@@ -97,8 +99,9 @@ static const struct option world_options[] = {
 };
 
 const struct verb verbs[] = {
-	{ "demo", "[--seed N]", "Two faults in a simulated shop: seen, explained, corrected, verified.",
-	  "flyball demo --seed 2", demo_options, verb_demo, FORMS_TEXT, PIPED_TABLE },
+	{ "demo", "[--seed N] [--plain | --speed X]",
+	  "Two faults in a simulated shop: seen, explained, corrected, verified.", "flyball demo --seed 2", demo_options,
+	  verb_demo, FORM(OUT_TABLE) | FORM(OUT_JSON) | FORM(OUT_JSONL), PIPED_TABLE },
 	{ "run", "[-c FILE] [--state DIR]", "Watch, find, explain and (as far as allowed) correct.",
 	  "flyball run -c flyball.yaml", run_options, verb_run, FORMS_NONE, PIPED_TABLE },
 	{ "status", "", "What the daemon is doing now.", "flyball status", state_options, verb_status },

@@ -1,4 +1,4 @@
-/* The verbs, by file: run.c, read.c, change.c, config.c, rules.c, audit.c, sim.c. */
+/* The verbs, by file: run.c, read.c, change.c, config.c, rules.c, audit.c, sim.c, demo.c. */
 #pragma once
 
 struct cli;

@@ -135,5 +135,33 @@ TEST(counters_that_begin_anew_are_no_incident, .seeds = 4) {
 	calm(&r, t, 40);
 }
 
-RUN(a_gap_in_telemetry_is_no_incident, a_restart_is_no_incident, scaling_to_zero_and_back_is_no_incident,
-    a_campaign_that_ends_is_no_incident, who_is_not_asked_any_more_is_well, counters_that_begin_anew_are_no_incident)
+/* A job asks a thing of its own, many times as slow as what customers ask: the others are as quick as before. It asks
+ * less than they do: of a service that does little else, nobody could say what is usual. */
+TEST(a_job_is_no_incident, .seeds = 6) {
+	struct run r;
+	run_begin(&r, t, 10 + 20 * rng_unit(&t->rng), false);
+	pass(&r, 300);
+	r.shop.job = shop_find(&r.shop, t->seed % 2 ? "catalog" : "payment");
+	r.shop.job_ms = 40 + 200 * rng_unit(&t->rng);
+	r.shop.job_per_s = (0.05 + 0.25 * rng_unit(&t->rng)) * r.shop.per_s; /* payment is asked by two in five */
+	pass(&r, 300);
+	r.shop.job_per_s = 0;
+	pass(&r, 120);
+	calm(&r, t, 40);
+}
+
+/* Somebody asks now and then: how long nobody does is chance, and no telemetry is stale for it. */
+TEST(rare_requests_are_not_stale, .seeds = 6) {
+	struct run r;
+	run_begin(&r, t, 0.02 + 0.05 * rng_unit(&t->rng), false);
+	pass(&r, 7200); /* it is known by then how rare */
+	int64_t from_ns = r.shop.at_ns;
+	pass(&r, 14400);
+	EXPECT(test_world_count(&r.w, "DATA_STALE", from_ns) == 0);
+	shop_done(&r.shop);
+	test_world_done(&r.w);
+}
+
+RUN(a_job_is_no_incident, rare_requests_are_not_stale, a_gap_in_telemetry_is_no_incident, a_restart_is_no_incident,
+    scaling_to_zero_and_back_is_no_incident, a_campaign_that_ends_is_no_incident, who_is_not_asked_any_more_is_well,
+    counters_that_begin_anew_are_no_incident)

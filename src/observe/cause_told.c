@@ -20,7 +20,7 @@
 /* CPU of one copy over a while, in shares of its limit. */
 struct sample {
 	int64_t from_ns, to_ns;
-	double share, usual;
+	double share, usual; /* usual NaN: not known yet */
 };
 
 /* A mean of a time that began before the onset holds only a part of what came after; NaN: it says nothing. */
@@ -28,7 +28,7 @@ static double since_onset(const struct sample *s, int64_t onset_ns) {
 	int64_t from_ns = s->from_ns > onset_ns ? s->from_ns : onset_ns;
 	if (s->to_ns - from_ns < OVERLAP_NS || !(s->to_ns > s->from_ns)) return NAN;
 	double part = (double)(s->to_ns - from_ns) / (double)(s->to_ns - s->from_ns);
-	if (s->share - s->usual < CPU_MORE) return s->share;
+	if (!(s->share - s->usual >= CPU_MORE)) return s->share;
 	return fmin(s->usual + (s->share - s->usual) / part, CPU_MOST);
 }
 
@@ -39,7 +39,7 @@ static bool by_agent(const struct observer *ob, const struct instance *i, struct
 	struct evidence_opts o = watch_opts(ob);
 	double usual = level_judge(&iw->cpu, &o).expected;
 	*out = (struct sample){ g->before_ns, g->at_ns, g->value / g->limit, usual / g->limit };
-	return isfinite(usual);
+	return true;
 }
 
 static bool by_itself(const struct instance *i, struct sample *out) {

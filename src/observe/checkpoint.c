@@ -15,6 +15,7 @@
 #include "observe/records.h"
 
 #define PART_BYTES    (300 * 1024)
+#define PART_FRAME    ((size_t)CODEC_HEADER + 16) /* generation, number, length */
 #define PARTS_MAX     4096
 #define PARTS_AT_ONCE 4
 #define BYTES_BETWEEN (16 << 20) /* of telemetry: the transport must not fill up while time is short */
@@ -49,11 +50,17 @@ static void saving_end(struct observer *ob, bool ok) {
 	*s = (struct saving){ 0 };
 }
 
+/* As much as the one before took and an eighth more: growing step by step copies it all twice over. */
+static size_t room_for(size_t before, size_t most) {
+	return before + before / 8 < most ? before + before / 8 : most;
+}
+
 /* One consistent picture, taken between two batches and cut into parts. */
 static bool saving_begin(struct observer *ob) {
 	struct saving *s = &ob->saving;
 	struct buf all;
 	buf_init(&all, (size_t)PARTS_MAX * PART_BYTES);
+	(void)buf_grow(&all, room_for((size_t)ob->counts.checkpoint_bytes, all.max));
 	stream_save(ob->stream, &all);
 	records_save(ob, &all);
 	*s = (struct saving){ .state = SAVING_PARTS, .generation = ob->generation + 1, .position = ob->position };
@@ -63,6 +70,7 @@ static bool saving_begin(struct observer *ob) {
 	for (uint32_t i = 0; i < s->count && ok; i++) {
 		size_t from = (size_t)i * PART_BYTES, n = all.n - from < PART_BYTES ? all.n - from : PART_BYTES;
 		buf_init(&s->parts[i], 0);
+		(void)buf_grow(&s->parts[i], n + PART_FRAME);
 		struct enc e = enc_begin(&s->parts[i], "FBOP", 1);
 		enc_u64(&e, s->generation), enc_u32(&e, i);
 		enc_str(&e, (struct str){ all.p + from, n });

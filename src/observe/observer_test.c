@@ -557,12 +557,57 @@ TEST(views_are_json) {
 	run_end(&r);
 }
 
-RUN(an_error_burst_is_found_named_and_ended, what_a_rule_has_opened_lasts_while_the_rule_is_broken,
-    a_slow_database_is_named_and_its_callers_are_not, the_one_sick_pod_of_three_is_told,
-    a_dead_pod_is_found_by_its_callers_and_named_a_crash, a_leak_is_found_before_it_kills_and_ends_with_new_pods,
-    failures_after_a_rollout_are_a_deployments, ordinary_life_stays_quiet, telemetry_that_stops_is_stale_not_zero,
-    metrics_alone_find_it_within_two_exports, a_level_that_stays_is_adopted,
-    from_a_checkpoint_it_decides_as_if_it_had_gone_on, what_was_saved_is_shown_as_it_stood,
-    a_crash_in_the_midst_of_an_incident_tells_nothing_twice, a_bad_checkpoint_is_refused_by_name_and_relearned,
-    nothing_is_let_go_before_it_is_durable, an_incident_that_could_not_be_written_down_is_not_told,
-    without_a_store_incidents_wait_and_people_see_why, what_is_not_heard_of_for_two_weeks_is_forgotten, views_are_json)
+/* Of whatever report came within `seconds`: the last one's cause. */
+static bool named_by(const struct run *r, double seconds, const char *entity, const char *kind) {
+	const struct test_event *e, *last = NULL;
+	for (uint32_t n = 0; (e = test_world_event(&r->w, "RCA_REPORT", r->fault_ns, n)); n++)
+		if (e->at_ns - r->fault_ns <= S(seconds)) last = e;
+	return last && named(last, entity, kind);
+}
+
+/* Threads spin in every copy. Its agent tells of that within ten seconds, maybe after the first report. */
+TEST(slowness_with_a_busy_cpu_is_saturation, .seeds = 6) {
+	struct run r;
+	run_begin(&r, t, 40);
+	struct shop_service *x = faulty(&r, "currency");
+	x->slow = 6 + 6 * rng_unit(&t->rng);
+	x->cpu = 0.9 + 0.1 * rng_unit(&t->rng);
+	pass(&r, 30);
+	EXPECT(named_by(&r, 30, "service/currency", "saturation"));
+	uint32_t reports = test_world_count(&r.w, "RCA_REPORT", r.fault_ns);
+	EXPECT(reports <= 2 * test_world_count(&r.w, "INCIDENT_OPENED", r.fault_ns));
+	run_end(&r);
+}
+
+TEST(errors_that_speak_of_an_empty_pool_are_saturation, .seeds = 4) {
+	struct run r;
+	run_begin(&r, t, 40);
+	struct shop_service *x = faulty(&r, "payment");
+	x->fail = 0.2 + 0.6 * rng_unit(&t->rng);
+	x->says = "HikariPool-1 - Connection is not available, request timed out after 30000ms (total=10, active=10)";
+	pass(&r, 30);
+	found(&r, t, 20, "service/payment", "saturation");
+	run_end(&r);
+}
+
+TEST(a_database_that_answers_that_its_disk_is_full_is_a_disk, .seeds = 4) {
+	struct run r;
+	run_begin(&r, t, 40);
+	r.shop.db_fail[0] = 0.2 + 0.6 * rng_unit(&t->rng);
+	r.shop.db_code[0] = t->seed % 2 ? "53100" : "42601"; /* SQLSTATE disk_full, syntax_error */
+	pass(&r, 30);
+	found(&r, t, 20, "database/carts-db", t->seed % 2 ? "disk" : "dependency");
+	run_end(&r);
+}
+
+RUN(slowness_with_a_busy_cpu_is_saturation, errors_that_speak_of_an_empty_pool_are_saturation,
+    a_database_that_answers_that_its_disk_is_full_is_a_disk, an_error_burst_is_found_named_and_ended,
+    what_a_rule_has_opened_lasts_while_the_rule_is_broken, a_slow_database_is_named_and_its_callers_are_not,
+    the_one_sick_pod_of_three_is_told, a_dead_pod_is_found_by_its_callers_and_named_a_crash,
+    a_leak_is_found_before_it_kills_and_ends_with_new_pods, failures_after_a_rollout_are_a_deployments,
+    ordinary_life_stays_quiet, telemetry_that_stops_is_stale_not_zero, metrics_alone_find_it_within_two_exports,
+    a_level_that_stays_is_adopted, from_a_checkpoint_it_decides_as_if_it_had_gone_on,
+    what_was_saved_is_shown_as_it_stood, a_crash_in_the_midst_of_an_incident_tells_nothing_twice,
+    a_bad_checkpoint_is_refused_by_name_and_relearned, nothing_is_let_go_before_it_is_durable,
+    an_incident_that_could_not_be_written_down_is_not_told, without_a_store_incidents_wait_and_people_see_why,
+    what_is_not_heard_of_for_two_weeks_is_forgotten, views_are_json)

@@ -7,7 +7,7 @@
 struct shop_span {
 	unsigned char trace[16], id[8], parent[8];
 	int service, pod, callee, db; /* callee: of a client span */
-	bool client, failed, pool_;
+	bool client, failed, job;
 	int64_t start_ns, end_ns;
 };
 
@@ -187,6 +187,18 @@ static void request(struct shop *s, int64_t at_ns) {
 	serve(s, 0, (int)rng_below(&s->rng, s->services[0].pods), &root, at_ns);
 }
 
+/* One request of the job: it asks nobody further. */
+static void job_request(struct shop *s, int64_t at_ns) {
+	struct shop_span me = { .service = s->job, .callee = -1, .db = -1, .job = true, .start_ns = at_ns };
+	uint64_t a = rng_next(&s->rng), b = rng_next(&s->rng);
+	memcpy(me.trace, &a, 8);
+	memcpy(me.trace + 8, &b, 8);
+	new_id(s, me.id);
+	me.pod = (int)rng_below(&s->rng, s->services[s->job].pods);
+	me.end_ns = at_ns + (int64_t)(draw_ms(s, s->job_ms) * 1e6);
+	span_push(&s->fly, &s->fly_count, &s->fly_cap, &me);
+}
+
 /* ---- telemetry ---- */
 
 #define MAX_ATTRS 8
@@ -225,13 +237,23 @@ static void put_span(struct shop *s, struct batch_writer *b, uint32_t resource, 
 		attr_add(&l, "db.system.name", "postgresql");
 		attr_add(&l, "db.namespace", dbs[x->db]);
 		attr_add(&l, "server.address", servers[x->db]);
+		if (x->failed && s->db_code[x->db]) attr_add(&l, "db.response.status_code", s->db_code[x->db]);
 	} else {
 		if (x->client) attr_add(&l, "server.address", s->services[x->callee].deploy);
 		attr_add(&l, "http.response.status_code", x->failed ? "500" : "200");
 	}
+	out.name = x->job ? STR("POST /job") : STR("GET /");
 	out.attrs = (struct attrs){ l.v, l.n };
 	batch_put_span(b, &out);
 	s->spans_made++;
+}
+
+/* The line that goes with a request that failed. */
+static void put_line(const struct shop *s, struct batch_writer *b, uint32_t resource, const struct shop_span *x) {
+	const char *says = s->services[x->service].says;
+	if (!says || !x->failed || x->client) return;
+	struct batch_log l = { .resource = resource, .at = { x->end_ns }, .severity = 17, .body = str_of(says) };
+	batch_put_log(b, &l);
 }
 
 static void put_batch(struct shop *s, struct batch_writer *b, struct buf *bytes) {
@@ -248,7 +270,10 @@ static void export_spans(struct shop *s, int service, int pod) {
 	buf_init(&bytes, 0);
 	batch_begin(&b, &bytes, s->w->clock.wall);
 	uint32_t resource = put_resource(s, &b, service, pod);
-	for (int i = 0; i < p->span_count; i++) put_span(s, &b, resource, &p->spans[i]);
+	for (int i = 0; i < p->span_count; i++) {
+		put_span(s, &b, resource, &p->spans[i]);
+		put_line(s, &b, resource, &p->spans[i]);
+	}
 	p->span_count = 0;
 	put_batch(s, &b, &bytes);
 }
@@ -291,7 +316,9 @@ static void export_metrics(struct shop *s, int service, int pod) {
 	uint32_t resource = put_resource(s, &b, service, pod);
 	put_gauge(s, &b, resource, p, "k8s.pod.memory.usage", (0.45 + 0.01 * rng_normal(&s->rng) + p->leaked) * 512e6);
 	put_gauge(s, &b, resource, p, "k8s.container.memory_limit", 512e6);
-	put_gauge(s, &b, resource, p, "k8s.pod.cpu_limit_utilization", fabs(0.3 + 0.04 * rng_normal(&s->rng)));
+	const struct shop_service *x = &s->services[service];
+	double cpu = x->cpu > 0 && on(s, x, s->at_ns) ? x->cpu : 0.3;
+	put_gauge(s, &b, resource, p, "k8s.pod.cpu_limit_utilization", fabs(cpu + 0.04 * rng_normal(&s->rng)));
 	if (s->request_metrics) put_histogram(s, &b, resource, p, false), put_histogram(s, &b, resource, p, true);
 	put_batch(s, &b, &bytes);
 }
@@ -356,6 +383,9 @@ void shop_run(struct shop *s, int64_t until_ns) {
 		s->wander += -s->wander * 0.002 + s->drift * 0.06 * rng_normal(&s->rng);
 		for (double x = rng_exponential(&s->rng, 1); x < mean; x += rng_exponential(&s->rng, 1))
 			request(s, s->at_ns + rng_below(&s->rng, TICK_NS));
+		double jobs = s->job_per_s * (double)TICK_NS / 1e9;
+		for (double x = 0; jobs > 0 && (x += rng_exponential(&s->rng, 1)) < jobs;)
+			job_request(s, s->at_ns + rng_below(&s->rng, TICK_NS));
 		for (int i = 0; i < s->count; i++) {
 			struct shop_service *v = &s->services[i];
 			for (int k = 0; k < v->pods && on(s, v, s->at_ns); k++)

@@ -25,6 +25,8 @@ struct shop_service {
 	double leak_per_s; /* share of the memory limit */
 	bool mute;         /* its telemetry stops, nothing else */
 	double link_ms;    /* more time between its callers and it */
+	double cpu;        /* share of the limit that it uses; 0: as usual */
+	const char *says;  /* what its error lines say; NULL: it writes none */
 	int64_t fault_from_ns;
 };
 
@@ -53,11 +55,14 @@ struct shop {
 	double weight;                            /* of spans */
 	double db_slow[SHOP_DBS];
 	double db_fail[SHOP_DBS];
-	double per_s;  /* requests of the first service */
-	double rhythm; /* how much it swings over a day, 0..1 */
-	double tail;   /* share of requests with a heavy-tailed extra time */
-	double fail;   /* share of requests that fail anywhere */
-	double drift;  /* size of slow common wander of times */
+	const char *db_code[SHOP_DBS]; /* db.response.status_code of what fails; NULL: none */
+	int job;                       /* the service that a job asks something of its own */
+	double job_per_s, job_ms;      /* 0: none runs */
+	double per_s;                  /* requests of the first service */
+	double rhythm;                 /* how much it swings over a day, 0..1 */
+	double tail;                   /* share of requests with a heavy-tailed extra time */
+	double fail;                   /* share of requests that fail anywhere */
+	double drift;                  /* size of slow common wander of times */
 	double wander;
 	int64_t at_ns;
 	int64_t spans_made;

@@ -95,10 +95,16 @@ static size_t headers_size(const struct http_header *h, size_t n) {
 	return size;
 }
 
+char *sim_put_number(char *at, uint64_t v) {
+	char digits[20], *first = digits + sizeof digits;
+	do *--first = (char)('0' + v % 10);
+	while ((v /= 10) != 0);
+	return sim_put_text(at, (struct str){ first, (size_t)(digits + sizeof digits - first) });
+}
+
 static struct str copy_str(char **at, struct str s) {
 	struct str copy = { *at, s.n };
-	if (s.n) memcpy(*at, s.p, s.n);
-	*at += s.n;
+	*at = sim_put_text(*at, s);
 	return copy;
 }
 

@@ -5,6 +5,7 @@
 
 #define CONNECT_NS       (60 * NS_PER_SEC) /* where the caller set no limit */
 #define HEADER_BYTES_MAX (16 * 1024)
+#define HOST_MAX         ((size_t)253) /* bytes of a name (RFC 1035) */
 
 static struct sim_client *of(struct http_client *c) {
 	return (struct sim_client *)c;
@@ -91,10 +92,11 @@ static void server_tires(void *self, uint64_t id) {
 
 static struct sim_message *request_message(struct sim_web *w, struct sim_exchange *x, const struct http_request *r,
                                            const struct address *to) {
-	char length[24], host[300];
-	snprintf(length, sizeof length, "%zu", r->body.n);
-	snprintf(host, sizeof host, STR_FMT ":%d", STR_ARG(to->host), to->port);
-	struct http_header extra[] = { { STR("host"), str_of(host) }, { STR("content-length"), str_of(length) } };
+	char length[24], host[300], *length_end = sim_put_number(length, r->body.n);
+	struct str name = { to->host.p, to->host.n < HOST_MAX ? to->host.n : HOST_MAX };
+	char *host_end = sim_put_number(sim_put_text(sim_put_text(host, name), STR(":")), (uint64_t)to->port);
+	struct http_header extra[] = { { STR("host"), { host, (size_t)(host_end - host) } },
+		                           { STR("content-length"), { length, (size_t)(length_end - length) } } };
 	bool empty = !r->body.n && (str_is(r->method, "GET") || str_is(r->method, "HEAD"));
 	struct str target = to->target;
 	char rooted[4096];

@@ -1,6 +1,8 @@
 /* Between http.c, http_server.c and http_client.c: exchanges, and the messages that make them up. */
 #pragma once
 
+#include <string.h>
+
 #include "base/list.h"
 #include "sim/http.h"
 
@@ -87,6 +89,13 @@ struct sim_parts { /* of a message, to be copied */
 };
 struct sim_message *sim_message_new(struct sim_web *w, const struct sim_exchange *x, const struct sim_parts *parts);
 void sim_message_free(struct sim_message *m); /* takes NULL */
+
+/* Heads are written for every message: by hand, each returning where the next is to stand. */
+static inline char *sim_put_text(char *at, struct str text) {
+	if (text.n) memcpy(at, text.p, text.n);
+	return at + text.n;
+}
+char *sim_put_number(char *at, uint64_t v); /* 20 digits at most */
 /* Lies in the receiver's inbox from `at_ns` on, if the exchange lives then. */
 void sim_message_send(struct sim_web *w, struct sim_message *m, int64_t at_ns);
 /* The beginning only: then a failure, or nothing. */

@@ -1,5 +1,3 @@
-#include <stdio.h>
-
 #include "sim/http_impl.h"
 #include "sim/memory.h"
 
@@ -16,8 +14,9 @@ static bool server_poll(struct http_server *server, struct http_event *out) {
 	struct sim_exchange *x = sim_exchange_get(s->ports->web, out->id);
 	if (x && whole) x->request_over = true;
 	if (out->kind == HTTP_REQUEST && x) {
-		snprintf(s->peer, sizeof s->peer, "10.0.0.%u:%u", x->client_host + 1, 32768 + (unsigned)(out->id & 0x3fff));
-		out->peer = str_of(s->peer);
+		char *end = sim_put_number(sim_put_text(s->peer, STR("10.0.0.")), x->client_host + 1);
+		end = sim_put_number(sim_put_text(end, STR(":")), FIRST_FREE_PORT + (out->id & 0x3fff));
+		out->peer = (struct str){ s->peer, (size_t)(end - s->peer) };
 		out->http2 = s->listen.http2;
 	}
 	if (out->kind == HTTP_FAILED && x) sim_exchange_leave_server(s->ports->web, x);
@@ -58,9 +57,8 @@ static enum err server_reply(struct http_server *server, uint64_t id, const stru
 		sim_exchange_leave_server(w, x);
 		return ERR_CLOSED;
 	}
-	char length[24];
-	snprintf(length, sizeof length, "%zu", r->body.n);
-	struct http_header extra = { STR("content-length"), str_of(length) };
+	char length[24], *end = sim_put_number(length, r->body.n);
+	struct http_header extra = { STR("content-length"), { length, (size_t)(end - length) } };
 	struct sim_parts parts = { .body = r->body, .headers = r->headers, .header_count = r->header_count };
 	parts.extra = &extra;
 	parts.extra_count = r->open || s->listen.http2 ? 0 : 1;

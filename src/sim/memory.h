@@ -23,7 +23,8 @@ static inline void *must_grow(void *p, size_t n, size_t size) {
 	return must(realloc(p, n ? n * size : 1));
 }
 static inline char *must_copy(const void *p, size_t n) { /* closed by a NUL */
-	char *copy = must_alloc(n + 1);
+	char *copy = must(malloc(n + 1));
 	if (n) memcpy(copy, p, n);
+	copy[n] = '\0';
 	return copy;
 }

@@ -5,10 +5,15 @@
  * another process: whoever runs many seeds at once sums the lines up in the order of seeds. */
 #pragma once
 
+#include "sim/run/demo_story.h"
+#include "sim/run/demo_view.h"
 #include "sim/run/plan.h"
 #include "sim/run/report.h"
 #include "sim/run/run.h"
 #include "sim/run/scenario.h"
+
+/* An assumption, told as one: from an alarm to the right action, by a person on call. */
+#define SIM_PEOPLE_S 900.0
 
 /* ---- simulate ---- */
 
@@ -81,15 +86,37 @@ MUST_USE enum err mttd_run(const struct mttd_opts *o, uint64_t seed, enum mttd_c
 
 /* ---- demo ---- */
 
+/* The play at a moment, for whoever draws it. What Flyball knows and does, each service's state: as its API said. */
+struct demo_frame {
+	uint64_t seed;
+	int chapter, chapters; /* from 1; 0: nothing is broken yet */
+	double since_s;        /* since the chapter's fault began; NaN: nothing is broken yet */
+	double share;          /* of the play that is over, 0..1 */
+	const char *fault;     /* what the simulation broke: "error-burst on cart: 18 % of its requests fail" */
+	bool over;             /* and that is whole again */
+	const char *knows, *does;
+	enum demo_phase phase;
+	const struct demo_view *view;
+	const struct demo_line *lines; /* the story so far; its first lines never change */
+	size_t line_count;
+};
+
+enum demo_form { DEMO_TEXT, DEMO_JSON };
+
 struct demo_opts {
 	const struct shop_world *world;
 	const struct run_image *image;
 	double rate;
 	uint64_t seed;
-	bool color;
-	struct disk *disk;     /* where the daemon's files go ... */
-	const char *directory; /* ... a directory of it */
+	enum demo_form form;
+	struct demo_style style; /* of the text */
+	struct disk *disk;       /* where the daemon's files go ... */
+	const char *directory;   /* ... a directory of it */
 	const struct run_watch *watch;
+	/* Draws the frame, waits as long as it likes, and says how much of the world's time is to pass before the next;
+	 * 0: nobody looks any more. NULL: nobody looks. */
+	int64_t (*show)(void *self, const struct demo_frame *f);
+	void *show_self;
 };
-/* The story to `out`. */
+/* The story to `out`, or one JSON object. What is shown and how fast changes neither. */
 MUST_USE enum err demo_play(const struct demo_opts *o, struct buf *out, struct why *why);

@@ -133,44 +133,109 @@ TEST(a_scenario_is_played_and_held_to_its_word) {
 	buf_done(&story);
 }
 
-/* Another seed tells another story; the daemon's files lie where they were asked for. */
-TEST(the_demo_tells_a_story_and_leaves_its_evidence) {
+/* A shop that was watched for six minutes, and a disk for what its daemon leaves. */
+struct theatre {
 	struct run_image image;
-	struct why why = { "" };
 	struct sim_queue queue;
 	struct sim_trace trace;
 	struct sim_clock clock;
-	struct sim_fuse fuse = { 0 };
+	struct sim_fuse fuse;
 	struct sim_disk disk;
+};
+
+static void theatre_open(struct theatre *h, struct t *t) {
+	struct run_warm w = { .world = &shop_builtin, .rate = 10, .hours = 0.1, .seed = 1 };
+	struct why why;
+	*h = (struct theatre){ 0 };
+	sim_queue_init(&h->queue);
+	sim_trace_init(&h->trace);
+	sim_clock_init(&h->clock, &h->queue, &h->trace, (struct wall){ 0 });
+	sim_disk_init(&h->disk, &h->clock, &h->trace, &h->fuse, rng_seeded(1));
+	EXPECT_OK(run_image_make(&w, NULL, &h->image, &why));
+}
+
+static void theatre_close(struct theatre *h) {
+	run_image_done(&h->image);
+	sim_disk_done(&h->disk);
+	sim_trace_done(&h->trace);
+	sim_queue_done(&h->queue);
+}
+
+static struct demo_opts play_of(struct theatre *h, uint64_t seed) {
+	return (struct demo_opts){
+		.world = &shop_builtin, .image = &h->image, .rate = 10, .seed = seed, .disk = &h->disk.disk, .directory = "demo"
+	};
+}
+
+/* Another seed tells another story; the daemon's files lie where they were asked for. */
+TEST(the_demo_tells_a_story_and_leaves_its_evidence) {
+	struct theatre h;
+	struct why why = { "" };
 	struct buf one, two;
 	bool there = false;
-	struct run_warm w = { .world = &shop_builtin, .rate = 10, .hours = 0.1, .seed = 1 };
-	sim_queue_init(&queue);
-	sim_trace_init(&trace);
-	sim_clock_init(&clock, &queue, &trace, (struct wall){ 0 });
-	sim_disk_init(&disk, &clock, &trace, &fuse, rng_seeded(1));
+	theatre_open(&h, t);
 	buf_init(&one, 0);
 	buf_init(&two, 0);
-	EXPECT_OK(run_image_make(&w, NULL, &image, &why));
-	struct demo_opts o = {
-		.world = &shop_builtin, .image = &image, .rate = 10, .seed = 1, .disk = &disk.disk, .directory = "demo"
-	};
+	struct demo_opts o = play_of(&h, 1);
 	EXPECT_OK(demo_play(&o, &one, &why));
 	o.seed = 2;
+	o.form = DEMO_JSON;
 	EXPECT_OK(demo_play(&o, &two, &why));
-	EXPECT(!str_eq(buf_get(&one), buf_get(&two)));
+	const struct json *faults = json_get(parsed(t, &two), "faults");
+	EXPECT(faults && faults->count == 2 && json_str(json_get(json_at(faults, 0), "fault")).n);
+	EXPECT(json_double(json_get(json_at(faults, 1), "people_assumed_s"), 0) == SIM_PEOPLE_S);
 	buf_byte(&one, 0);
 	EXPECT(strstr(one.p, "In short") && strstr(one.p, "flyball explain 0") && strstr(one.p, "--state demo"));
-	EXPECT_OK(disk.disk.ops->exists(&disk.disk, "demo/bus.db", &there));
+	EXPECT(!strstr(one.p, json_str(json_get(json_at(faults, 0), "words")).p)); /* another one */
+	EXPECT_OK(h.disk.disk.ops->exists(&h.disk.disk, "demo/bus.db", &there));
 	EXPECT(there);
 	buf_done(&one);
 	buf_done(&two);
-	run_image_done(&image);
-	sim_disk_done(&disk);
-	sim_trace_done(&trace);
-	sim_queue_done(&queue);
+	theatre_close(&h);
+}
+
+struct viewer {
+	struct t *t;
+	int frames, seen[DEMO_STATES];
+	struct buf lines; /* as they were told first */
+	size_t told;
+	double last_share;
+};
+
+static int64_t look(void *self, const struct demo_frame *f) {
+	struct viewer *v = self;
+	struct t *t = v->t;
+	EXPECT(f->share >= v->last_share && f->chapter <= f->chapters && f->line_count >= v->told);
+	v->last_share = f->share;
+	for (; v->told < f->line_count; v->told++) buf_printf(&v->lines, "%s\n", f->lines[v->told].text);
+	for (size_t i = 0; i < f->view->node_count; i++) v->seen[demo_state_of(f->view, &f->view->nodes[i])]++;
+	return ++v->frames == 2000 ? 0 : 1 + rng_below(&t->rng, 2 * NS_PER_SEC);
+}
+
+/* It is one story, watched or not, at whatever pace, to the end or not. Whoever watches reads in it what the text
+ * tells afterwards, and sees the services go through their states. */
+TEST(who_watches_the_demo_changes_nothing) {
+	struct theatre h;
+	struct why why = { "" };
+	struct viewer v = { .t = t };
+	struct buf text, watched;
+	theatre_open(&h, t);
+	buf_init(&text, 0), buf_init(&watched, 0), buf_init(&v.lines, 0);
+	struct demo_opts o = play_of(&h, 1);
+	EXPECT_OK(demo_play(&o, &text, &why));
+	o.show = look;
+	o.show_self = &v;
+	EXPECT_OK(demo_play(&o, &watched, &why));
+	EXPECT(str_eq(buf_get(&text), buf_get(&watched)));
+	EXPECT(v.frames > 500 && v.seen[DEMO_WELL] && v.seen[DEMO_SUSPECT] && v.seen[DEMO_CAUSE]);
+	buf_byte(&text, 0), buf_byte(&v.lines, 0);
+	EXPECT(strstr(v.lines.p, "% sure") && strstr(v.lines.p, "Now something breaks"));
+	for (struct str line, rest = str_of(v.lines.p); str_cut(rest, '\n', &line, &rest);)
+		if (str_starts(line, STR("service/")) && line.n < 70) EXPECT(memmem(text.p, text.n, line.p, line.n));
+	buf_done(&text), buf_done(&watched), buf_done(&v.lines);
+	theatre_close(&h);
 }
 
 RUN(a_seed_is_a_row_and_a_broken_one_a_story, who_interrupts_is_heard, the_experiment_tells_what_was_and_what_was_said,
     a_scenario_is_played_and_held_to_its_word, a_family_is_played_once_for_each_moment_of_death,
-    the_demo_tells_a_story_and_leaves_its_evidence)
+    the_demo_tells_a_story_and_leaves_its_evidence, who_watches_the_demo_changes_nothing)

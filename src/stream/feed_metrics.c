@@ -32,7 +32,7 @@ static uint32_t series_make(struct stream *st, const struct batch_series *s) {
 	x->facts = metric_read(s->name, s->unit);
 	x->failed = request_failed(&f, false);
 	x->refused = request_refused(&f);
-	x->operation = hash64(f.route);
+	x->operation = hash64(f.route) * 31 + hash64(f.method);
 	x->source = src ? src->index : NONE;
 	x->edge = NONE;
 	uint32_t entity = src ? feed_entity(st, src) : NONE;

@@ -48,8 +48,8 @@ void histogram_quantiles(const float *bounds, uint32_t count, const float *weigh
 	for (uint32_t i = 0; i <= count && k < n && all > 0; i++) {
 		double w = (double)weights[i];
 		for (; k < n && w > 0 && below + w >= q[k] * all; k++) {
-			double lo = lower(bounds, count, i), hi = upper(bounds, count, i);
-			out[k] = lo + (hi - lo) * fmax(q[k] * all - below, 0) / w;
+			double lo = lower(bounds, count, i), hi = upper(bounds, count, i), into = q[k] * all - below;
+			out[k] = lo + (hi - lo) * (into > 0 ? into : 0) / w; /* fmax would be a call, and spill the sums */
 		}
 		below += w;
 	}

@@ -8,6 +8,7 @@
 #define MOST        0.5    /* strange: from there on quickly ... */
 #define FEW         0.05   /* ... until it is no more than this */
 #define AGE_EVERY_S 0.5
+#define CREDIT_MIN  0.1
 #define SLACK       1.5 /* times its usual share, before an operation counts for less */
 
 static struct operation *find(struct mix *m, uint64_t name) {
@@ -36,16 +37,23 @@ static void age(struct mix *m, double lately_s, int64_t now_ns) {
 	m->aged_ns = now_ns;
 }
 
+/* What is strange becomes usual, but more slowly than it comes: a job of half an hour does not. */
+static void learn(struct mix *m, struct operation *o, double n, double weight) {
+	double credit = m->hurries ? n : n * fmax(weight, CREDIT_MIN);
+	o->usual += (float)credit, m->usual += (float)credit;
+}
+
 double mix_weigh(struct mix *m, uint64_t name, double n, double lately_s, int64_t now_ns) {
 	if (!(n > 0)) return 1;
 	struct operation *o = find(m, name);
 	age(m, lately_s, now_ns);
-	o->usual += (float)n, m->usual += (float)n;
 	o->lately += (float)n, m->lately += (float)n;
-	double many = fmax((double)m->lately, LATELY_MIN);
-	double usual = (double)o->usual / (double)m->usual, lately = (double)o->lately / many;
+	double many = fmax((double)m->lately, LATELY_MIN), lately = (double)o->lately / many;
+	double usual =
+		((double)o->usual + n) / ((double)m->usual + n); /* as if it were learned whole: a first one is too */
 	double weight = fmin(SLACK * usual / lately, 1);
 	m->strange += (float)(fmin(n / many, 1) * (1 - weight - (double)m->strange));
+	learn(m, o, n, weight);
 	return weight;
 }
 

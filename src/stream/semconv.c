@@ -37,6 +37,7 @@ enum field {
 	F_RPC,
 	F_DB_STATUS,
 	F_ROUTE,
+	F_METHOD,
 };
 
 struct known {
@@ -86,6 +87,8 @@ static const struct known request_keys[] = {
 	K("db.operation.name", F_ROUTE),
 	K("http.route", F_ROUTE),
 	K("rpc.method", F_ROUTE),
+	K("http.request.method", F_METHOD),
+	K("http.method", F_METHOD),
 	K("error.type", F_ERROR),
 	K("http.response.status_code", F_HTTP),
 	K("http.status_code", F_HTTP),
@@ -114,7 +117,7 @@ static const struct workload_word workload_words[] = {
 };
 
 struct resource_facts resource_read(struct attrs a) {
-	struct str by_field[F_ROUTE + 1] = { 0 };
+	struct str by_field[F_METHOD + 1] = { 0 };
 	for (size_t i = 0; i < a.n; i++) by_field[FIELD_OF(resource_keys, a.v[i].key)] = a.v[i].value;
 	struct resource_facts f = {
 		.service = by_field[F_SERVICE],
@@ -176,6 +179,7 @@ struct request_facts request_read(struct attrs a) {
 		case F_ERROR: f.error_type = v; break;
 		case F_DB_STATUS: f.db_status = v; break;
 		case F_ROUTE: f.route = v; break;
+		case F_METHOD: f.method = v; break;
 		case F_HTTP: f.http_status = small_int(v, 0); break;
 		case F_GRPC: f.rpc_status = small_int(v, -1); break;
 		case F_RPC: f.rpc_status = rpc_code(v); break;

@@ -25,7 +25,7 @@ struct request_facts {
 	struct str messaging_system; /* set: this is about a queue */
 	struct str error_type;
 	struct str db_status;     /* db.response.status_code: SQLSTATE, or the system's own number */
-	struct str route;         /* http.route, rpc.method, db.operation.name: what is asked, with few values */
+	struct str route, method; /* http.route, rpc.method, db.operation.name; http.request.method: what is asked */
 	int32_t http_status;      /* 0: none */
 	int32_t rpc_status;       /* -1: none */
 	bool consumes, publishes; /* messaging.operation.type */

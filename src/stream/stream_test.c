@@ -115,16 +115,17 @@ TEST(a_batch_that_comes_twice_counts_once) {
 	lab_close(&l);
 }
 
-static void histogram(struct lab *l, uint32_t res, double at_s, uint64_t fast, uint64_t slow, const char *status) {
+static void histogram_of(struct lab *l, uint32_t res, double at_s, uint64_t fast, uint64_t slow, const char *status,
+                         const char *route) {
 	static const double bounds[] = { 0.1, 1 };
 	struct attr ra[] = { { STR("service.name"), STR("cart") } };
-	struct attr pa[] = { { STR("http.response.status_code"), str_of(status) } };
+	struct attr pa[] = { { STR("http.response.status_code"), str_of(status) }, { STR("http.route"), str_of(route) } };
 	struct batch_series s = { .resource = res,
 		                      .kind = SERIES_HISTOGRAM_CUMULATIVE,
 		                      .name = STR("http.server.request.duration"),
 		                      .unit = STR("s"),
-		                      .attrs = { pa, 1 } };
-	s.id = series_identity(ra, 1, s.name, pa, 1);
+		                      .attrs = { pa, 2 } };
+	s.id = series_identity(ra, 1, s.name, pa, 2);
 	uint64_t counts[3] = { fast, slow, 0 };
 	struct batch_histogram h = { .series = batch_put_series(&l->w, &s),
 		                         .start = { T0 - S(5000) },
@@ -135,13 +136,17 @@ static void histogram(struct lab *l, uint32_t res, double at_s, uint64_t fast, u
 	batch_put_histogram(&l->w, &h, bounds, counts);
 }
 
+static void histogram(struct lab *l, uint32_t res, double at_s, uint64_t fast, uint64_t slow, const char *status) {
+	histogram_of(l, res, at_s, fast, slow, status, "/");
+}
+
 /* Cumulative histograms give the requests of their interval, spread over its slots. */
 TEST(histograms_become_requests_of_their_interval) {
 	struct lab l;
 	lab_open(&l, t);
 	for (int k = 0; k <= 3; k++) {
 		begin(&l, 10 * k + 1);
-		uint32_t r = resource(&l, "cart", NULL);
+		uint32_t r = resource(&l, "cart", "u1");
 		histogram(&l, r, 10 * k, 1000 + 50 * (uint64_t)k, 100 + 10 * (uint64_t)k, "200");
 		histogram(&l, r, 10 * k, 7 + 2 * (uint64_t)k, 0, "500");
 		end(&l, t);
@@ -290,7 +295,7 @@ TEST(the_state_comes_back_whole_or_not_at_all, .seeds = 30) {
 		begin(&l, 5 * k);
 		uint32_t r = resource(&l, "payment", "u1");
 		for (int i = 0; i < 5; i++) span(&l, r, &t->rng, 5 * k - 4 + 0.5 * i, 0.1, i ? 200 : 500, 1);
-		histogram(&l, resource(&l, "cart", NULL), 5 * k, 100 + 3 * (uint64_t)k, 10, "200");
+		histogram(&l, resource(&l, "cart", "u1"), 5 * k, 100 + 3 * (uint64_t)k, 10, "200");
 		gauge(&l, r, "container.memory.working_set", 400 + k, 5 * k, "");
 		pod(&l, "u1", true, false, 0, "");
 		end(&l, t);
@@ -336,7 +341,24 @@ TEST(limits_hold_and_are_counted) {
 	lab_close(&l);
 }
 
-RUN(spans_become_requests_in_their_slots_and_a_tally, time_is_trusted_within_limits,
-    a_batch_that_comes_twice_counts_once, histograms_become_requests_of_their_interval, gauges_of_a_pod_become_levels,
-    moments_of_a_gauge_are_not_added, pods_find_their_service_by_uid_or_workload, a_signal_has_four_states,
-    watermarks_wait_for_the_living_only, the_state_comes_back_whole_or_not_at_all, limits_hold_and_are_counted)
+/* A job's route among the usual ones: in rates and failures it counts whole, in durations hardly. */
+TEST(a_route_that_was_never_asked_hardly_counts_in_durations) {
+	struct lab l;
+	lab_open(&l, t);
+	for (int n = 1; n <= 60; n++) {
+		begin(&l, 10 * n);
+		uint32_t r = resource(&l, "cart", "u1");
+		histogram_of(&l, r, 10 * n, 100 * (uint64_t)n, 0, "200", "/cart");
+		histogram_of(&l, r, 10 * n, 0, n > 50 ? 50 * (uint64_t)(n - 50) : 0, "200", "/export");
+		end(&l, t);
+		const struct channel *c = entity(&l, "service/cart")->red[VIA_METRICS];
+		if (n > 52) EXPECT(c->tally.seen == 150 && c->tally.counts[1] < 15 && c->tally.counts[0] > 90);
+	}
+	lab_close(&l);
+}
+
+RUN(a_route_that_was_never_asked_hardly_counts_in_durations, spans_become_requests_in_their_slots_and_a_tally,
+    time_is_trusted_within_limits, a_batch_that_comes_twice_counts_once, histograms_become_requests_of_their_interval,
+    gauges_of_a_pod_become_levels, moments_of_a_gauge_are_not_added, pods_find_their_service_by_uid_or_workload,
+    a_signal_has_four_states, watermarks_wait_for_the_living_only, the_state_comes_back_whole_or_not_at_all,
+    limits_hold_and_are_counted)

@@ -22,8 +22,7 @@ struct stretch {
 struct pending {
 	uint64_t trace; /* hash of the trace id */
 	unsigned char id[8], parent[8];
-	int64_t born_ns; /* arrival of the first news */
-	bool here;       /* the span itself came */
+	bool here; /* the span itself came */
 	bool failed, blamed, answered, answer_failed;
 	uint8_t kind;
 	uint32_t entity, edge;
@@ -48,6 +47,7 @@ void traces_init(struct traces *t, size_t max) {
 void traces_done(struct traces *t) {
 	free(t->entries);
 	free(t->tags);
+	free(t->born_ns);
 	*t = (struct traces){ .groups_max = t->groups_max };
 }
 
@@ -69,9 +69,11 @@ static bool resize(struct traces *t, size_t groups) {
 	bigger.groups = groups;
 	bigger.entries = malloc(groups * GROUP * sizeof *bigger.entries);
 	bigger.tags = calloc(groups * GROUP, sizeof *bigger.tags);
-	if (!bigger.entries || !bigger.tags) {
+	bigger.born_ns = malloc(groups * GROUP * sizeof *bigger.born_ns);
+	if (!bigger.entries || !bigger.tags || !bigger.born_ns) {
 		free(bigger.entries);
 		free(bigger.tags);
+		free(bigger.born_ns);
 		return false;
 	}
 	for (size_t i = 0; i < t->groups * GROUP; i++) {
@@ -80,10 +82,12 @@ static bool resize(struct traces *t, size_t groups) {
 		size_t at = (h & (groups - 1)) * GROUP;
 		while (bigger.tags[at]) at++; /* what comes here is of one old group */
 		bigger.tags[at] = t->tags[i];
+		bigger.born_ns[at] = t->born_ns[i];
 		bigger.entries[at] = t->entries[i];
 	}
 	free(t->entries);
 	free(t->tags);
+	free(t->born_ns);
 	*t = bigger;
 	return true;
 }
@@ -92,7 +96,7 @@ static size_t oldest_of(const struct traces *t, size_t first) {
 	size_t oldest = first;
 	for (size_t i = first; i < first + GROUP; i++) {
 		if (!t->tags[i]) return i;
-		if (t->entries[i].born_ns < t->entries[oldest].born_ns) oldest = i;
+		if (t->born_ns[i] < t->born_ns[oldest]) oldest = i;
 	}
 	return oldest;
 }
@@ -108,7 +112,7 @@ static struct pending *entry(struct traces *t, uint64_t trace, const unsigned ch
 		if (t->tags[i] == tag && p->trace == trace && memcmp(p->id, id, sizeof p->id) == 0) return p;
 	}
 	size_t at = oldest_of(t, first);
-	bool young = t->tags[at] && now_ns - t->entries[at].born_ns < TRACES_YOUNG_NS;
+	bool young = t->tags[at] && now_ns - t->born_ns[at] < TRACES_YOUNG_NS;
 	if (young && 2 * t->groups <= t->groups_max && resize(t, 2 * t->groups)) return entry(t, trace, id, now_ns);
 	t->forgotten += young;
 	t->tags[at] = tag;
@@ -116,7 +120,7 @@ static struct pending *entry(struct traces *t, uint64_t trace, const unsigned ch
 	memset(p, 0, sizeof *p);
 	p->trace = trace;
 	memcpy(p->id, id, sizeof p->id);
-	p->born_ns = now_ns;
+	t->born_ns[at] = now_ns;
 	p->entity = p->edge = p->failed_edge = p->answer_entity = NONE;
 	for (int i = 0; i < CALLS; i++) p->calls[i].edge = NONE;
 	return p;

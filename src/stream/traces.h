@@ -19,7 +19,8 @@ struct pending;
 
 struct traces {
 	struct pending *entries;
-	uint16_t *tags; /* 0: free */
+	uint16_t *tags;   /* 0: free; apart from the entries, so that a full group is looked through in two cache lines */
+	int64_t *born_ns; /* arrival of the first news of each */
 	size_t groups, groups_max;
 	int64_t forgotten; /* let go while young: the table is too small */
 	int64_t joined;

@@ -242,7 +242,7 @@ static int worst_quantile(const struct duration *d, const double *now) {
 static void describe(const struct duration *d, const float *counts, double few, struct verdict *v) {
 	double now[2];
 	histogram_quantiles(d->bounds, d->bound_count, counts, shown, now, 2);
-	int q = total(counts, cells(d)) < few ? 0 : worst_quantile(d, now);
+	int q = few > 0 && total(counts, cells(d)) < few ? 0 : worst_quantile(d, now);
 	double wide = fmax(log(RATIO_MIN), WANDER_SPREADS * stray_spread(&d->stray));
 	v->value = now[q];
 	v->expected = d->usual_q[q];

@@ -27,7 +27,7 @@ enum blame_why kind_why(const struct blame *b) {
 }
 
 bool kind_cpu_busy(const struct rca_node *n) {
-	return n->cpu.now > CPU_BUSY && !(n->cpu.now < CPU_RATIO * n->cpu.usual);
+	return n->cpu.now > CPU_BUSY && n->cpu.now >= CPU_RATIO * n->cpu.usual;
 }
 
 bool kind_turned_away(const struct rca_node *n) {

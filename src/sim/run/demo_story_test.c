@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/test.h"
+#include "sim/run/demo_table.h"
 
 #define EVENT(at, type, subject, data) \
 	"{\"type\":\"" type "\",\"time\":\"2035-01-01T00:" at "Z\",\"subject\":\"" subject "\",\"data\":" data "}"
@@ -186,8 +187,8 @@ TEST(a_story_is_told_from_events_and_nothing_else) {
 	struct buf b;
 	for (int color = 0; color < 2; color++) {
 		buf_init(&b, 0);
-		demo_tell(&c, parsed(t, told), (struct demo_style){ color }, &b, &o);
-		demo_table(&c, &o, 1, (struct demo_style){ color }, &b);
+		demo_tell(&c, parsed(t, told), (struct demo_style){ .color = color }, &b, &o);
+		demo_table(&c, &o, 1, (struct demo_style){ .color = color }, &b);
 		buf_byte(&b, 0);
 		EXPECT((strchr(b.p, '\033') != NULL) == color);
 		narrow(t, b.p);
@@ -198,7 +199,8 @@ TEST(a_story_is_told_from_events_and_nothing_else) {
 			EXPECT(strstr(b.p, "gates     1 pass (policy), 1 not configured\n"));
 			EXPECT(strstr(b.p, "  +44.0 s  verified  back in band, since +28.0 s\n"));
 			EXPECT(!strstr(b.p, "OLD") && !strstr(b.p, "4.9\n"));
-			EXPECT(strstr(b.p, "alarms of ten seconds         27.4 s") && strstr(b.p, "no alarm"));
+			EXPECT(strstr(b.p, "ten-second alarms  27.4 s") && strstr(b.p, "no alarm"));
+			EXPECT(strstr(b.p, "15 min assumed  16 min")); /* 27.4 + 900 + the cure's own 38.4 s */
 		}
 		buf_done(&b);
 	}
@@ -212,8 +214,8 @@ TEST(what_was_missed_or_left_to_people_is_said) {
 	struct demo_outcome o;
 	struct buf b;
 	buf_init(&b, 0);
-	demo_tell(&c, parsed(t, "[]"), (struct demo_style){ false }, &b, &o);
-	demo_table(&c, &o, 1, (struct demo_style){ false }, &b);
+	demo_tell(&c, parsed(t, "[]"), (struct demo_style){ 0 }, &b, &o);
+	demo_table(&c, &o, 1, (struct demo_style){ 0 }, &b);
 	buf_byte(&b, 0);
 	EXPECT(strstr(b.p, "Flyball did not see it") && strstr(b.p, "missed") && strstr(b.p, "not resolved"));
 	buf_clear(&b);
@@ -223,10 +225,11 @@ TEST(what_was_missed_or_left_to_people_is_said) {
 					  "10:06.000", "ACTION_PLANNED", "service/cart",
 					  "{\"kind\":null,\"cause\":{\"entity\":\"x\"},\"decision\":\"tell\",\"summary\":\"escalation, no "
 					  "action: nobody can\"}") "]"),
-		(struct demo_style){ false }, &b, &o);
-	demo_table(&c, &o, 1, (struct demo_style){ false }, &b);
+		(struct demo_style){ 0 }, &b, &o);
+	demo_table(&c, &o, 1, (struct demo_style){ 0 }, &b);
 	buf_byte(&b, 0);
-	EXPECT(strstr(b.p, "people    nobody can\n") && o.escalated && strstr(b.p, "told to people, nothing touched"));
+	EXPECT(strstr(b.p, "people    nobody can\n") && o.escalated && strstr(b.p, "told at 6.0 s"));
+	EXPECT(strstr(b.p, "by people"));
 	buf_done(&b);
 }
 

@@ -20,7 +20,6 @@
 #define WEEK_NS       (7 * NS_PER_DAY)
 #define GRACE_NS      (5 * NS_PER_MIN) /* after a fault has ended, what is still told is its own */
 #define EPISODE_NS    (5 * NS_PER_MIN) /* alarms so close to one another wake people once */
-#define PEOPLE_S      900.0            /* an assumption: from the alarm to the right action, by a person on call */
 #define STEP_NS       (30 * NS_PER_SEC)
 #define WEEK_S        (7 * 86400.0)
 #define FAST_RATE     20.0
@@ -418,8 +417,8 @@ static void put_alarms(const struct trial *t, struct json_out *o, bool minute, d
 	if (cases[t->which].fault) {
 		double detect_s = at_least_zero(since(first_ns, base_of(t)));
 		put_detection(o, t, first_ns);
-		if (curable(t)) put_time(o, "people_s", PEOPLE_S);
-		if (curable(t)) put_time(o, "resolve_s", detect_s + PEOPLE_S + (isnan(mending_s) ? 0 : mending_s));
+		if (curable(t)) put_time(o, "people_s", SIM_PEOPLE_S);
+		if (curable(t)) put_time(o, "resolve_s", detect_s + SIM_PEOPLE_S + (isnan(mending_s) ? 0 : mending_s));
 	}
 	put_rate(o, "false_incidents_per_week", false_ones, seconds(t->length_ns) / WEEK_S);
 	json_end_object(o);

@@ -54,7 +54,7 @@ struct run_receiver {
 	void *rest; /* alarms.c's own */
 };
 
-enum { RUN_FLYBALL, RUN_KUBE, RUN_SHOP, RUN_PEOPLE, RUN_RECEIVER, RUN_HOSTS };
+enum { RUN_FLYBALL, RUN_KUBE, RUN_SHOP, RUN_PEOPLE, RUN_RECEIVER, RUN_GUEST, RUN_HOSTS };
 
 struct run {
 	struct run_opts o;

@@ -75,6 +75,7 @@ static void add_hosts(struct run *r) {
 	add_host(r, RUN_SHOP, "shop", &run_shop_program, &r->exporters);
 	add_host(r, RUN_PEOPLE, "people", &run_people_program, &r->people);
 	if (r->o.alarms) add_host(r, RUN_RECEIVER, "alarms", &run_receiver_program, &r->receiver);
+	if (r->o.guest) add_host(r, RUN_GUEST, "guest", r->o.guest, r->o.guest_self);
 	r->daemon.run = r->exporters.run = r->people.run = r->receiver.run = r;
 	sim_net_link(&r->net, r->host[RUN_FLYBALL].ports.host, &r->link);
 	r->host[RUN_FLYBALL].looked = flyball_looked;

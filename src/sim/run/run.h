@@ -8,6 +8,7 @@
 #pragma once
 
 #include "bus/bus.h"
+#include "sim/host.h"
 #include "sim/kube/server.h"
 #include "sim/run/image.h"
 #include "sim/run/invariant.h"
@@ -47,6 +48,8 @@ struct run_opts {
 	const struct run_image *image; /* NULL: cold; borrowed for run_open only */
 	bool alarms;                   /* the alarms of today listen too (sim/baseline) */
 	enum run_break broken;
+	const struct sim_program *guest; /* on a host of its own, which can reach Flyball's API; NULL: none */
+	void *guest_self;
 };
 
 struct run;
