@@ -267,10 +267,11 @@ static int draw(struct experiment *x, struct plot *p) {
 	CLEANUP(buf_done) struct buf out;
 	struct str path = args_get(&x->c->args, "plot");
 	struct why why = { "" };
-	if (!path.n) return EXIT_DONE;
 	buf_init(&out, 0);
+	if (!path.n) return EXIT_DONE;
+	bool files = x->c->args.positional_count > 0; /* of whichever worlds */
 	plot_svg(p,
-	         str_printf(&x->c->arena, "experiment mttd: %s, seeds %lld to %lld", x->o.world->name,
+	         str_printf(&x->c->arena, "experiment mttd: %s, seeds %lld to %lld", files ? "kept runs" : x->o.world->name,
 	                    (long long)x->seeds[0], (long long)x->seeds[1]),
 	         &out);
 	enum err e = out.err ? out.err : disk_write_file(x->c->world->disk, str_c(&x->c->arena, path), buf_get(&out), &why);

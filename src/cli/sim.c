@@ -205,9 +205,10 @@ static int one_scenario(struct cli *c, struct simulate_opts *o, struct str path,
 	e = simulate_scenario(o, &s, rows, &story, &why);
 	progress_end(&progress);
 	if (story.n) fprintf(stderr, STR_FMT, STR_ARG(buf_get(&story)));
+	bool placed = str_starts(str_of(why.text), path); /* it says the line too */
 	if (e)
-		code = cli_fail(c, e == ERR_CLOSED ? EXIT_NEGATIVE : cli_code(e), STR_FMT ": %s", STR_ARG(path),
-		                why.text[0] ? why.text : err_text(e));
+		code = cli_fail(c, e == ERR_CLOSED ? EXIT_NEGATIVE : cli_code(e), STR_FMT "%s%s",
+		                STR_ARG(placed ? STR("") : path), placed ? "" : ": ", why.text[0] ? why.text : err_text(e));
 	buf_done(&story);
 	run_image_done(&image);
 	return code;

@@ -101,6 +101,9 @@ TEST(errors_in_files_begin_with_file_and_line) {
 		{ "a.yaml", "config check", "region: x\nhanders: []\n", ":2: unknown key 'handers', did you mean 'handlers'?" },
 		{ "a.sim", "simulate", "seed 1\n\nat 1m fault memory_leek cart\n",
 		  ":3: there is no fault 'memory_leek', did you mean 'memory_leak'?" },
+		{ "set.sim", "simulate", "seed 1\ncold\nset handler cooldown 2m\n\nset handler cooldwn 3m\n",
+		  ":5: set handler: unknown key 'cooldwn' in handlers, did you mean 'cooldown'?" },
+		{ "world.sim", "simulate", "seed 1\n\nset world telemetry.samplin 10%\n", ":3: set world: " },
 		{ "a.json", "rules check", "{\"a\":\n  {},\n  \"b\": }\n", ":3: JSON, byte" },
 		{ "world.yaml", "experiment world --world", "name: x\nservics: []\n", ":2:" },
 	};

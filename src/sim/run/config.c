@@ -97,6 +97,29 @@ static void limits_of(const struct config *c, const struct run_opts *o, struct i
 	}
 }
 
+/* Which setting is it that the configuration does not take: the first with which it is wrong. Its own line is told, not
+ * that of a file that nobody wrote. */
+static enum err blame(struct arena *a, const struct run_opts *o, enum err wrong, struct why *why) {
+	struct run_opts some = *o;
+	for (some.setting_count = 0; some.setting_count <= o->setting_count; some.setting_count++) {
+		struct config c;
+		struct why inner = { "" };
+		struct buf b;
+		buf_init(&b, 0);
+		write_yaml(&some, &b);
+		enum err e = handlers(a, &some, &b, &inner);
+		struct str text = str_copy(a, buf_get(&b)), head, tail;
+		buf_done(&b);
+		if (!e) e = config_parse(a, text, "", &c, &inner);
+		if (!e) continue;
+		const struct scenario_setting *s = some.setting_count ? &o->settings[some.setting_count - 1] : NULL;
+		if (!s || !s->file || !str_cut(str_of(inner.text), ' ', &head, &tail)) break; /* head: ":12:" */
+		return why_set(why, wrong, "%s:%d: set " STR_FMT ": " STR_FMT, s->file, s->line, STR_ARG(s->section),
+		               STR_ARG(str_copy(a, tail)));
+	}
+	return wrong;
+}
+
 enum err run_config(struct arena *a, const struct run_opts *o, struct str *yaml, struct invariant_limits *limits,
                     struct why *why) {
 	struct config c;
@@ -109,6 +132,7 @@ enum err run_config(struct arena *a, const struct run_opts *o, struct str *yaml,
 	enum err e = handlers(a, &honest, &b, why);
 	struct str text = str_copy(a, buf_get(&b));
 	if (!e) e = config_parse(a, text, "flyball.yaml", &c, why);
+	if (e) e = blame(a, &honest, e, why);
 	if (!e) limits_of(&c, o, limits);
 	buf_clear(&b);
 	write_yaml(o, &b);

@@ -29,15 +29,15 @@ static const struct {
 #define TICKS (sizeof ticks / sizeof *ticks)
 
 #define WIDTH     960
-#define LEFT      120 /* of the axis */
-#define AXIS      580
+#define LEFT      140 /* of the axis */
+#define AXIS      560
 #define NEVER_X   740
 #define WORDS_X   790
 #define TOP       76
 #define ROW       50
 #define HEADING   30
 #define PANEL_GAP 34
-#define BAR       18
+#define BAR       32
 #define PANEL     (HEADING + SUBJECTS * ROW + PANEL_GAP)
 #define HEIGHT    (TOP + PANELS * PANEL + 20)
 #define SPREAD    7 /* points of a row stand on so many lines, so that they hide one another less */
@@ -149,14 +149,18 @@ static void put_points(struct buf *out, const struct times *t, int subject, int 
 }
 
 static void put_bar(struct buf *out, struct times *t, int middle, double end_s) {
-	double low = figures_quantile(t->v, t->n, 0.1), high = figures_quantile(t->v, t->n, 0.9),
-		   median = figures_median(t->v, t->n);
+	double low = figures_quantile(t->v, t->n, 0.1), high = figures_quantile(t->v, t->n, 0.9);
 	if (isinf(low)) return;
 	double from = x_of(low, end_s), to = isinf(high) ? LEFT + AXIS : x_of(high, end_s);
 	buf_printf(out, "<rect class=\"bar\" x=\"%.1f\" y=\"%d\" width=\"%.1f\" height=\"%d\"/>\n", from, middle - BAR / 2,
 	           fmax(to - from, 1), BAR);
+}
+
+/* Over the points, in the text's own ink. */
+static void put_median(struct buf *out, struct times *t, int middle, double end_s) {
+	double median = figures_median(t->v, t->n);
 	if (isfinite(median))
-		buf_printf(out, "<path class=\"median\" d=\"M%.1f %dV%d\"/>\n", x_of(median, end_s), middle - 19, middle + 19);
+		buf_printf(out, "<path class=\"median\" d=\"M%.1f %dV%d\"/>\n", x_of(median, end_s), middle - 20, middle + 20);
 }
 
 static void put_words(struct buf *out, struct times *t, int middle) {
@@ -177,6 +181,7 @@ static void put_row(struct buf *out, struct times *t, int subject, int middle, d
 	if (t->n) {
 		put_bar(out, t, middle, end_s); /* sorts */
 		put_points(out, t, subject, middle, end_s);
+		put_median(out, t, middle, end_s);
 	}
 	put_words(out, t, middle);
 	buf_c(out, "</g>\n");
@@ -192,7 +197,7 @@ static void put_style(struct buf *out) {
 	      ".title{font-size:19px;font-weight:600}.heading{font-size:15px;font-weight:600}.grid{stroke:var(--line)}\n"
 	      ".s0{--c:var(--c0)}.s1{--c:var(--c1)}.s2{--c:var(--c2)}.bar{fill:var(--c);fill-opacity:.18;"
 	      "stroke:var(--c)}\n"
-	      ".median{stroke:var(--c);stroke-width:3}use{fill:var(--back);fill-opacity:.6;stroke:var(--c);"
+	      ".median{stroke:var(--ink);stroke-width:3}use{fill:var(--back);fill-opacity:.6;stroke:var(--c);"
 	      "stroke-width:1.2}.s0 use{fill:var(--c)}.name{font-weight:600}\n"
 	      "</style>\n");
 }

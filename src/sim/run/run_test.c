@@ -178,10 +178,10 @@ TEST(what_a_world_has_not_is_refused) {
 	struct run_opts o = { .world = &shop_builtin, .seed = 1, .plan = &p };
 	EXPECT_ERR(run_open(&o, &r, &why), ERR_INVALID);
 	EXPECT(strstr(why.text, "orders-db"));
-	struct scenario_setting wrong = { STR("handler"), STR("cooldwn"), STR("1m") };
+	struct scenario_setting wrong = { STR("handler"), STR("cooldwn"), STR("1m"), "x.sim", 7 };
 	o = (struct run_opts){ .world = &shop_builtin, .seed = 1, .settings = &wrong, .setting_count = 1 };
 	EXPECT_ERR(run_open(&o, &r, &why), ERR_INVALID);
-	EXPECT(strstr(why.text, "cooldown"));
+	EXPECT(str_starts(str_of(why.text), STR("x.sim:7: set handler: ")) && strstr(why.text, "cooldown"));
 }
 
 RUN(the_same_seed_gives_the_same_trace_and_another_another, every_event_has_the_form_that_is_promised,

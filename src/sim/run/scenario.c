@@ -254,7 +254,7 @@ static enum err line_mode(struct parse *p) {
 
 static enum err line_set(struct parse *p) {
 	struct scenario *s = p->s;
-	struct scenario_setting set = { .section = next(p) };
+	struct scenario_setting set = { .section = next(p), .file = p->name, .line = (int)p->line };
 	set.key = next(p);
 	set.value = next(p);
 	if (!str_is(set.section, "handler") && !str_is(set.section, "policy") && !str_is(set.section, "observe") &&

@@ -67,6 +67,8 @@ struct scenario_expect {
 
 struct scenario_setting {
 	struct str section, key, value; /* "handler" "cooldown" "10m" */
+	const char *file;               /* where it stands; NULL: nowhere */
+	int line;
 };
 
 /* "after each 20 effects until 7m": the scenario is a family, one play for each multiple of 20. It ends with the first

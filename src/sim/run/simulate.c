@@ -216,7 +216,7 @@ enum err simulate_scenario_world(const struct scenario *s, struct arena *a, stru
 	for (size_t i = 0; i < s->setting_count; i++) {
 		const struct scenario_setting *x = &s->settings[i];
 		enum err e = str_is(x->section, "world") ? shop_world_set(a, w, x->key, x->value, why) : OK;
-		if (e) return why_prefix(why, e == ERR_NOMEM ? e : ERR_INVALID, STR_FMT ": set world", STR_ARG(s->name));
+		if (e) return why_prefix(why, e == ERR_NOMEM ? e : ERR_INVALID, "%s:%d: set world", x->file, x->line);
 	}
 	return OK;
 }
