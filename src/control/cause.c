@@ -50,6 +50,7 @@ static enum err best_read(struct arena *a, const struct json *v, struct cause *o
 	if (!cause_kind_parse(json_str(json_get(v, "kind")), &out->kind))
 		return field("root_causes[0].kind", "one of the kinds of cause", why);
 	out->confidence = json_double(json_get(v, "confidence"), NAN);
+	out->demand_grown = str_is(json_str(json_get(v, "demand")), "grown");
 	if (!(out->confidence >= 0 && out->confidence <= 1)) return field("root_causes[0].confidence", "in 0..1", why);
 	out->metric = json_str(json_get(v, "metric"));
 	out->onset = json_str(json_get(v, "onset"));
@@ -119,8 +120,9 @@ enum err cause_copy(struct arena *a, const struct cause *c, struct cause *out) {
 
 bool cause_same(const struct cause *a, const struct cause *b) {
 	if (a->none || b->none) return a->none == b->none;
-	return str_eq(a->entity, b->entity) && a->kind == b->kind && a->has_target == b->has_target &&
-	       str_eq(a->target.service, b->target.service) && str_eq(a->target.pod, b->target.pod);
+	return str_eq(a->entity, b->entity) && a->kind == b->kind && a->demand_grown == b->demand_grown &&
+	       a->has_target == b->has_target && str_eq(a->target.service, b->target.service) &&
+	       str_eq(a->target.pod, b->target.pod);
 }
 
 void quality_write(const struct quality *q, struct json_out *o) {

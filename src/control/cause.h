@@ -21,6 +21,7 @@ struct cause {
 	enum cause_kind kind;
 	double confidence; /* 0..1 */
 	struct str onset;  /* RFC 3339, as it came; may be empty */
+	bool demand_grown; /* more is wanted of it than usual; a report that does not say: no */
 	bool has_target;   /* a service of ours */
 	struct target target;
 	struct str evidence[CAUSE_EVIDENCE_MAX];

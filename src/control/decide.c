@@ -146,7 +146,7 @@ enum err decide(struct arena *a, const struct decide_facts *f, struct decision *
 	struct verdict v = { 0 };
 	for (size_t i = 0; i < f->policy->handler_count; i++) {
 		const struct handler *h = &f->policy->handlers[i];
-		if (!handler_answers(h, c->kind, c->target.service)) continue;
+		if (!handler_answers(h, c->kind, c->demand_grown, c->target.service)) continue;
 		if (h->action == ACTION_DELETE_POD && !c->target.pod.n) {
 			note(&v, ESCALATE_NO_REMEDY,
 			     str_printf(a, "handler " STR_FMT " deletes one sick pod, and the cause names none", STR_ARG(h->name)));

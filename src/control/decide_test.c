@@ -59,7 +59,7 @@ TEST(each_cause_has_its_remedy_or_goes_to_a_person) {
 		{ CAUSE_CRASH, false, ACTION_ROLLOUT_RESTART },
 		{ CAUSE_CRASH, true, ACTION_DELETE_POD },
 		{ CAUSE_DEPLOYMENT, false, ACTION_ROLLOUT_UNDO },
-		{ CAUSE_SATURATION, false, ACTION_SCALE },
+		{ CAUSE_SATURATION, false, ACTION_ROLLOUT_RESTART },
 		{ CAUSE_DEPENDENCY, false, -1 },
 		{ CAUSE_NETWORK, false, -1 },
 		{ CAUSE_DISK, false, -1 },
@@ -76,6 +76,17 @@ TEST(each_cause_has_its_remedy_or_goes_to_a_person) {
 			EXPECT(d.kind == DECIDE_PROPOSE && (int)d.handler->action == cases[i].action);
 		}
 	}
+}
+
+/* No room though no more is asked than usual: the processes are at fault. Where more is asked, more of them. */
+TEST(demand_that_has_grown_is_answered_by_more_replicas) {
+	struct case_ *c = setup(t, NULL, CAUSE_SATURATION);
+	EXPECT(run(t, c).handler->action == ACTION_ROLLOUT_RESTART);
+	c->cause.demand_grown = true;
+	EXPECT(run(t, c).handler->action == ACTION_SCALE);
+	c = setup(t, NULL, CAUSE_ERRORS);
+	c->cause.demand_grown = true; /* of failures it says nothing */
+	EXPECT(run(t, c).handler->action == ACTION_ROLLOUT_RESTART);
 }
 
 TEST(no_cause_and_no_target_end_with_a_person) {
@@ -124,14 +135,14 @@ TEST(what_was_in_vain_is_tried_again_then_the_next_then_a_person) {
 	EXPECT(strstr(str_c(t->arena, d.reason), "first"));
 }
 
-/* As nobody wrote handlers: one replica more, then new processes, then a person. */
-TEST(what_more_replicas_did_not_help_is_restarted) {
+/* As nobody wrote handlers: new processes, then replicas, then a person. */
+TEST(what_a_restart_did_not_help_is_given_replicas) {
 	struct case_ *c = setup(t, NULL, CAUSE_SATURATION);
 	struct decision d = run(t, c);
-	EXPECT(d.kind == DECIDE_PROPOSE && d.handler->action == ACTION_SCALE && d.handler->attempts == 1);
+	EXPECT(d.kind == DECIDE_PROPOSE && d.handler->action == ACTION_ROLLOUT_RESTART && d.handler->attempts == 1);
 	tried(t, c, d.handler, ACTION_INEFFECTIVE);
 	d = run(t, c);
-	EXPECT(d.kind == DECIDE_PROPOSE && d.handler->action == ACTION_ROLLOUT_RESTART);
+	EXPECT(d.kind == DECIDE_PROPOSE && d.handler->action == ACTION_SCALE);
 	for (int64_t n = d.handler->attempts; n > 0; n--) tried(t, c, d.handler, ACTION_INEFFECTIVE);
 	d = run(t, c);
 	EXPECT(d.kind == DECIDE_ESCALATE && d.escalation == ESCALATE_EXHAUSTED);
@@ -199,8 +210,8 @@ TEST(no_history_makes_it_propose_what_is_used_up, .seeds = 2000) {
 	EXPECT(!used[which] && vain[which] < d.handler->attempts && c->cause.kind == CAUSE_LATENCY);
 }
 
-RUN(each_cause_has_its_remedy_or_goes_to_a_person, no_cause_and_no_target_end_with_a_person,
-    who_is_not_sure_does_not_act, what_was_in_vain_is_tried_again_then_the_next_then_a_person,
-    what_more_replicas_did_not_help_is_restarted, each_end_leads_where_it_should,
-    other_incidents_and_other_services_do_not_count, a_handler_that_found_nothing_to_do_is_passed_over,
-    no_history_makes_it_propose_what_is_used_up)
+RUN(each_cause_has_its_remedy_or_goes_to_a_person, demand_that_has_grown_is_answered_by_more_replicas,
+    no_cause_and_no_target_end_with_a_person, who_is_not_sure_does_not_act,
+    what_was_in_vain_is_tried_again_then_the_next_then_a_person, what_a_restart_did_not_help_is_given_replicas,
+    each_end_leads_where_it_should, other_incidents_and_other_services_do_not_count,
+    a_handler_that_found_nothing_to_do_is_passed_over, no_history_makes_it_propose_what_is_used_up)

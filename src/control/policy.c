@@ -12,6 +12,7 @@
 
 static const char *const mode_names[] = { "observe", "approve", "auto", NULL };
 static const char *const action_names[] = { "rollout_restart", "delete_pod", "rollout_undo", "scale", NULL };
+static const char *const demand_names[] = { "any", "usual", "grown", NULL };
 static const char *const default_names[] = { "reject", "approve", NULL };
 
 static_assert(sizeof action_names / sizeof *action_names == ACTION_KINDS + 1, "a name for each action");
@@ -27,6 +28,8 @@ const struct param control_handler_params[] = {
 	  "What to do: rollout_restart, delete_pod, rollout_undo or scale." },
 	{ "mode", PARAM_ENUM, offsetof(struct handler, mode), 0, 0, "observe", mode_names, true,
 	  "observe says what would be done, approve asks first, auto does it." },
+	{ "demand", PARAM_ENUM, offsetof(struct handler, demand), 0, 0, "any", demand_names, true,
+	  "Only where as much is wanted of the service as usual, or only where that has grown: any, usual or grown." },
 	{ "confidence_min", PARAM_PERCENT, offsetof(struct handler, confidence_min), 0, 1, "60%", NULL, true,
 	  "How sure the cause must be." },
 	{ "severity_min", PARAM_DOUBLE, offsetof(struct handler, severity_min), 0, 1, "0.5", NULL, true,
@@ -258,21 +261,23 @@ static enum err handlers_parse(struct arena *a, const struct json *v, struct con
 }
 
 /* What serves until somebody writes handlers: every remedy that we know, said and not done. A cause
- * that is missing here (dependency, network, disk, unknown) goes to a person. Where there is no room for what is asked,
- * one replica more is the gentlest remedy; what that did not help lies in the processes, and a restart is tried. */
+ * that is missing here (dependency, network, disk, unknown) goes to a person. Where there is no room though no more is
+ * asked than usual, something in the processes holds what they need, and a restart is tried once; where more is asked,
+ * and where that did not help, there is one replica more. */
 static enum err builtin(struct arena *a, struct control_policy *out, struct why *why) {
 	static const struct {
 		const char *name;
 		uint32_t kinds;
 		enum action_kind action;
+		enum control_demand demand;
 		int64_t replicas_by, attempts; /* attempts 0: as everywhere */
 	} rows[] = {
-		{ "delete-crashed-pod", 1U << CAUSE_CRASH, ACTION_DELETE_POD, 0, 0 },
-		{ "add-replica", 1U << CAUSE_SATURATION, ACTION_SCALE, 1, 1 },
-		{ "restart-workload",
-		  1U << CAUSE_CRASH | 1U << CAUSE_MEMORY | 1U << CAUSE_ERRORS | 1U << CAUSE_LATENCY | 1U << CAUSE_SATURATION,
-		  ACTION_ROLLOUT_RESTART, 0, 0 },
-		{ "undo-deployment", 1U << CAUSE_DEPLOYMENT, ACTION_ROLLOUT_UNDO, 0, 0 },
+		{ "delete-crashed-pod", 1U << CAUSE_CRASH, ACTION_DELETE_POD, DEMAND_ANY, 0, 0 },
+		{ "restart-workload", 1U << CAUSE_CRASH | 1U << CAUSE_MEMORY | 1U << CAUSE_ERRORS | 1U << CAUSE_LATENCY,
+		  ACTION_ROLLOUT_RESTART, DEMAND_ANY, 0, 0 },
+		{ "undo-deployment", 1U << CAUSE_DEPLOYMENT, ACTION_ROLLOUT_UNDO, DEMAND_ANY, 0, 0 },
+		{ "restart-exhausted", 1U << CAUSE_SATURATION, ACTION_ROLLOUT_RESTART, DEMAND_USUAL, 0, 1 },
+		{ "add-replica", 1U << CAUSE_SATURATION, ACTION_SCALE, DEMAND_ANY, 1, 0 },
 	};
 	size_t n = sizeof rows / sizeof *rows;
 	struct handler *h = arena_array(a, struct handler, n);
@@ -284,6 +289,7 @@ static enum err builtin(struct arena *a, struct control_policy *out, struct why 
 		h[i].kinds = rows[i].kinds;
 		h[i].action = rows[i].action;
 		h[i].replicas_by = rows[i].replicas_by;
+		h[i].demand = rows[i].demand;
 		if (rows[i].attempts) h[i].attempts = rows[i].attempts;
 	}
 	out->handlers = h;
@@ -446,8 +452,9 @@ bool policy_rule_match(const struct policy_rule *r, enum action_kind action, str
 	       (!r->service.n || glob_match(r->service, service)) && (!r->workload.n || glob_match(r->workload, workload));
 }
 
-bool handler_answers(const struct handler *h, enum cause_kind kind, struct str service) {
+bool handler_answers(const struct handler *h, enum cause_kind kind, bool demand_grown, struct str service) {
 	if (!(h->kinds >> kind & 1)) return false;
+	if (h->demand != DEMAND_ANY && demand_grown != (h->demand == DEMAND_GROWN)) return false;
 	if (!h->service_count) return true;
 	for (size_t i = 0; i < h->service_count; i++)
 		if (glob_match(h->services[i], service)) return true;

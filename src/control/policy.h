@@ -10,6 +10,7 @@
  *       severity_min: 0.5
  *       cooldown: 5m
  *       attempts: 2
+ *       demand: any                    # usual, grown: only where the cause says so
  *       rate: 4/1h
  *       replicas: +1                   # scale only
  *   policy:
@@ -31,6 +32,9 @@
 
 enum control_mode { MODE_OBSERVE, MODE_APPROVE, MODE_AUTO };
 
+/* Of a cause: whether more is wanted of the service than usual. */
+enum control_demand { DEMAND_ANY, DEMAND_USUAL, DEMAND_GROWN };
+
 struct handler {
 	struct str name;
 	uint32_t kinds;             /* bit per cause_kind */
@@ -38,6 +42,7 @@ struct handler {
 	size_t service_count;
 	enum action_kind action;
 	enum control_mode mode;
+	enum control_demand demand;
 	double confidence_min, severity_min;
 	int64_t cooldown_ns, attempts;
 	int64_t rate_count, rate_window_ns; /* 0: none */
@@ -85,4 +90,4 @@ extern const struct param control_handler_params[];
 bool policy_rule_match(const struct policy_rule *r, enum action_kind action, struct str namespace_, struct str service,
                        struct str workload);
 /* Does the handler answer that cause in that service? */
-bool handler_answers(const struct handler *h, enum cause_kind kind, struct str service);
+bool handler_answers(const struct handler *h, enum cause_kind kind, bool demand_grown, struct str service);

@@ -20,11 +20,11 @@ TEST(without_a_word_everything_is_only_said) {
 	struct why why;
 	EXPECT_OK(parse(t, NULL, NULL, &p, &why));
 	uint32_t answered = 0;
-	EXPECT(p.handler_count == 4);
+	EXPECT(p.handler_count == 5);
 	for (size_t i = 0; i < p.handler_count; i++) {
 		const struct handler *h = &p.handlers[i];
 		EXPECT(h->mode == MODE_OBSERVE && h->cooldown_ns == 5 * NS_PER_MIN);
-		EXPECT(h->attempts == (h->action == ACTION_SCALE ? 1 : 2));
+		EXPECT(h->attempts == (h->demand == DEMAND_USUAL ? 1 : 2));
 		EXPECT_NEAR(h->confidence_min, 0.6, 1e-12);
 		answered |= h->kinds;
 	}
@@ -32,9 +32,13 @@ TEST(without_a_word_everything_is_only_said) {
 	EXPECT(!(answered & (1U << CAUSE_DEPENDENCY | 1U << CAUSE_NETWORK | 1U << CAUSE_DISK | 1U << CAUSE_UNKNOWN)));
 	EXPECT(answered == (1U << CAUSE_CRASH | 1U << CAUSE_MEMORY | 1U << CAUSE_ERRORS | 1U << CAUSE_LATENCY |
 	                    1U << CAUSE_DEPLOYMENT | 1U << CAUSE_SATURATION));
-	/* the gentler one of two comes first */
-	EXPECT(p.handlers[0].action == ACTION_DELETE_POD && p.handlers[1].action == ACTION_SCALE &&
-	       p.handlers[2].action == ACTION_ROLLOUT_RESTART);
+	EXPECT(p.handlers[0].action == ACTION_DELETE_POD); /* the gentler one of two comes first */
+	const struct handler *restart = &p.handlers[3], *grow = &p.handlers[4];
+	EXPECT(restart->demand == DEMAND_USUAL && restart->action == ACTION_ROLLOUT_RESTART && restart->attempts == 1);
+	EXPECT(grow->demand == DEMAND_ANY && grow->action == ACTION_SCALE && grow->replicas_by == 1);
+	EXPECT(handler_answers(grow, CAUSE_SATURATION, true, STR("x")) &&
+	       handler_answers(grow, CAUSE_SATURATION, false, STR("x")));
+	EXPECT(!handler_answers(restart, CAUSE_SATURATION, true, STR("x")));
 	EXPECT(p.budget_pods == 10 && p.budget_window_ns == 10 * NS_PER_MIN && p.verify_timeout_ns == 5 * NS_PER_MIN);
 	EXPECT(p.approval_ttl_ns == 15 * NS_PER_MIN && !p.approval_default_approve && !p.paused);
 	EXPECT_NEAR(p.budget_percent, 0.34, 1e-12);
@@ -55,7 +59,7 @@ TEST(the_header_s_example_is_read) {
 	          "  cooldown: 5m\n"
 	          "  attempts: 3\n"
 	          "  rate: 4/1h\n"
-	          "- {name: grow, kinds: saturation, action: scale, replicas: +1}\n",
+	          "- {name: grow, kinds: saturation, action: scale, demand: grown, replicas: +1}\n",
 	          "paused: true\n"
 	          "deny:  [{namespace: kube-system}, {action: rollout_undo, service: \"db-*\"}]\n"
 	          "allow: []\n"
@@ -67,11 +71,13 @@ TEST(the_header_s_example_is_read) {
 	const struct handler *h = p.handlers;
 	EXPECT(p.handler_count == 2 && str_is(h->name, "restart-slow-service") && h->mode == MODE_APPROVE);
 	EXPECT(h->kinds == (1U << CAUSE_LATENCY | 1U << CAUSE_ERRORS) && h->attempts == 3);
-	EXPECT(h->service_count == 2 && handler_answers(h, CAUSE_LATENCY, STR("shop-cart")));
-	EXPECT(!handler_answers(h, CAUSE_LATENCY, STR("cart")) && !handler_answers(h, CAUSE_CRASH, STR("payment")));
+	EXPECT(h->service_count == 2 && handler_answers(h, CAUSE_LATENCY, false, STR("shop-cart")));
+	EXPECT(!handler_answers(h, CAUSE_LATENCY, false, STR("cart")) &&
+	       !handler_answers(h, CAUSE_CRASH, false, STR("payment")));
 	EXPECT(h->rate_count == 4 && h->rate_window_ns == 60 * NS_PER_MIN);
 	EXPECT(h[1].replicas_by == 1 && h[1].action == ACTION_SCALE &&
-	       handler_answers(&h[1], CAUSE_SATURATION, STR("any")));
+	       handler_answers(&h[1], CAUSE_SATURATION, true, STR("any")));
+	EXPECT(h[1].demand == DEMAND_GROWN && !handler_answers(&h[1], CAUSE_SATURATION, false, STR("any")));
 	EXPECT(p.paused && p.deny_count == 2 && p.allow_count == 0 && p.maintenance_count == 1);
 	EXPECT(policy_rule_match(&p.deny[0], ACTION_SCALE, STR("kube-system"), STR("x"), STR("y")));
 	EXPECT(policy_rule_match(&p.deny[1], ACTION_ROLLOUT_UNDO, STR("n"), STR("db-7"), STR("y")));

@@ -197,6 +197,7 @@ void rig_report(struct rig *r, int n, const char *service, const char *kind, dou
 		str_printf(r->t->arena,
 	               "{\"entity\":\"service/"
 	               "%s\",\"kind\":\"%s\",\"confidence\":%g,\"metric\":\"duration\",\"onset\":\"2026-01-05T10:00:00Z\","
+	               "\"demand\":\"usual\","
 	               "\"evidence\":[\"duration of %s rose "
 	               "first\"],\"target\":{\"service\":\"%s\",\"namespace\":\"shop\",\"workload\":\"%s\","
 	               "\"workload_kind\":\"Deployment\",\"pods\":[\"pod-%s\"],\"pod_uid\":%s%s%s},\"change\":null}",
@@ -210,11 +211,11 @@ void rig_report_none(struct rig *r, int n, const char *reason) {
 }
 
 void rig_report_foreign(struct rig *r, int n, const char *entity_, const char *kind) {
-	struct str cause =
-		str_printf(r->t->arena,
-	               "{\"entity\":\"%s\",\"kind\":\"%s\",\"confidence\":0.9,\"metric\":null,\"onset\":null,"
-	               "\"evidence\":[],\"target\":null,\"change\":null}",
-	               entity_, kind);
+	struct str cause = str_printf(
+		r->t->arena,
+		"{\"entity\":\"%s\",\"kind\":\"%s\",\"confidence\":0.9,\"metric\":null,\"onset\":null,\"demand\":\"usual\","
+		"\"evidence\":[],\"target\":null,\"change\":null}",
+		entity_, kind);
 	report(r, n, entity_, cause.p, false, "null");
 }
 

@@ -87,10 +87,11 @@ TEST(the_place_of_an_error_is_told) {
 	"\"entity\":\"service/payment\",\"signal\":\"duration\",\"state\":\"value\",\"value\":1.9,\"expected\":0.2," \
 	"\"low\":0.1,\"high\":0.3,\"score\":4.2,\"onset\":" TIME ",\"onset_sd_s\":2,\"delivered\":" TIME             \
 	",\"interval_s\":10"
-#define CAUSE                                                                                                      \
-	"{\"entity\":\"database/orders\",\"kind\":\"latency\",\"confidence\":0.8,\"metric\":null,\"onset\":" TIME      \
-	",\"evidence\":[\"it slowed first\"],\"target\":{\"service\":\"payment\",\"namespace\":\"shop\",\"workload\":" \
-	"\"payment\",\"workload_kind\":\"Deployment\",\"pods\":[\"0d6b\"],\"pod_uid\":null},\"change\":{\"at\":" TIME  \
+#define CAUSE                                                                                                     \
+	"{\"entity\":\"database/orders\",\"kind\":\"latency\",\"confidence\":0.8,\"metric\":null,\"onset\":" TIME     \
+	",\"demand\":\"usual\",\"evidence\":[\"it slowed "                                                            \
+	"first\"],\"target\":{\"service\":\"payment\",\"namespace\":\"shop\",\"workload\":"                           \
+	"\"payment\",\"workload_kind\":\"Deployment\",\"pods\":[\"0d6b\"],\"pod_uid\":null},\"change\":{\"at\":" TIME \
 	",\"entity\":\"service/payment\",\"from\":\"1.1\",\"to\":\"1.2\"}}"
 #define KEY "\"65d26330c7b17761ff82dfe6dad76a96aa8c9bd3915f27e3b1a11c4b8f69bb77\""
 
@@ -208,6 +209,7 @@ TEST(a_wrong_value_is_refused) {
 		{ "INCIDENT_OPENED", "\"opened\":" TIME, "\"opened\":\"noon\"" },
 		{ "INCIDENT_OPENED", "\"entities\":[\"service/payment\"]", "\"entities\":[]" },
 		{ "RCA_REPORT", "\"confidence\":0.8", "\"confidence\":80" },
+		{ "RCA_REPORT", "\"demand\":\"usual\"", "\"demand\":\"less\"" },
 		{ "RCA_REPORT", "\"kind\":\"latency\"", "\"kind\":\"slow\"" },
 		{ "RCA_REPORT", "\"traces\":[\"4b", "\"traces\":[\"1\",\"2\",\"3\",\"4b" },
 		{ "ACTION_LOG", "\"state\":\"verified\"", "\"state\":\"done\"" },

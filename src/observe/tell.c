@@ -209,6 +209,7 @@ static void put_cause(const struct observer *ob, struct json_out *o, const struc
 	json_kv_double(o, "confidence", c->confidence);
 	json_kv_c(o, "metric", c->metric >= 0 ? signal_kind_name((enum signal_kind)c->metric) : NULL);
 	put_time(o, "onset", c->onset_ns);
+	json_kv_c(o, "demand", c->demand_grown ? "grown" : "usual");
 	json_key(o, "evidence");
 	json_begin_array(o);
 	for (uint32_t i = 0; i < c->evidence_count; i++) json_put_str(o, c->evidence[i]);

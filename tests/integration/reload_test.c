@@ -105,7 +105,7 @@ TEST(a_token_taken_away_opens_nothing_any_more) {
 	rig_log_wait(&f, "event=config.refused");
 	EXPECT_INT(try_pause(&f, "secret-of-operator"), 200);
 	reload(&f, STR(""));
-	rig_log_wait(&f, "event=config.reloaded handlers=4 tokens=0");
+	rig_log_wait(&f, "event=config.reloaded handlers=5 tokens=0");
 	EXPECT_INT(try_pause(&f, "secret-of-operator"), 401);
 	reload(&f, rig_tokens(t));
 	rig_log_wait(&f, "tokens=3");

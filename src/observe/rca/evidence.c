@@ -118,7 +118,7 @@ static void say_load(struct arena *a, const struct rca_node *n, struct rca_cause
 		say(a, c, "%.0f of %.0f failed requests were turned away for want of room", fmin(n->refused, n->failed),
 		    n->failed);
 	if (!kind_overrun(n)) return;
-	bool retried = n->callers_asked.now < 1.2 * n->callers_asked.usual;
+	bool retried = n->callers_asked.usual > 0 && !kind_demand_grown(n);
 	say(a, c, "asked %.1f times as often as just before (%.0f calls)%s", n->asked.now / fmax(n->asked.usual, 1),
 	    n->asked.now, retried ? "; what its callers are asked for did not grow: they ask again" : "");
 }
@@ -152,6 +152,7 @@ void evidence_write(struct arena *a, const struct rca_input *in, const struct bl
 	c->kind = k.is;
 	c->kind_proved = k.proved;
 	c->kind_awaits = k.awaiting;
+	c->demand_grown = kind_demand_grown(n);
 	c->metric = main_metric(n, b, c->kind);
 	c->onset_ns = onset_of(in, n);
 	say_change(a, in, n, c);

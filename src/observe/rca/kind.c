@@ -9,7 +9,8 @@
 #define REFUSED_MOST     0.5 /* of what fails */
 #define REFUSED_MIN      3.0 /* requests */
 #define OVERRUN          1.6 /* times as many calls */
-#define OVERRUN_SD       4.0 /* beyond what chance makes of them (Poisson) */
+#define OVERRUN_SD       4.0
+#define DEMAND           1.25 /* times as many requests of those who call */
 #define OVERRUN_MIN      20.0
 
 const struct rca_change *kind_change(const struct rca_input *in, const struct rca_node *n) {
@@ -34,10 +35,19 @@ bool kind_turned_away(const struct rca_node *n) {
 	return n->refused >= REFUSED_MIN && n->refused > REFUSED_MOST * n->failed;
 }
 
+/* By more than chance makes of it (Poisson). */
+static bool grown(const struct rca_pair *p, double times) {
+	return p->now >= OVERRUN_MIN && p->now > times * p->usual && p->now - p->usual > OVERRUN_SD * sqrt(p->usual + 1);
+}
+
 bool kind_overrun(const struct rca_node *n) {
-	double more = n->asked.now - n->asked.usual;
-	return n->asked.now >= OVERRUN_MIN && n->asked.now > OVERRUN * n->asked.usual &&
-	       more > OVERRUN_SD * sqrt(n->asked.usual + 1);
+	return grown(&n->asked, OVERRUN);
+}
+
+bool kind_demand_grown(const struct rca_node *n) {
+	const struct rca_signal *rate = &n->signals[SIGNAL_RATE];
+	if (n->callers_asked.now > 0 || n->callers_asked.usual > 0) return grown(&n->callers_asked, DEMAND);
+	return rate->on && rate->value > rate->expected;
 }
 
 static bool full(const struct rca_node *n, enum blame_why why) {

@@ -18,6 +18,9 @@ enum blame_why kind_why(const struct blame *b); /* how most of it shows */
 bool kind_cpu_busy(const struct rca_node *n);    /* since the onset, and not as usual */
 bool kind_turned_away(const struct rca_node *n); /* most that fails was refused for want of room */
 bool kind_overrun(const struct rca_node *n);     /* asked for much more often than just before */
+/* More is wanted of it than usual, at the source: those who call it are asked more often themselves. Calls alone do not
+ * say so, since callers that fail ask again. Of who has no callers its own rate says it. */
+bool kind_demand_grown(const struct rca_node *n);
 
 static inline bool kind_hinted(const struct rca_node *n, enum hint h) {
 	return n->hints >> h & 1;

@@ -60,6 +60,27 @@ TEST(more_calls_than_chance_brings_overrun_it, .seeds = 300) {
 	EXPECT(ask(&n, BLAME_UNREACHABLE).is == CAUSE_CRASH);
 }
 
+/* Callers that fail ask again: what they are asked tells whether more is wanted. */
+TEST(calls_alone_are_no_demand, .seeds = 200) {
+	struct rca_node n = node_of(RCA_SERVICE);
+	double usual = exp(rng_between(&t->rng, log(50), log(5000)));
+	n.asked = (struct rca_pair){ usual, usual * rng_between(&t->rng, 2, 5) };
+	n.callers_asked = (struct rca_pair){ usual, fmax(0, usual + 3 * sqrt(usual) * (2 * rng_unit(&t->rng) - 1)) };
+	EXPECT(kind_overrun(&n) && !kind_demand_grown(&n));
+	n.callers_asked.now = 2 * usual + 20;
+	EXPECT(kind_demand_grown(&n));
+}
+
+TEST(who_has_no_callers_is_judged_by_its_own_rate) {
+	struct rca_node n = node_of(RCA_SERVICE);
+	n.signals[SIGNAL_RATE] = (struct rca_signal){ .on = true, .value = 90, .expected = 40 };
+	EXPECT(kind_demand_grown(&n));
+	n.signals[SIGNAL_RATE].value = 10;
+	EXPECT(!kind_demand_grown(&n));
+	n.signals[SIGNAL_RATE] = (struct rca_signal){ .on = false, .value = 90, .expected = 40 };
+	EXPECT(!kind_demand_grown(&n));
+}
+
 TEST(who_turns_requests_away_has_no_room, .seeds = 100) {
 	struct rca_node n = node_of(RCA_SERVICE);
 	n.failed = 5 + (double)rng_below(&t->rng, 500);
@@ -97,5 +118,5 @@ TEST(a_rollout_memory_and_pods_come_first) {
 }
 
 RUN(without_a_word_it_is_what_it_looks_like, a_busy_cpu_makes_slowness_saturation, what_may_yet_be_told_is_waited_for,
-    more_calls_than_chance_brings_overrun_it, who_turns_requests_away_has_no_room, a_databases_own_words_give_its_kind,
-    a_rollout_memory_and_pods_come_first)
+    more_calls_than_chance_brings_overrun_it, calls_alone_are_no_demand, who_has_no_callers_is_judged_by_its_own_rate,
+    who_turns_requests_away_has_no_room, a_databases_own_words_give_its_kind, a_rollout_memory_and_pods_come_first)

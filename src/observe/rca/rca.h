@@ -111,8 +111,9 @@ struct rca_input {
 struct rca_cause {
 	uint32_t node;
 	enum cause_kind kind;
-	bool kind_proved; /* not only by how requests look */
-	bool kind_awaits; /* what usually tells has not told yet, and could make it another */
+	bool kind_proved;  /* not only by how requests look */
+	bool demand_grown; /* more is wanted of it than usual: it is no fault of its own that it has no room */
+	bool kind_awaits;  /* what usually tells has not told yet, and could make it another */
 	double confidence;
 	int metric; /* enum signal_kind; -1: none */
 	int64_t onset_ns;

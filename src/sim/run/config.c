@@ -16,6 +16,12 @@ static void settings(const struct run_opts *o, const char *section, struct buf *
 	}
 }
 
+static bool is_set(const struct run_opts *o, const char *section, const char *key) {
+	for (size_t i = 0; i < o->setting_count; i++)
+		if (str_is(o->settings[i].section, section) && str_is(o->settings[i].key, key)) return true;
+	return false;
+}
+
 static void handler(const struct run_opts *o, const struct handler *h, struct buf *b) {
 	static const char *const modes[] = { "auto", "approve", "observe" };
 	buf_printf(b, "  - {name: " STR_FMT ", action: %s, mode: %s, kinds: [", STR_ARG(h->name),
@@ -28,7 +34,12 @@ static void handler(const struct run_opts *o, const struct handler *h, struct bu
 	}
 	buf_byte(b, ']');
 	if (h->action == ACTION_SCALE) buf_printf(b, ", replicas: %+lld", (long long)h->replicas_by);
-	if (o->broken == BREAK_COOLDOWN) buf_c(b, ", cooldown: 1s, attempts: 10");
+	static const char *const demands[] = { "any", "usual", "grown" };
+	buf_printf(b, ", demand: %s", demands[h->demand]);
+	if (o->broken == BREAK_COOLDOWN)
+		buf_c(b, ", cooldown: 1s, attempts: 10");
+	else if (!is_set(o, "handler", "attempts"))
+		buf_printf(b, ", attempts: %lld", (long long)h->attempts);
 	settings(o, "handler", b);
 	buf_c(b, "}\n");
 }
