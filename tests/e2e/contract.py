@@ -4,7 +4,7 @@ import subprocess
 
 import parts
 
-PROGRAM = parts.BUILD / "src" / "sim" / "kube_contract_real"
+PROGRAM = parts.BUILD / "src" / "sim" / "kube" / "kube_contract_real"
 SECONDS = 300
 
 
