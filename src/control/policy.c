@@ -21,6 +21,10 @@ const char *control_mode_name(enum control_mode m) {
 	return mode_names[m];
 }
 
+const char *control_demand_name(enum control_demand d) {
+	return demand_names[d];
+}
+
 const struct param control_handler_params[] = {
 	{ "name", PARAM_STR, offsetof(struct handler, name), 0, 0, "", NULL, true,
 	  "Unique; part of the idempotency key, so renaming a handler starts its attempts anew." },

@@ -82,7 +82,8 @@ MUST_USE enum err control_policy_parse(struct arena *a, const struct json *handl
 /* The YAML that makes it, every default written out: the sections `handlers:` and `policy:`. */
 void control_policy_show(const struct control_policy *p, struct buf *out);
 
-const char *control_mode_name(enum control_mode m); /* "observe" "approve" "auto" */
+const char *control_demand_name(enum control_demand d); /* "any" "usual" "grown" */
+const char *control_mode_name(enum control_mode m);     /* "observe" "approve" "auto" */
 /* The plain values of a handler, for the manual page and `config schema`. */
 extern const struct param control_handler_params[];
 

@@ -44,8 +44,7 @@ static void handler(struct buf *out, const struct handler *h) {
 	buf_printf(out, "\n    action: %s\n    mode: %s\n", action_kind_name(h->action), control_mode_name(h->mode));
 	kinds(out, h->kinds);
 	globs(out, h);
-	static const char *const demands[] = { "any", "usual", "grown" };
-	if (h->demand != DEMAND_ANY) buf_printf(out, "    demand: %s\n", demands[h->demand]);
+	if (h->demand != DEMAND_ANY) buf_printf(out, "    demand: %s\n", control_demand_name(h->demand));
 	buf_printf(out, "    confidence_min: %.15g%%\n    severity_min: %.15g\n    ", 100 * h->confidence_min,
 	           h->severity_min);
 	duration(out, "cooldown", h->cooldown_ns);

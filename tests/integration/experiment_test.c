@@ -7,21 +7,11 @@
 /* Half an hour of a nearly empty shop: a run takes moments. */
 #define SMALL "--rate 0.5 --warm 0.1 --case dead_pod,error_burst"
 
-static struct outcome shell(struct t *t, const char *fmt, ...) PRINTF(2, 3);
-static struct outcome shell(struct t *t, const char *fmt, ...) {
-	char line[1024];
-	va_list args;
-	va_start(args, fmt);
-	vsnprintf(line, sizeof line, fmt, args);
-	va_end(args);
-	return rig_shell(t, line);
-}
-
 /* The four runs of two seeds, kept in `dir`; `more` options. */
 static struct outcome four(struct t *t, const char *dir, const char *more) {
-	return shell(t,
-	             "cd %s && $FLYBALL experiment mttd --seeds 1..2 " SMALL " --cache cache -o json --keep kept.jsonl %s",
-	             dir, more);
+	return rig_shell(
+		t, "cd %s && $FLYBALL experiment mttd --seeds 1..2 " SMALL " --cache cache -o json --keep kept.jsonl %s", dir,
+		more);
 }
 
 static size_t lines(struct str text) {
@@ -34,11 +24,11 @@ static size_t lines(struct str text) {
 static pid_t begin(struct t *t, const char *dir, const char *jobs) {
 	int pid = 0;
 	struct outcome r =
-		shell(t,
-	          "cd %s; { $FLYBALL experiment mttd --seeds 1..100000 " SMALL
-	          " --cache cache --keep kept.jsonl --jobs %s > out 2> err; echo $? > code; } > /dev/null 2>&1 & "
-	          "sleep 0.2; pgrep -P $! -x flyball",
-	          dir, jobs);
+		rig_shell(t,
+	              "cd %s; { $FLYBALL experiment mttd --seeds 1..100000 " SMALL
+	              " --cache cache --keep kept.jsonl --jobs %s > out 2> err; echo $? > code; } > /dev/null 2>&1 & "
+	              "sleep 0.2; pgrep -P $! -x flyball",
+	              dir, jobs);
 	EXPECT(sscanf(str_c(t->arena, r.out), "%d", &pid) == 1);
 	return pid;
 }
@@ -72,9 +62,9 @@ TEST(what_was_kept_is_gone_on_with_and_changes_no_figure) {
 	EXPECT_INT(again.code, 0);
 	EXPECT(str_eq(whole.out, again.out) && str_eq(rig_read(t, kept), text));
 	EXPECT(str_eq(rig_read(t, rig_path(t, dir, "whole.svg")), rig_read(t, rig_path(t, dir, "again.svg"))));
-	struct outcome sums = shell(t, "cd %s && $FLYBALL experiment mttd kept.jsonl kept.jsonl -o json", dir);
+	struct outcome sums = rig_shell(t, "cd %s && $FLYBALL experiment mttd kept.jsonl kept.jsonl -o json", dir);
 	EXPECT(sums.code == 0 && str_eq(whole.out, sums.out));
-	struct outcome csv = shell(t, "cd %s && $FLYBALL experiment mttd kept.jsonl -o csv", dir);
+	struct outcome csv = rig_shell(t, "cd %s && $FLYBALL experiment mttd kept.jsonl -o csv", dir);
 	EXPECT_HAS(csv.out, "detect_fast");
 	struct outcome other = four(t, dir, "--rate 1");
 	EXPECT_INT(other.code, 2);

@@ -258,7 +258,13 @@ struct outcome rig_run(struct t *t, const struct verb_opts *o, const char *const
 	return run_program(t, o, FLYBALL, args);
 }
 
-struct outcome rig_shell(struct t *t, const char *line) {
+struct outcome rig_shell(struct t *t, const char *fmt, ...) {
+	char line[1024];
+	va_list more;
+	va_start(more, fmt);
+	int n = vsnprintf(line, sizeof line, fmt, more);
+	va_end(more);
+	EXPECT(n >= 0 && (size_t)n < sizeof line);
 	const char *const args[] = { "-c", line, NULL };
 	return run_program(t, &(struct verb_opts){ .env = { "FLYBALL=" FLYBALL } }, "/bin/sh", args);
 }

@@ -72,8 +72,8 @@ struct outcome rig_run(struct t *t, const struct verb_opts *o, const char *const
 /* RUN_VERB("status", "-o", "json"): nothing special about it. */
 #define RUN_VERB(...)       rig_run(t, &(struct verb_opts){ 0 }, (const char *const[]){ __VA_ARGS__, NULL })
 #define RUN_WITH(opts, ...) rig_run(t, &(opts), (const char *const[]){ __VA_ARGS__, NULL })
-/* Any other program, or a shell line. */
-struct outcome rig_shell(struct t *t, const char *line);
+/* Any other program, or a shell line; $FLYBALL is ours. */
+struct outcome rig_shell(struct t *t, const char *fmt, ...) PRINTF(2, 3);
 
 /* ---- the program running: flyball run ---- */
 

@@ -9,16 +9,6 @@
 
 #define UNSAMPLED "traces: {unsampled: true}\n"
 
-static struct outcome shell(struct t *t, const char *fmt, ...) PRINTF(2, 3);
-static struct outcome shell(struct t *t, const char *fmt, ...) {
-	char line[1024];
-	va_list args;
-	va_start(args, fmt);
-	vsnprintf(line, sizeof line, fmt, args);
-	va_end(args);
-	return rig_shell(t, line);
-}
-
 /* Every verb that `flyball help` lists. */
 static size_t verbs(struct t *t, struct str *out, size_t max) {
 	struct str rest = RUN_VERB("help").out, one;
@@ -37,8 +27,8 @@ TEST(every_verb_has_help_and_an_example_that_parses) {
 	struct str all[64];
 	size_t n = verbs(t, all, 64);
 	for (size_t i = 0; i < n; i++) {
-		struct outcome r = shell(t, "$FLYBALL " STR_FMT " -h", STR_ARG(all[i]));
-		struct outcome same = shell(t, "$FLYBALL help " STR_FMT, STR_ARG(all[i]));
+		struct outcome r = rig_shell(t, "$FLYBALL " STR_FMT " -h", STR_ARG(all[i]));
+		struct outcome same = rig_shell(t, "$FLYBALL help " STR_FMT, STR_ARG(all[i]));
 		EXPECT_INT(r.code, 0);
 		EXPECT(str_eq(r.out, same.out) && !r.err.n);
 		char *example = strstr(str_c(t->arena, r.out), "\nExample:\n  flyball ");
@@ -46,7 +36,7 @@ TEST(every_verb_has_help_and_an_example_that_parses) {
 		example += strlen("\nExample:\n  flyball ");
 		EXPECT(strncmp(example, all[i].p, all[i].n) == 0);
 		example[strcspn(example, "\n")] = 0;
-		r = shell(t, "$FLYBALL %s -h", example);
+		r = rig_shell(t, "$FLYBALL %s -h", example);
 		if (r.code || r.err.n) FAIL("flyball %s:\n" STR_FMT, example, STR_ARG(r.err));
 	}
 }
@@ -87,7 +77,7 @@ TEST(what_is_not_understood_is_named_with_what_would_be) {
 		{ "audit verify --head x", "SEQ:HASH" },
 	};
 	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-		struct outcome r = shell(t, "$FLYBALL %s", cases[i].args);
+		struct outcome r = rig_shell(t, "$FLYBALL %s", cases[i].args);
 		if (r.code != 2 || r.out.n || !rig_has(r.err, cases[i].words))
 			FAIL("flyball %s: exit %d\n" STR_FMT STR_FMT, cases[i].args, r.code, STR_ARG(r.out), STR_ARG(r.err));
 	}
@@ -111,7 +101,7 @@ TEST(errors_in_files_begin_with_file_and_line) {
 	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
 		const char *path = rig_path(t, dir, cases[i].name);
 		rig_write(t, path, str_of(cases[i].text));
-		struct outcome r = shell(t, "$FLYBALL %s %s", cases[i].verb, path);
+		struct outcome r = rig_shell(t, "$FLYBALL %s %s", cases[i].verb, path);
 		EXPECT_INT(r.code, 2);
 		EXPECT_HAS(r.err, str_printf(t->arena, "flyball: %s%s", path, cases[i].at).p);
 	}
@@ -119,17 +109,17 @@ TEST(errors_in_files_begin_with_file_and_line) {
 
 /* -q: results alone; -v: where they come from. */
 TEST(quiet_and_verbose_say_less_and_more) {
-	struct outcome r = shell(t, "$FLYBALL config check -q");
+	struct outcome r = rig_shell(t, "$FLYBALL config check -q");
 	EXPECT(r.code == 0 && !r.out.n && !r.err.n);
 	struct flyball f = rig_flyball(t, NULL);
 	rig_start(&f);
-	r = shell(t, "$FLYBALL incidents 7ZZZ --server %s", f.url);
+	r = rig_shell(t, "$FLYBALL incidents 7ZZZ --server %s", f.url);
 	EXPECT(r.code == 1 && !rig_has(r.err, "404"));
-	r = shell(t, "$FLYBALL incidents 7ZZZ -v --server %s", f.url);
+	r = rig_shell(t, "$FLYBALL incidents 7ZZZ -v --server %s", f.url);
 	EXPECT(r.code == 1 && rig_has(r.err, "/api/v1/incidents/7ZZZ answered 404"));
-	r = shell(t, "script -qec \"$FLYBALL incidents --server %s\" /dev/null", f.url); /* on a terminal */
+	r = rig_shell(t, "script -qec \"$FLYBALL incidents --server %s\" /dev/null", f.url); /* on a terminal */
 	EXPECT_HAS(r.out, "No incident so far.");
-	r = shell(t, "script -qec \"$FLYBALL incidents -q --server %s\" /dev/null", f.url);
+	r = rig_shell(t, "script -qec \"$FLYBALL incidents -q --server %s\" /dev/null", f.url);
 	EXPECT(r.code == 0 && !r.out.n);
 	EXPECT_INT(rig_stop(&f), 0);
 }
@@ -138,10 +128,10 @@ TEST(quiet_and_verbose_say_less_and_more) {
 TEST(a_write_that_fails_is_told_and_a_reader_that_goes_is_not) {
 	static const char *const all[] = { "version", "help", "config show", "simulate --faults list", "status -h" };
 	for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
-		struct outcome r = shell(t, "$FLYBALL %s >/dev/full", all[i]);
+		struct outcome r = rig_shell(t, "$FLYBALL %s >/dev/full", all[i]);
 		if (r.code != 2 || !rig_has(r.err, "standard output: No space left on device"))
 			FAIL("flyball %s: exit %d\n" STR_FMT, all[i], r.code, STR_ARG(r.err));
-		r = shell(t, "{ sleep 0.1; $FLYBALL %s; } | true", all[i]);
+		r = rig_shell(t, "{ sleep 0.1; $FLYBALL %s; } | true", all[i]);
 		if (r.code || r.err.n) FAIL("flyball %s | true: exit %d\n" STR_FMT, all[i], r.code, STR_ARG(r.err));
 	}
 }
@@ -161,7 +151,7 @@ static void form_ok(struct t *t, const char *args, const char *form, struct str 
 static void every_form(struct t *t, const char *args) {
 	static const char *const forms[] = { "table", "csv", "json", "jsonl" };
 	for (size_t i = 0; i < 4; i++) {
-		struct outcome r = shell(t, "$FLYBALL %s -o %s", args, forms[i]);
+		struct outcome r = rig_shell(t, "$FLYBALL %s -o %s", args, forms[i]);
 		if (r.code) FAIL("flyball %s -o %s: exit %d\n" STR_FMT, args, forms[i], r.code, STR_ARG(r.err));
 		form_ok(t, args, forms[i], r.out);
 	}
@@ -197,15 +187,15 @@ TEST(every_verb_prints_every_form) {
 	every_form(t, str_printf(t->arena, "incidents " STR_FMT, STR_ARG(id)).p);
 	every_form(t, str_printf(t->arena, "explain " STR_FMT, STR_ARG(id)).p);
 	every_form(t, "simulate --faults list");
-	struct outcome r = shell(t, "$FLYBALL explain " STR_FMT " -o table", STR_ARG(id));
+	struct outcome r = rig_shell(t, "$FLYBALL explain " STR_FMT " -o table", STR_ARG(id));
 	EXPECT_HAS(r.out, "service/cart");
 	EXPECT(!rig_has(r.out, " nan")); /* "maintenance" is none */
-	r = shell(t, "$FLYBALL coverage -o table");
+	r = rig_shell(t, "$FLYBALL coverage -o table");
 	EXPECT_HAS(r.out, "no target: is configured");
-	EXPECT_INT(shell(t, "$FLYBALL incidents 7ZZZZZZZZZ").code, 1);
-	EXPECT_INT(shell(t, "$FLYBALL pause").code, 4);
+	EXPECT_INT(rig_shell(t, "$FLYBALL incidents 7ZZZZZZZZZ").code, 1);
+	EXPECT_INT(rig_shell(t, "$FLYBALL pause").code, 4);
 	EXPECT_INT(rig_stop(&f), 0);
-	EXPECT_INT(shell(t, "$FLYBALL status").code, 3);
+	EXPECT_INT(rig_shell(t, "$FLYBALL status").code, 3);
 	unsetenv("FLYBALL_SERVER");
 }
 
@@ -220,10 +210,10 @@ TEST(followed_events_are_one_stream) {
 	struct flyball f = rig_flyball(t, UNSAMPLED);
 	rig_start(&f);
 	const char *out = rig_path(t, rig_dir(t), "events"), *json = rig_path(t, rig_dir(t), "events.jsonl");
-	struct outcome begun = shell(t,
-	                             "$FLYBALL events --follow --since 1h -o csv --server %s >%s 2>/dev/null & echo $!;"
-	                             "$FLYBALL events --follow -o json --server %s >%s 2>/dev/null & echo $!",
-	                             f.url, out, f.url, json);
+	struct outcome begun = rig_shell(t,
+	                                 "$FLYBALL events --follow --since 1h -o csv --server %s >%s 2>/dev/null & echo $!;"
+	                                 "$FLYBALL events --follow -o json --server %s >%s 2>/dev/null & echo $!",
+	                                 f.url, out, f.url, json);
 	int pid[2] = { 0 };
 	EXPECT(sscanf(str_c(t->arena, begun.out), "%d %d", &pid[0], &pid[1]) == 2);
 	rig_sleep_ms(2500);
@@ -243,21 +233,21 @@ TEST(followed_events_are_one_stream) {
 TEST(a_stopped_daemons_state_is_shown) {
 	struct flyball f = rig_flyball(t, UNSAMPLED);
 	rig_start(&f);
-	EXPECT_INT(shell(t, "$FLYBALL graph --state %s", f.state).code, 3); /* it runs: ask it */
+	EXPECT_INT(rig_shell(t, "$FLYBALL graph --state %s", f.state).code, 3); /* it runs: ask it */
 	EXPECT_INT(rig_stop(&f), 0);
-	struct outcome r = shell(t, "$FLYBALL graph --state %s", f.state);
+	struct outcome r = rig_shell(t, "$FLYBALL graph --state %s", f.state);
 	EXPECT_INT(r.code, 1);
 	EXPECT_HAS(r.err, "no checkpoint");
 	struct str id = with_incident(t, &f);
 	EXPECT_INT(rig_stop(&f), 0);
-	r = shell(t, "$FLYBALL graph --state %s -o json", f.state);
+	r = rig_shell(t, "$FLYBALL graph --state %s -o json", f.state);
 	EXPECT_INT(r.code, 0);
 	EXPECT_HAS(r.out, "service/cart");
-	EXPECT_HAS(shell(t, "$FLYBALL coverage --state %s -o csv", f.state).out, "service/cart");
-	EXPECT_HAS(shell(t, "$FLYBALL status --state %s -o table", f.state).out, "nothing of it runs here");
-	EXPECT_HAS(shell(t, "$FLYBALL explain " STR_FMT " --state %s", STR_ARG(id), f.state).out, "service/cart");
+	EXPECT_HAS(rig_shell(t, "$FLYBALL coverage --state %s -o csv", f.state).out, "service/cart");
+	EXPECT_HAS(rig_shell(t, "$FLYBALL status --state %s -o table", f.state).out, "nothing of it runs here");
+	EXPECT_HAS(rig_shell(t, "$FLYBALL explain " STR_FMT " --state %s", STR_ARG(id), f.state).out, "service/cart");
 	rig_start(&f); /* and nothing of it was changed */
-	EXPECT_INT(shell(t, "$FLYBALL audit verify --server %s", f.url).code, 0);
+	EXPECT_INT(rig_shell(t, "$FLYBALL audit verify --server %s", f.url).code, 0);
 	EXPECT_INT(rig_stop(&f), 0);
 }
 

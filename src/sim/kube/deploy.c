@@ -191,20 +191,14 @@ static void create_set(struct sim_kube *k, const char *key, const struct doc *d,
 	template_hash(doc_path(d, "spec.template"), hash);
 	snprintf(name, sizeof name, "%s-%s", doc_c(doc_path(d, "metadata.name")), hash);
 	snprintf(ns, sizeof ns, "%s", doc_c(doc_path(d, "metadata.namespace")));
-	struct doc *set = doc_new(JSON_OBJECT), *meta = doc_make(set, "metadata"), *spec = doc_make(set, "spec"), *owner;
+	struct doc *set = doc_new(JSON_OBJECT), *meta = doc_make(set, "metadata"), *spec = doc_make(set, "spec");
 	doc_set_c(meta, "name", name);
 	doc_set(spec, "template", doc_copy(doc_path(d, "spec.template")));
 	doc_set(spec, "selector", doc_copy(doc_path(d, "spec.selector")));
 	doc_set_c(doc_make(spec, "selector.matchLabels"), HASH, hash);
 	doc_set_c(doc_make(spec, "template.metadata.labels"), HASH, hash);
 	doc_set(meta, "labels", doc_copy(doc_path(spec, "template.metadata.labels")));
-	owner = doc_push(doc_set(meta, "ownerReferences", doc_new(JSON_ARRAY)), doc_new(JSON_OBJECT));
-	doc_set_c(owner, "apiVersion", "apps/v1");
-	doc_set_c(owner, "kind", "Deployment");
-	doc_set_c(owner, "name", doc_c(doc_path(d, "metadata.name")));
-	doc_set_c(owner, "uid", doc_c(doc_path(d, "metadata.uid")));
-	doc_set_bool(owner, "controller", true);
-	doc_set_bool(owner, "blockOwnerDeletion", true);
+	sim_kube_own(meta, "Deployment", d);
 	int64_t revision = highest_revision(k, s, true) + 1;
 	if (doc_get(doc_get(d, "spec"), "minReadySeconds"))
 		doc_set(spec, "minReadySeconds", doc_copy(doc_path(d, "spec.minReadySeconds")));

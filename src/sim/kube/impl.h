@@ -102,11 +102,13 @@ struct sim_kube {
 	void *changed_self;
 };
 
-/* ---- sim_kube_store.c ---- */
+/* ---- store.c ---- */
 void sim_kube_time(const struct sim_kube *k, char out[32]); /* now, RFC 3339, seconds */
 void sim_kube_uid(struct sim_kube *k, char out[37]);
 void sim_kube_suffix(struct sim_kube *k, char *out, size_t n); /* n characters as generated names have */
 void sim_kube_key(char out[260], const char *ns, const char *name);
+/* Where the key is among entries in their order, or would be. */
+size_t sim_kube_entry_at(struct sim_kube_entry *const *entries, size_t count, const char *key);
 struct sim_kube_state *sim_kube_find(const struct sim_kube *k, enum sim_kube_type t, const char *key);
 /* A spec that changed is a new generation, and so are a Deployment's annotations (registry strategies'
  * PrepareForUpdate); a write of the status never is. `subresource`: NULL, "status", "scale". */
@@ -145,7 +147,7 @@ void sim_kube_index_done(struct map *index);
 /* defaults.c: what is written where a user wrote nothing. */
 void sim_kube_set_defaults(enum sim_kube_type t, struct doc *object);
 
-/* ---- sim_kube_write.c ---- */
+/* ---- write.c ---- */
 struct sim_kube_call {
 	const char *user, *manager, *subresource;
 	bool dry_run, force, internal; /* internal: a controller's; no effect is recorded */
@@ -221,6 +223,8 @@ void sim_kube_say(struct sim_kube *k, const struct doc *about, const struct sim_
 void sim_kube_events_free(struct sim_kube *k);
 bool sim_kube_labels_match(const struct doc *selector, const struct doc *labels); /* matchLabels, matchExpressions */
 const struct doc *sim_kube_owner(const struct doc *object, const char *kind); /* its controller's reference, or NULL */
+/* Metadata of something new: `owner`, of apps/v1 and that kind, is its controller. */
+void sim_kube_own(struct doc *meta, const char *kind, const struct doc *owner);
 bool sim_kube_pod_is_ready(const struct doc *pod);
 /* Neither on its way out nor ended. */
 bool sim_kube_pod_is_active(const struct doc *pod);

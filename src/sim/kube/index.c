@@ -38,19 +38,6 @@ static struct str label_term(char out[TERM_MAX], const char *ns, const char *key
 
 /* ---- keeping ---- */
 
-/* Where the key is, or would be. */
-static size_t place_in(const struct posting *p, const char *key) {
-	size_t low = 0, high = p->count;
-	while (low < high) {
-		size_t mid = (low + high) / 2;
-		if (strcmp(p->entries[mid]->key, key) < 0)
-			low = mid + 1;
-		else
-			high = mid;
-	}
-	return low;
-}
-
 static void add(struct map *index, struct str term, struct sim_kube_entry *e) {
 	struct posting *p = map_get(index, term);
 	if (!p) {
@@ -58,7 +45,7 @@ static void add(struct map *index, struct str term, struct sim_kube_entry *e) {
 		enum err err = map_put(index, term, p, NULL);
 		assert(!err);
 	}
-	size_t at = place_in(p, e->key);
+	size_t at = sim_kube_entry_at(p->entries, p->count, e->key);
 	if (at < p->count && p->entries[at] == e) return; /* the same term twice */
 	if (p->count == p->cap) {
 		p->cap = p->cap ? 2 * p->cap : 4;
@@ -71,7 +58,7 @@ static void add(struct map *index, struct str term, struct sim_kube_entry *e) {
 
 static void take(struct map *index, struct str term, struct sim_kube_entry *e) {
 	struct posting *p = map_get(index, term);
-	size_t at = p ? place_in(p, e->key) : 0;
+	size_t at = p ? sim_kube_entry_at(p->entries, p->count, e->key) : 0;
 	if (!p || at == p->count || p->entries[at] != e) return; /* the same term twice */
 	p->count--;
 	memmove(p->entries + at, p->entries + at + 1, (p->count - at) * sizeof(struct sim_kube_entry *));

@@ -122,6 +122,16 @@ const struct doc *sim_kube_owner(const struct doc *object, const char *kind) {
 	return NULL;
 }
 
+void sim_kube_own(struct doc *meta, const char *kind, const struct doc *owner) {
+	struct doc *o = doc_push(doc_set(meta, "ownerReferences", doc_new(JSON_ARRAY)), doc_new(JSON_OBJECT));
+	doc_set_c(o, "apiVersion", "apps/v1");
+	doc_set_c(o, "kind", kind);
+	doc_set_c(o, "name", doc_c(doc_path(owner, "metadata.name")));
+	doc_set_c(o, "uid", doc_c(doc_path(owner, "metadata.uid")));
+	doc_set_bool(o, "controller", true);
+	doc_set_bool(o, "blockOwnerDeletion", true);
+}
+
 struct doc *sim_kube_condition(struct doc *object, const char *type) {
 	struct doc *status = doc_make(object, "status"), *list = doc_get(status, "conditions");
 	if (!list) list = doc_set(status, "conditions", doc_new(JSON_ARRAY));

@@ -43,20 +43,14 @@ static struct pods pods_of(struct sim_kube *k, const struct doc *rs) {
 
 static void create_pod(struct sim_kube *k, const struct doc *rs) {
 	char name[200], suffix[8];
-	struct doc *pod = doc_new(JSON_OBJECT), *meta = doc_make(pod, "metadata"), *owner;
+	struct doc *pod = doc_new(JSON_OBJECT), *meta = doc_make(pod, "metadata");
 	const struct doc *template = doc_path(rs, "spec.template"), *tm = doc_get(template, "metadata");
 	sim_kube_suffix(k, suffix, 5);
 	snprintf(name, sizeof name, "%s-%s", doc_c(doc_path(rs, "metadata.name")), suffix);
 	doc_set_c(meta, "name", name);
 	if (doc_get(tm, "labels")) doc_set(meta, "labels", doc_copy(doc_get(tm, "labels")));
 	if (doc_get(tm, "annotations")) doc_set(meta, "annotations", doc_copy(doc_get(tm, "annotations")));
-	owner = doc_push(doc_set(meta, "ownerReferences", doc_new(JSON_ARRAY)), doc_new(JSON_OBJECT));
-	doc_set_c(owner, "apiVersion", "apps/v1");
-	doc_set_c(owner, "kind", "ReplicaSet");
-	doc_set_c(owner, "name", doc_c(doc_path(rs, "metadata.name")));
-	doc_set_c(owner, "uid", doc_c(doc_path(rs, "metadata.uid")));
-	doc_set_bool(owner, "controller", true);
-	doc_set_bool(owner, "blockOwnerDeletion", true);
+	sim_kube_own(meta, "ReplicaSet", rs);
 	doc_set(pod, "spec", doc_copy(doc_get(template, "spec")));
 	doc_set_c(doc_make(pod, "status"), "phase", "Pending");
 	char ns[64];

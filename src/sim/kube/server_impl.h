@@ -47,7 +47,7 @@ struct sim_kube_exchange { /* what a handler needs */
 	const struct sim_kube_user *user;
 };
 
-/* ---- sim_kube_server.c ---- */
+/* ---- server.c ---- */
 const char *sim_kube_query(const struct sim_kube_exchange *x, const char *key); /* NULL: not given */
 bool sim_kube_query_true(const struct sim_kube_exchange *x, const char *key);
 void sim_kube_answer_json(struct sim_kube_exchange *x, int status, struct str json);
@@ -59,7 +59,7 @@ void sim_kube_put_status(struct json_out *o, int code, const char *reason, const
                          const struct doc *causes, const struct sim_kube_route *route);
 bool sim_kube_allowed(const struct sim_kube_user *u, const char *verb, const char *group, const char *resource,
                       const char *sub, const char *ns);
-/* ---- sim_kube_read.c, sim_kube_watch.c, sim_kube_edit.c ---- */
+/* ---- read.c, watch.c, edit.c ---- */
 void sim_kube_list(struct sim_kube_exchange *x);
 void sim_kube_get(struct sim_kube_exchange *x);
 void sim_kube_watch(struct sim_kube_exchange *x);

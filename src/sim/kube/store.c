@@ -87,17 +87,20 @@ struct str sim_kube_json(struct sim_kube_state *s) {
 
 /* ---- tables ---- */
 
-/* Where the key is, or would be. */
-static size_t place_of(const struct sim_kube_table *t, const char *key) {
-	size_t low = 0, high = t->count;
+size_t sim_kube_entry_at(struct sim_kube_entry *const *entries, size_t count, const char *key) {
+	size_t low = 0, high = count;
 	while (low < high) {
 		size_t mid = (low + high) / 2;
-		if (strcmp(t->entries[mid]->key, key) < 0)
+		if (strcmp(entries[mid]->key, key) < 0)
 			low = mid + 1;
 		else
 			high = mid;
 	}
 	return low;
+}
+
+static size_t place_of(const struct sim_kube_table *t, const char *key) {
+	return sim_kube_entry_at(t->entries, t->count, key);
 }
 
 static bool is_at(const struct sim_kube_table *t, size_t at, const char *key) {

@@ -34,8 +34,7 @@ static void handler(const struct run_opts *o, const struct handler *h, struct bu
 	}
 	buf_byte(b, ']');
 	if (h->action == ACTION_SCALE) buf_printf(b, ", replicas: %+lld", (long long)h->replicas_by);
-	static const char *const demands[] = { "any", "usual", "grown" };
-	buf_printf(b, ", demand: %s", demands[h->demand]);
+	buf_printf(b, ", demand: %s", control_demand_name(h->demand));
 	if (o->broken == BREAK_COOLDOWN)
 		buf_c(b, ", cooldown: 1s, attempts: 10");
 	else if (!is_set(o, "handler", "attempts"))
