@@ -92,6 +92,11 @@ void demo_live_arrived(struct demo_live *l, double delivered_s) {
 
 /* ---- frames ---- */
 
+/* Before the first fault. Who has not been answered yet cannot say that all is well. */
+static const char *knows_at_first(const struct demo_live *l) {
+	return l->view.node_count ? "nothing wrong: no incident is open" : "nothing yet: it has not been asked";
+}
+
 struct demo_frame demo_live_frame(const struct demo_live *l, uint64_t seed, struct wall now, double share) {
 	struct demo_frame f = {
 		.seed = seed,
@@ -101,7 +106,7 @@ struct demo_frame demo_live_frame(const struct demo_live *l, uint64_t seed, stru
 		.share = share,
 		.fault = l->chapter ? l->fault : "nothing yet",
 		.over = l->over,
-		.knows = l->chapter ? l->teller.knows : "nothing is wrong: every signal is within its band",
+		.knows = l->chapter ? l->teller.knows : knows_at_first(l),
 		.does = l->chapter ? l->teller.does : "watches",
 		.phase = l->chapter ? l->teller.phase : DEMO_QUIET,
 		.view = &l->view,

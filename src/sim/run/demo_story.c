@@ -288,7 +288,7 @@ void demo_teller_begin(struct demo_teller *t, const struct demo_chapter *c, stru
 	*outcome = (struct demo_outcome){
 		.detected_s = NAN, .cause_s = NAN, .acted_s = NAN, .resolved_s = NAN, .over_s = NAN, .told_s = NAN
 	};
-	knows(t, "nothing yet: every signal is within its band");
+	knows(t, "nothing yet: no incident is open");
 	does(t, DEMO_QUIET, "watches");
 	line(t, 0, DEMO_DIM, "breaks", "the simulation breaks it and tells nobody");
 }
